@@ -1,0 +1,3 @@
+//! The load generator. Run through `make bench`.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! The real-time layer of a contact centre.
+pub mod model;

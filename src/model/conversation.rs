@@ -1,0 +1,321 @@
+//! A conversation's state, as a pure fold of its events.
+//!
+//! A log backend loads the record, lets [`Conversation::apply`] decide, and stores record and
+//! event in one transaction; so every backend agrees on what a second claim or a repeat means.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{ConversationId, Event, ExternalId, Holder, Identity, Moment, Receipt, Role, UserId};
+
+/// Where a conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// No customer has come yet.
+    Open,
+    /// Waits for an agent.
+    Waiting,
+    /// An agent has it.
+    Assigned,
+    /// Ended; a message reopens it.
+    Closed,
+}
+
+impl Status {
+    /// The status as REST and the database name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Open => "open",
+            Status::Waiting => "waiting",
+            Status::Assigned => "assigned",
+            Status::Closed => "closed",
+        }
+    }
+
+    /// Reads a status' name.
+    pub fn parse(text: &str) -> Option<Status> {
+        [Status::Open, Status::Waiting, Status::Assigned, Status::Closed]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+}
+
+/// What is known of a conversation after its latest event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// Names other systems know it by.
+    pub external_ids: Vec<ExternalId>,
+    /// Whose it is; nobody's until a customer has come.
+    pub customer: Option<UserId>,
+    /// The name the customer gave.
+    pub name: Option<String>,
+    /// The e-mail address the customer gave.
+    pub email: Option<String>,
+    /// The department asked for.
+    pub department: Option<Uuid>,
+    /// Where it stands.
+    pub status: Status,
+    /// Who has it; kept after closing.
+    pub agent: Option<UserId>,
+    /// That agent's name.
+    pub agent_name: Option<String>,
+    /// When it began.
+    pub created_at: Moment,
+    /// When it entered the queue it waits in or was taken from.
+    pub queued_at: Option<Moment>,
+    /// When the agent that has it got it.
+    pub assigned_at: Option<Moment>,
+    /// When it was closed last.
+    pub closed_at: Option<Moment>,
+    /// The number of its latest message; 0 before the first.
+    pub last_seq: u64,
+    /// Messages up to here were written to another participant.
+    pub delivered_seq: u64,
+    /// The customer's rating.
+    pub score: Option<u8>,
+    /// Whatever the customer's page attached.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Why an event cannot follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It changes nothing, so nothing is told.
+    Unchanged,
+    /// Somebody else was first, or the conversation is not in the state for it.
+    Conflict(String, Option<Holder>),
+}
+
+impl Conversation {
+    /// A conversation that just began, as `chat.session.started` tells it.
+    pub fn begin(started: &super::SessionStarted, at: Moment) -> Conversation {
+        Conversation {
+            id: started.session_id,
+            external_ids: started.external_ids.clone(),
+            customer: started.customer_id.clone(),
+            name: started.visitor_name.clone(),
+            email: started.visitor_email.clone(),
+            department: started.department_id,
+            status: Status::Open,
+            agent: None,
+            agent_name: None,
+            created_at: at,
+            queued_at: None,
+            assigned_at: None,
+            closed_at: None,
+            last_seq: 0,
+            delivered_seq: 0,
+            score: None,
+            metadata: started.metadata.clone(),
+        }
+    }
+
+    /// Takes the next event into account, numbering it if it is a message.
+    ///
+    /// # Errors
+    /// [`Refused`] when the event cannot follow; the record is unchanged then.
+    pub fn apply(&mut self, event: &mut Event, at: Moment) -> Result<(), Refused> {
+        match event {
+            Event::Message(message) => {
+                self.last_seq += 1;
+                message.seq = self.last_seq;
+            }
+            Event::MessageStatus(status) => return self.apply_status(status),
+            Event::Joined(joined) => {
+                if joined.user_type == Role::Customer && self.customer.is_none() {
+                    self.customer = Some(joined.user_id.clone());
+                }
+            }
+            Event::Queued(_) => self.queue(at)?,
+            Event::Assigned(assigned) => {
+                self.check_free_for(&assigned.agent_id)?;
+                self.give_to(assigned.agent_id.clone(), assigned.agent_name.clone(), at);
+            }
+            Event::Transferred(to) => self.apply_transfer(to, at)?,
+            Event::Closed(_) => {
+                if self.status == Status::Closed {
+                    return Err(Refused::Conflict("closed already".into(), None));
+                }
+                self.status = Status::Closed;
+                self.closed_at = Some(at);
+            }
+            Event::Reopened(_) => {
+                if self.status != Status::Closed {
+                    return Err(Refused::Conflict("not closed".into(), None));
+                }
+                self.status = Status::Open;
+                self.agent = None;
+                self.agent_name = None;
+            }
+            Event::Rated(rated) => self.score = Some(rated.score),
+            Event::SessionStarted(_)
+            | Event::SessionEnded(_)
+            | Event::Left(_)
+            | Event::Typing(_)
+            | Event::Audit(_) => {}
+        }
+        Ok(())
+    }
+
+    fn apply_status(&mut self, status: &mut super::MessageStatus) -> Result<(), Refused> {
+        status.seq = status.seq.min(self.last_seq);
+        if status.seq == 0 {
+            return Err(Refused::Unchanged);
+        }
+        // Whether a `read` is news depends on the reader; the backend keeps a mark for each.
+        if status.status == Receipt::Delivered {
+            if status.seq <= self.delivered_seq {
+                return Err(Refused::Unchanged);
+            }
+            self.delivered_seq = status.seq;
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, at: Moment) -> Result<(), Refused> {
+        if self.status != Status::Open {
+            return Err(Refused::Unchanged);
+        }
+        self.status = Status::Waiting;
+        self.queued_at = Some(at);
+        Ok(())
+    }
+
+    fn check_free_for(&self, agent: &UserId) -> Result<(), Refused> {
+        match (self.status, &self.agent) {
+            (Status::Closed, _) => Err(Refused::Conflict("closed".into(), None)),
+            (Status::Assigned, Some(holder)) if holder == agent => Err(Refused::Unchanged),
+            (Status::Assigned, Some(_)) => {
+                Err(Refused::Conflict("assigned already".into(), self.holder()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn apply_transfer(&mut self, to: &mut super::Transferred, at: Moment) -> Result<(), Refused> {
+        if self.status == Status::Closed {
+            return Err(Refused::Conflict("closed".into(), None));
+        }
+        if to.from_agent_id != self.agent {
+            return Err(Refused::Conflict("assigned to another agent".into(), self.holder()));
+        }
+        if let Some(agent) = &to.to_agent_id {
+            let name = to.to_agent_name.clone().unwrap_or_else(|| agent.to_string());
+            self.give_to(agent.clone(), name, at);
+        } else {
+            self.department = to.to_department_id;
+            self.agent = None;
+            self.agent_name = None;
+            self.status = Status::Open;
+        }
+        Ok(())
+    }
+
+    fn give_to(&mut self, agent: UserId, name: String, at: Moment) {
+        self.status = Status::Assigned;
+        self.agent = Some(agent);
+        self.agent_name = Some(name);
+        self.assigned_at = Some(at);
+    }
+
+    /// Who has it, if somebody does.
+    pub fn holder(&self) -> Option<Holder> {
+        let agent_id = self.agent.as_ref()?.to_string();
+        let name = self.agent_name.clone().unwrap_or_else(|| agent_id.clone());
+        Some(Holder { agent_id, name })
+    }
+
+    /// Whether `who` may see it and write in it (contract 4).
+    pub fn is_open_to(&self, who: &Identity) -> bool {
+        if who.is_open {
+            return true;
+        }
+        match who.role {
+            Role::Admin => true,
+            Role::Customer => {
+                self.customer.as_ref() == Some(&who.subject) || who.conversations.contains(&self.id)
+            }
+            Role::Agent => match self.status {
+                Status::Assigned | Status::Closed => self.agent.as_ref() == Some(&who.subject),
+                Status::Open | Status::Waiting => {
+                    self.department.is_none_or(|d| who.departments.contains(&d))
+                }
+            },
+            Role::Bot => true,
+            Role::Service => who.is_admin() || who.scopes.contains(&super::Scope::MessagesWrite),
+        }
+    }
+
+    /// Whether it is assigned to `who`.
+    pub fn is_assigned_to(&self, who: &Identity) -> bool {
+        self.status == Status::Assigned && self.agent.as_ref() == Some(&who.subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Assigned, MessageStatus, SessionStarted};
+    use super::*;
+
+    fn begun() -> Conversation {
+        let started = SessionStarted {
+            session_id: ConversationId::random(),
+            customer_id: None,
+            visitor_name: None,
+            visitor_email: None,
+            department_id: None,
+            external_ids: vec![],
+            metadata: None,
+        };
+        Conversation::begin(&started, Moment(1))
+    }
+
+    fn assigned(c: &Conversation, agent: &str) -> Event {
+        Event::Assigned(Assigned {
+            session_id: c.id,
+            agent_id: UserId::parse(agent).unwrap(),
+            agent_name: agent.to_uppercase(),
+            department_id: None,
+        })
+    }
+
+    #[test]
+    fn the_second_claim_learns_who_won() {
+        let mut c = begun();
+        c.apply(&mut assigned(&c.clone(), "ana"), Moment(2)).unwrap();
+        assert_eq!(
+            c.apply(&mut assigned(&c.clone(), "ana"), Moment(3)),
+            Err(Refused::Unchanged),
+            "claiming twice changes nothing"
+        );
+        let Err(Refused::Conflict(_, Some(holder))) =
+            c.apply(&mut assigned(&c.clone(), "ben"), Moment(3))
+        else {
+            panic!("the second claim must be refused with the holder");
+        };
+        assert_eq!((holder.agent_id.as_str(), holder.name.as_str()), ("ana", "ANA"));
+    }
+
+    #[test]
+    fn a_delivery_mark_only_rises_and_never_passes_the_last_message() {
+        let mut c = begun();
+        c.last_seq = 3;
+        let mark = |seq| {
+            Event::MessageStatus(MessageStatus {
+                session_id: c.id,
+                seq,
+                user_id: UserId::parse("u").unwrap(),
+                status: Receipt::Delivered,
+            })
+        };
+        let (mut two, mut one, mut nine) = (mark(2), mark(1), mark(9));
+        assert_eq!(c.apply(&mut two, Moment(1)), Ok(()));
+        assert_eq!(c.apply(&mut one, Moment(1)), Err(Refused::Unchanged));
+        assert_eq!(c.apply(&mut nine, Moment(1)), Ok(()));
+        assert_eq!(c.delivered_seq, 3);
+    }
+}

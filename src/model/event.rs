@@ -1,0 +1,502 @@
+//! The catalogue of events: everything that happens and is told to somebody.
+//!
+//! An event is past tense and carries what a listener needs, in the field names of document 004
+//! (contract 7). Its serde form, `{"type", "payload"}`, is what the log keeps. To add one: a
+//! variant and its payload here, an arm in [`Event::facts`], a sample in [`Event::samples`], and
+//! an arm in each codec that speaks it (`docs/howto/add-an-event.md`).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    ConversationId, Cursor, DisconnectReason, ExternalId, Member, Moment, Role, TenantId, Topic,
+    UserId,
+};
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $name:literal $variant:ident($payload:ident),)*) => {
+        /// Something that happened.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "type", content = "payload")]
+        pub enum Event {
+            $($(#[$doc])* #[serde(rename = $name)] $variant($payload),)*
+        }
+
+        impl Event {
+            /// The event's name, as every list and log row names it.
+            pub fn name(&self) -> &'static str {
+                match self { $(Event::$variant(_) => $name,)* }
+            }
+
+            /// The payload alone, as JSON text.
+            pub fn payload(&self) -> serde_json::Result<String> {
+                match self { $(Event::$variant(p) => serde_json::to_string(p),)* }
+            }
+
+            /// An event from its name and payload, as a log row holds them.
+            pub fn from_parts(name: &str, payload: &str) -> Result<Event, BadEvent> {
+                match name {
+                    $($name => Ok(Event::$variant(serde_json::from_str(payload)?)),)*
+                    _ => Err(BadEvent::Unknown(name.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// A customer's conversation began.
+    "chat.session.started" SessionStarted(SessionStarted),
+    /// A participant said something.
+    "chat.message" Message(Message),
+    /// A participant's messages were delivered or read.
+    "chat.message.status" MessageStatus(MessageStatus),
+    /// A participant types, or stopped.
+    "chat.typing" Typing(Typing),
+    /// The conversation ended; the hub's word for `conversation.closed`.
+    "chat.session.ended" SessionEnded(SessionEnded),
+    /// A user's first connection entered the conversation.
+    "conversation.joined" Joined(Joined),
+    /// A user's last connection left it.
+    "conversation.left" Left(Left),
+    /// The conversation waits for an agent.
+    "conversation.queued" Queued(Queued),
+    /// An agent has it now.
+    "conversation.assigned" Assigned(Assigned),
+    /// It was given to another agent or department.
+    "conversation.transferred" Transferred(Transferred),
+    /// It was closed.
+    "conversation.closed" Closed(Closed),
+    /// It goes on after a close.
+    "conversation.reopened" Reopened(Reopened),
+    /// The customer rated it.
+    "conversation.rated" Rated(Rated),
+    /// An administrative act, for the audit trail.
+    "audit.entry" Audit(Audit),
+}
+
+/// A log row that is no event of this catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum BadEvent {
+    /// A name nobody knows.
+    #[error("unknown event {0:?}")]
+    Unknown(String),
+    /// A payload that does not fit its name.
+    #[error("bad payload: {0}")]
+    Payload(#[from] serde_json::Error),
+}
+
+/// Payload of `chat.session.started`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionStarted {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Its customer; absent while nobody but an observer has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<UserId>,
+    /// The name the customer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor_name: Option<String>,
+    /// The e-mail address the customer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visitor_email: Option<String>,
+    /// The department asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<Uuid>,
+    /// Names other systems know it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_ids: Vec<ExternalId>,
+    /// Whatever the customer's page attached, a JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Payload of `chat.message`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// The message's id.
+    pub message_id: Uuid,
+    /// Its number in the conversation: 1, 2, 3 ... without holes. Given by the log.
+    #[serde(default)]
+    pub seq: u64,
+    /// The sender's own id for it, by which a repeat is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// Who said it.
+    pub sender_id: UserId,
+    /// As what.
+    pub sender_type: Role,
+    /// The sender's name, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_name: Option<Arc<str>>,
+    /// The text.
+    pub body: String,
+}
+
+/// How far a message got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Receipt {
+    /// Written to another participant for the first time.
+    Delivered,
+    /// Seen by a participant.
+    Read,
+}
+
+/// Payload of `chat.message.status`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MessageStatus {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// All messages up to this number, cumulative.
+    pub seq: u64,
+    /// To whom they were delivered, or who read them.
+    pub user_id: UserId,
+    /// Which of the two.
+    pub status: Receipt,
+}
+
+/// Payload of `chat.typing`. Volatile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Typing {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who types.
+    pub user_id: UserId,
+    /// As what.
+    pub sender_type: Role,
+    /// The typist's name, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// Started or stopped.
+    pub is_typing: bool,
+}
+
+/// Payload of `chat.session.ended`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SessionEnded {
+    /// The conversation.
+    pub session_id: ConversationId,
+}
+
+/// Payload of `conversation.joined`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Joined {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who came.
+    pub user_id: UserId,
+    /// As what.
+    pub user_type: Role,
+    /// Milliseconds it was away, when it was here less than 30 s ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away_ms: Option<u64>,
+}
+
+/// Payload of `conversation.left`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Left {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who left.
+    pub user_id: UserId,
+    /// As what it was there.
+    pub user_type: Role,
+    /// Why.
+    pub reason: DisconnectReason,
+}
+
+/// Payload of `conversation.queued`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Queued {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Its place in its department's queue, from 1.
+    pub position: u64,
+    /// Seconds until an agent is likely to take it.
+    pub estimated_wait_seconds: u64,
+    /// The department whose queue it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<Uuid>,
+}
+
+/// Payload of `conversation.assigned`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Assigned {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who has it now.
+    pub agent_id: UserId,
+    /// That agent's name, or its id.
+    pub agent_name: String,
+    /// The department it came from.
+    #[serde(default)]
+    pub department_id: Option<Uuid>,
+}
+
+/// Payload of `conversation.transferred`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Transferred {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who had it.
+    pub from_agent_id: Option<UserId>,
+    /// Who has it now, when it went to an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_agent_id: Option<UserId>,
+    /// That agent's name, or its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_agent_name: Option<String>,
+    /// Whose queue it waits in now, when it went to a department.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_department_id: Option<Uuid>,
+    /// What the next agent should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Payload of `conversation.closed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Closed {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who closed it.
+    pub by: UserId,
+}
+
+/// Payload of `conversation.reopened`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reopened {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who reopened it, by asking or by a new message.
+    pub by: UserId,
+}
+
+/// Payload of `conversation.rated`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Rated {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// 1 (poor) to 5 (excellent).
+    pub score: u8,
+    /// What the customer added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+/// Payload of `audit.entry`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Audit {
+    /// Who acted.
+    pub actor: UserId,
+    /// In what role.
+    pub role: Role,
+    /// What it did, dotted: `conversation.viewed`, `key.created`.
+    pub action: String,
+    /// To what, an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// An event on its way: what happened, when, and where it stands in the log.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Whose log.
+    pub tenant: TenantId,
+    /// Where it stands; `None` for a volatile event, which no log keeps.
+    pub cursor: Option<Cursor>,
+    /// When it was committed, or published if volatile.
+    pub at: Moment,
+    /// What happened.
+    pub event: Event,
+    /// Who is in the conversation after it, on joins and leaves heard live.
+    pub present: Option<Arc<[Member]>>,
+}
+
+impl Envelope {
+    /// A volatile event, happening now.
+    pub fn volatile(tenant: TenantId, event: Event) -> Envelope {
+        Envelope { tenant, cursor: None, at: Moment::now(), event, present: None }
+    }
+
+    /// The position in the log, 0 for volatile events.
+    pub fn position(&self) -> u64 {
+        self.cursor.map_or(0, |c| c.position)
+    }
+
+    /// Where it is heard. A connection that listens at several of these hears it once.
+    pub fn topics(&self) -> impl Iterator<Item = Topic> {
+        let conversation =
+            self.event.conversation().map(|id| Topic::Conversation(self.tenant.clone(), id));
+        conversation.into_iter().chain([Topic::Tenant(self.tenant.clone())])
+    }
+}
+
+/// What the catalogue says of an event beside its payload.
+pub struct Facts {
+    /// Kept in the log; a volatile event may be missed by a slow reader.
+    pub is_durable: bool,
+    /// Who may hear it.
+    pub roles: &'static [Role],
+}
+
+const EVERYONE: &[Role] = &[Role::Customer, Role::Agent, Role::Admin, Role::Service];
+const STAFF: &[Role] = &[Role::Agent, Role::Admin, Role::Service];
+const ADMINS: &[Role] = &[Role::Admin];
+
+impl Event {
+    /// Durability and audience.
+    pub fn facts(&self) -> Facts {
+        let (is_durable, roles) = match self {
+            Event::Typing(_) => (false, EVERYONE),
+            Event::SessionStarted(_) => (true, STAFF),
+            Event::Audit(_) => (true, ADMINS),
+            Event::Message(_)
+            | Event::MessageStatus(_)
+            | Event::SessionEnded(_)
+            | Event::Joined(_)
+            | Event::Left(_)
+            | Event::Queued(_)
+            | Event::Assigned(_)
+            | Event::Transferred(_)
+            | Event::Closed(_)
+            | Event::Reopened(_)
+            | Event::Rated(_) => (true, EVERYONE),
+        };
+        Facts { is_durable, roles }
+    }
+
+    /// The conversation it belongs to, if it belongs to one.
+    pub fn conversation(&self) -> Option<ConversationId> {
+        Some(match self {
+            Event::SessionStarted(e) => e.session_id,
+            Event::Message(e) => e.session_id,
+            Event::MessageStatus(e) => e.session_id,
+            Event::Typing(e) => e.session_id,
+            Event::SessionEnded(e) => e.session_id,
+            Event::Joined(e) => e.session_id,
+            Event::Left(e) => e.session_id,
+            Event::Queued(e) => e.session_id,
+            Event::Assigned(e) => e.session_id,
+            Event::Transferred(e) => e.session_id,
+            Event::Closed(e) => e.session_id,
+            Event::Reopened(e) => e.session_id,
+            Event::Rated(e) => e.session_id,
+            Event::Audit(_) => return None,
+        })
+    }
+
+    /// Whether it says who is connected; such events are kept for a limited time.
+    pub fn is_connection_event(&self) -> bool {
+        matches!(self, Event::Joined(_) | Event::Left(_))
+    }
+
+    /// One of each, for the catalogue that `switchboard events` and the docs print.
+    pub fn samples() -> Vec<Event> {
+        let session_id = ConversationId(Uuid::from_u128(0x550e_8400_e29b_41d4_a716_4466_5544_0000));
+        let department_id = Some(Uuid::from_u128(0x660e_8400_e29b_41d4_a716_4466_5544_0000));
+        let user = |id: &str| UserId::parse(id).unwrap_or_else(|_| unreachable!("a sample id"));
+        vec![
+            Event::SessionStarted(SessionStarted {
+                session_id,
+                customer_id: Some(user("customer_123")),
+                visitor_name: Some("Budi".into()),
+                visitor_email: Some("budi@example.com".into()),
+                department_id,
+                external_ids: vec![],
+                metadata: None,
+            }),
+            Event::Message(Message {
+                session_id,
+                message_id: Uuid::from_u128(1),
+                seq: 1,
+                client_id: Some("m-1".into()),
+                sender_id: user("customer_123"),
+                sender_type: Role::Customer,
+                sender_name: Some("Budi".into()),
+                body: "Hello".into(),
+            }),
+            Event::MessageStatus(MessageStatus {
+                session_id,
+                seq: 1,
+                user_id: user("agent_456"),
+                status: Receipt::Read,
+            }),
+            Event::Typing(Typing {
+                session_id,
+                user_id: user("agent_456"),
+                sender_type: Role::Agent,
+                name: Some("Sari".into()),
+                is_typing: true,
+            }),
+            Event::SessionEnded(SessionEnded { session_id }),
+            Event::Joined(Joined {
+                session_id,
+                user_id: user("customer_123"),
+                user_type: Role::Customer,
+                away_ms: Some(2_100),
+            }),
+            Event::Left(Left {
+                session_id,
+                user_id: user("customer_123"),
+                user_type: Role::Customer,
+                reason: DisconnectReason::ClientClose,
+            }),
+            Event::Queued(Queued {
+                session_id,
+                position: 2,
+                estimated_wait_seconds: 90,
+                department_id,
+            }),
+            Event::Assigned(Assigned {
+                session_id,
+                agent_id: user("agent_456"),
+                agent_name: "Sari".into(),
+                department_id,
+            }),
+            Event::Transferred(Transferred {
+                session_id,
+                from_agent_id: Some(user("agent_456")),
+                to_agent_id: None,
+                to_agent_name: None,
+                to_department_id: department_id,
+                note: Some("Asks about an invoice".into()),
+            }),
+            Event::Closed(Closed { session_id, by: user("agent_456") }),
+            Event::Reopened(Reopened { session_id, by: user("customer_123") }),
+            Event::Rated(Rated { session_id, score: 5, comment: Some("Fast".into()) }),
+            Event::Audit(Audit {
+                actor: user("admin_1"),
+                role: Role::Admin,
+                action: "conversation.viewed".into(),
+                target: Some(session_id.to_string()),
+            }),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_survives_its_log_row() {
+        for event in Event::samples() {
+            let row = event.payload().unwrap();
+            assert_eq!(Event::from_parts(event.name(), &row).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn a_row_of_an_unknown_event_is_refused_by_name() {
+        let err = Event::from_parts("chat.dance", "{}").unwrap_err();
+        assert_eq!(err.to_string(), "unknown event \"chat.dance\"");
+    }
+}

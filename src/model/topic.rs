@@ -1,0 +1,61 @@
+//! Where an event is heard, and how far a reader has read.
+
+use std::fmt;
+
+use super::{ConversationId, TenantId, UserId};
+
+/// An address connections subscribe to.
+///
+/// Every topic carries its tenant, so a delivery across tenants cannot be written down.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// The consoles of a tenant.
+    Tenant(TenantId),
+    /// Every connection of one user.
+    User(TenantId, UserId),
+    /// The participants of one conversation.
+    Conversation(TenantId, ConversationId),
+}
+
+/// How far a reader has read a tenant's log: the log's own number and a position in it.
+///
+/// On the wire it is one opaque string that is never all digits (contract 1), so that it cannot
+/// be taken for a message's `seq`. The number tells a cursor of another log (a restored or
+/// foreign database) from one of this log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Random, made with the tenant's log.
+    pub log: u32,
+    /// The position of the last event read; 0 before the first.
+    pub position: u64,
+}
+
+impl Cursor {
+    /// Reads the wire form.
+    pub fn parse(text: &str) -> Option<Cursor> {
+        let (log, position) = text.strip_prefix('L')?.split_once('-')?;
+        let log = u32::from_str_radix(log, 16).ok()?;
+        Some(Cursor { log, position: position.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{:08x}-{}", self.log, self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_its_wire_form_and_is_never_all_digits() {
+        let cursor = Cursor { log: 7, position: 42 };
+        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        assert!(cursor.to_string().parse::<u64>().is_err());
+        for bad in ["42", "", "L-", "Lzz-1", "L1", "L00000001-x"] {
+            assert_eq!(Cursor::parse(bad), None, "{bad:?}");
+        }
+    }
+}
