@@ -1,0 +1,101 @@
+//! Every fixed bound, with its reason. What an operator may want to change is an option in
+//! `config.rs` instead; what is here protects the process or follows from a protocol.
+//!
+//! To add one: a constant with its unit in the name (a [`Duration`] carries its own) and the
+//! reason above it.
+
+use std::time::Duration;
+
+/// The longest token read from a header, query, cookie or subprotocol. A JWT with a hundred
+/// conversations stays below 5 KiB; anything longer is refused before it is decoded.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
+
+/// How long a peer may take to answer our close frame before the socket is dropped: a round trip
+/// on a bad mobile line.
+pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
+
+/// How long one write may make no progress. A peer whose window stays shut this long is gone; its
+/// outbox would have overflowed on a busy conversation long before.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Events read from the log at once when a connection catches up. Large enough that the reads do
+/// not dominate, small enough that a thousand resuming clients hold little memory.
+pub const REPLAY_PAGE_EVENTS: usize = 256;
+
+/// Changes the log's writer commits with one fsync at most. Beyond some hundreds the fsync is paid
+/// for, and a larger transaction only delays the acknowledgement of its first change.
+pub const COMMIT_BATCH_CHANGES_MAX: usize = 512;
+
+/// Changes that may wait for the log's writer. Several batches deep, so the writer never idles;
+/// when it is full, those who commit wait, which slows the senders and nobody else.
+pub const COMMIT_QUEUE_CHANGES_MAX: usize = 4_096;
+
+/// Commits whose events may wait for the hub. The hub never waits for a socket, so this absorbs a
+/// scheduling hiccup, not a slow reader.
+pub const TAIL_COMMITS_MAX: usize = 64;
+
+/// Conversation records kept in memory: those in use stay, so a message needs no read; about 500
+/// bytes each.
+pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;
+
+/// How often the write-ahead log is copied back: at full speed it grows by some 10 MB in between.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Read connections of the store. Reads are short; more of them only contend for the page cache.
+pub const STORE_READERS: usize = 4;
+
+/// How long a read waits for another process that holds the database file, such as a backup.
+pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a client may take to send a request's head. Also ends a keep-alive connection that
+/// stays silent, so a browser's spare connections do not pile up.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The size of a request's head: a token of [`TOKEN_BYTES_MAX`] in the query, cookies, and room.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// Header lines in a request. Browsers behind two proxies send about forty.
+pub const HEADERS_MAX: usize = 100;
+
+/// The size of a REST body: a thousand events of one KiB each.
+pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a client may take to send the body of a request.
+pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Events in one batch of `POST /api/events` (contract 7).
+pub const EVENT_BATCH_MAX: usize = 1_000;
+
+/// Connections the kernel finishes while nobody accepts. A call centre whose switch came back
+/// reconnects all at once; the kernel itself lowers this to `net.core.somaxconn`.
+pub const ACCEPT_BACKLOG: u32 = 4_096;
+
+/// How long the accept loop rests after an error such as "too many open files": accepting again
+/// at once would fail again and turn a full table into a busy loop.
+pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
+
+/// How long a TLS handshake may take; the same ten seconds as every other handshake.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the certificate and key files are looked at. Polling two files costs nothing and
+/// works on every file system, Kubernetes' swapped symlinks included.
+pub const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the polite refusal of a connection over the address limit may take, from the first
+/// byte read to the last written.
+pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Refusals of that kind under way at once. Beyond it a connection is dropped without a word: the
+/// answer is a courtesy and must not become the way to exhaust us.
+pub const REFUSALS_AT_ONCE_MAX: usize = 64;
+
+/// How much of the refused request is read before it is answered, so that the answer is not lost
+/// to a TCP reset.
+pub const REFUSED_REQUEST_BYTES_MAX: usize = 4 * 1024;
+
+/// Frames over this size are compressed when the client offered permessage-deflate. Measured:
+/// below 1 KiB deflate without context saves next to nothing.
+pub const COMPRESS_BYTES_MIN: usize = 1_024;
+
+/// The longest duration an option may have, ten years: added to any clock it cannot overflow.
+pub const OPTION_DURATION_MAX: Duration = Duration::from_secs(3_650 * 86_400);

@@ -1,0 +1,455 @@
+//! The log in this process' memory: the reference the other backends are compared with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::change::{self, State};
+use super::{
+    Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
+    Pending, QueueFigures, Reading, Record, Retention, Tail,
+};
+use crate::limits::TAIL_COMMITS_MAX;
+use crate::model::{
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, History, HistoryRange,
+    Member, Message, Moment, Status, TenantId, UserId,
+};
+
+/// A log that is lost with its process.
+pub(super) struct Memory {
+    tenants: Mutex<Tenants>,
+    /// Taken by [`Log::close`].
+    tail: Mutex<Option<mpsc::Sender<Vec<Arc<Envelope>>>>>,
+}
+
+type Tenants = HashMap<TenantId, Tenant>;
+
+/// One tenant's everything.
+#[derive(Clone, Default)]
+struct Tenant {
+    log: u32,
+    head: u64,
+    pruned: u64,
+    name: String,
+    events: BTreeMap<u64, Arc<Envelope>>,
+    conversations: HashMap<ConversationId, Arc<Conversation>>,
+    external_ids: HashMap<ExternalId, ConversationId>,
+    session_keys: HashMap<[u8; 32], ConversationId>,
+    known: HashMap<(ConversationId, UserId, String), Arc<Envelope>>,
+    read_marks: HashMap<(ConversationId, UserId), u64>,
+    members: HashMap<ConversationId, BTreeMap<UserId, Member>>,
+    departments: HashMap<Uuid, Department>,
+    agents: HashMap<UserId, Agent>,
+    api_keys: HashMap<Uuid, ApiKey>,
+}
+
+impl Memory {
+    /// An empty log and its tail.
+    pub(super) fn open() -> (Memory, Tail) {
+        let (sender, tail) = mpsc::channel(TAIL_COMMITS_MAX);
+        (Memory { tenants: Mutex::default(), tail: Mutex::new(Some(sender)) }, tail)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tenants> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks something up in a tenant; an unknown tenant has nothing.
+    fn with<T: Default>(&self, tenant: &TenantId, f: impl FnOnce(&Tenant) -> T) -> T {
+        self.lock().get(tenant).map(f).unwrap_or_default()
+    }
+}
+
+impl State for Tenant {
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<Conversation>, Error> {
+        Ok(self.conversations.get(&id).map(|c| c.as_ref().clone()))
+    }
+
+    fn has_external_id(&mut self, id: &ExternalId) -> Result<bool, Error> {
+        Ok(self.external_ids.contains_key(id))
+    }
+
+    fn known_message(&mut self, message: &Message) -> Result<Option<Arc<Envelope>>, Error> {
+        Ok(known_key(message).and_then(|key| self.known.get(&key).cloned()))
+    }
+
+    fn read_mark(&mut self, conversation: ConversationId, user: &UserId) -> Result<u64, Error> {
+        Ok(self.read_marks.get(&(conversation, user.clone())).copied().unwrap_or(0))
+    }
+
+    fn members(&mut self, conversation: ConversationId) -> Result<Vec<Member>, Error> {
+        Ok(self
+            .members
+            .get(&conversation)
+            .map(|m| m.values().cloned().collect())
+            .unwrap_or_default())
+    }
+
+    fn next_cursor(&mut self) -> Cursor {
+        self.head += 1;
+        Cursor { log: self.log, position: self.head }
+    }
+
+    fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error> {
+        if let Event::Message(message) = &envelope.event
+            && let Some(key) = known_key(message)
+        {
+            self.known.insert(key, envelope.clone());
+        }
+        // Who was present is told live; a reader of the past asks for a snapshot instead.
+        let kept = Envelope { present: None, ..envelope.as_ref().clone() };
+        self.events.insert(envelope.position(), Arc::new(kept));
+        Ok(())
+    }
+
+    fn put_conversation(&mut self, record: Conversation, _is_new: bool) -> Result<(), Error> {
+        for external in &record.external_ids {
+            self.external_ids.insert(external.clone(), record.id);
+        }
+        self.conversations.insert(record.id, Arc::new(record));
+        Ok(())
+    }
+
+    fn put_read_mark(
+        &mut self,
+        conversation: ConversationId,
+        user: &UserId,
+        seq: u64,
+    ) -> Result<(), Error> {
+        self.read_marks.insert((conversation, user.clone()), seq);
+        Ok(())
+    }
+
+    fn put_member(&mut self, conversation: ConversationId, member: &Member) -> Result<(), Error> {
+        let members = self.members.entry(conversation).or_default();
+        members.insert(member.user_id.clone(), member.clone());
+        Ok(())
+    }
+
+    fn remove_member(&mut self, conversation: ConversationId, user: &UserId) -> Result<(), Error> {
+        if let Some(members) = self.members.get_mut(&conversation) {
+            members.remove(user);
+        }
+        Ok(())
+    }
+
+    fn put_record(&mut self, record: &Record) -> Result<(), Error> {
+        match record.clone() {
+            Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
+            Record::Tenant(name) => self.name = name,
+            Record::Department(d) => drop(self.departments.insert(d.id, d)),
+            Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
+            Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
+            Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
+        }
+        Ok(())
+    }
+}
+
+fn known_key(message: &Message) -> Option<(ConversationId, UserId, String)> {
+    let client_id = message.client_id.clone()?;
+    Some((message.session_id, message.sender_id.clone(), client_id))
+}
+
+impl Reading {
+    fn takes(self, event: &Event) -> bool {
+        match self {
+            Reading::All => true,
+            Reading::Conversation(id) => event.conversation() == Some(id),
+            Reading::Audit => matches!(event, Event::Audit(_)),
+        }
+    }
+}
+
+fn seq_of(envelope: &Envelope) -> Option<u64> {
+    match &envelope.event {
+        Event::Message(message) => Some(message.seq),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Log for Memory {
+    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error> {
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tail = tail.ok_or_else(|| Error::failed("the log is closed"))?;
+        // Room in the tail first, so that the order of the tail is the order of the log.
+        let permit = tail.reserve().await.map_err(Error::failed)?;
+        let (answer, pending) = oneshot::channel();
+        let outcomes = {
+            let mut tenants = self.lock();
+            let state = tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
+                log: Uuid::new_v4().as_fields().0,
+                name: tenant.to_string(),
+                ..Tenant::default()
+            });
+            let outcomes = change::carry_out(state, tenant, change, Moment::now());
+            if let Ok(outcomes) = &outcomes {
+                let kept = |o: &Outcome| match o {
+                    Outcome::Kept(envelope) => Some(envelope.clone()),
+                    Outcome::Known(_) | Outcome::Unchanged => None,
+                };
+                permit.send(outcomes.iter().filter_map(kept).collect());
+            }
+            outcomes
+        };
+        // The receiver is in our hands, so it cannot be gone.
+        let _ = answer.send(outcomes);
+        Ok(Pending(pending))
+    }
+
+    async fn head(&self, tenant: &TenantId) -> Result<Cursor, Error> {
+        let tenants = self.lock();
+        let found = tenants.get(tenant).map(|t| Cursor { log: t.log, position: t.head });
+        Ok(found.unwrap_or(Cursor { log: 0, position: 0 }))
+    }
+
+    async fn pruned_through(&self, tenant: &TenantId) -> Result<u64, Error> {
+        Ok(self.with(tenant, |t| t.pruned))
+    }
+
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        reading: Reading,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        Ok(self.with(tenant, |t| {
+            let wanted = t.events.range(after + 1..).filter(|(_, e)| reading.takes(&e.event));
+            let events: Vec<_> = wanted.take(limit).map(|(_, e)| e.clone()).collect();
+            Page { is_end: events.len() < limit, events }
+        }))
+    }
+
+    async fn read_latest(
+        &self,
+        tenant: &TenantId,
+        reading: Reading,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        Ok(self.with(tenant, |t| {
+            let wanted = t.events.values().rev().filter(|e| reading.takes(&e.event));
+            let mut events: Vec<_> = wanted.take(limit).cloned().collect();
+            events.reverse();
+            Page { events, is_end: true }
+        }))
+    }
+
+    async fn position_at(&self, tenant: &TenantId, at: Moment) -> Result<u64, Error> {
+        Ok(self.with(tenant, |t| {
+            t.events.iter().take_while(|(_, e)| e.at < at).last().map_or(0, |(p, _)| *p)
+        }))
+    }
+
+    async fn position_of(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        seq: u64,
+    ) -> Result<Option<u64>, Error> {
+        Ok(self.with(tenant, |t| {
+            let is_it = |e: &&Arc<Envelope>| {
+                e.event.conversation() == Some(conversation) && seq_of(e) == Some(seq)
+            };
+            t.events.values().find(is_it).map(|e| e.position())
+        }))
+    }
+
+    async fn messages(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        range: HistoryRange,
+    ) -> Result<History, Error> {
+        Ok(self.with(tenant, |t| {
+            let limit = range.limit.map_or(usize::MAX, |l| l as usize);
+            let wanted = t.events.values().filter(|e| {
+                e.event.conversation() == Some(conversation)
+                    && seq_of(e).is_some_and(|seq| {
+                        range.before.is_none_or(|b| seq < b) && range.after.is_none_or(|a| seq > a)
+                    })
+            });
+            let mut messages: Vec<_> = wanted.cloned().collect();
+            let has_more = messages.len() > limit;
+            if range.after.is_some() && range.before.is_none() {
+                messages.truncate(limit);
+            } else {
+                messages.drain(..messages.len().saturating_sub(limit));
+            }
+            History { messages, has_more }
+        }))
+    }
+
+    async fn conversation(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+    ) -> Result<Option<Arc<Conversation>>, Error> {
+        Ok(self.with(tenant, |t| t.conversations.get(&id).cloned()))
+    }
+
+    async fn conversation_by_external_id(
+        &self,
+        tenant: &TenantId,
+        id: &ExternalId,
+    ) -> Result<Option<ConversationId>, Error> {
+        Ok(self.with(tenant, |t| t.external_ids.get(id).copied()))
+    }
+
+    async fn conversation_by_session_key(
+        &self,
+        digest: &[u8; 32],
+    ) -> Result<Option<(TenantId, ConversationId)>, Error> {
+        let tenants = self.lock();
+        let mut found = tenants
+            .iter()
+            .filter_map(|(tenant, t)| t.session_keys.get(digest).map(|id| (tenant.clone(), *id)));
+        Ok(found.next())
+    }
+
+    async fn conversations(
+        &self,
+        tenant: &TenantId,
+        filter: ConversationFilter,
+    ) -> Result<Vec<Arc<Conversation>>, Error> {
+        Ok(self.with(tenant, |t| {
+            let mut found: Vec<_> = t
+                .conversations
+                .values()
+                .filter(|c| match filter.status {
+                    Some(status) => c.status == status,
+                    None => c.status != Status::Closed,
+                })
+                .filter(|c| filter.department.is_none() || c.department == filter.department)
+                .filter(|c| filter.after.is_none_or(|after| (c.created_at, c.id) < after))
+                .cloned()
+                .collect();
+            found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
+            found.truncate(filter.limit);
+            found
+        }))
+    }
+
+    async fn queue(
+        &self,
+        tenant: &TenantId,
+        department: Option<Uuid>,
+        queued_before: Moment,
+    ) -> Result<QueueFigures, Error> {
+        let found = self.lock().get(tenant).map(|t| {
+            let ours = || t.conversations.values().filter(|c| c.department == department);
+            let waits = |c: &&Arc<Conversation>| {
+                c.status == Status::Waiting && c.queued_at.is_some_and(|q| q < queued_before)
+            };
+            let mut served: Vec<_> =
+                ours().filter_map(|c| Some((c.assigned_at?, c.queued_at?))).collect();
+            served.sort();
+            let recent: Vec<u64> =
+                served.iter().rev().take(20).map(|(a, q)| a.ms_since(*q)).collect();
+            QueueFigures {
+                ahead: ours().filter(waits).count() as u64,
+                recent_wait_ms: (!recent.is_empty())
+                    .then(|| recent.iter().sum::<u64>() / recent.len() as u64),
+            }
+        });
+        Ok(found.unwrap_or(QueueFigures { ahead: 0, recent_wait_ms: None }))
+    }
+
+    async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error> {
+        let has = |c: &&Arc<Conversation>| {
+            c.status == Status::Assigned && c.agent.as_ref() == Some(agent)
+        };
+        Ok(self.with(tenant, |t| t.conversations.values().filter(has).count() as u64))
+    }
+
+    async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error> {
+        let tenants = self.lock();
+        let found = tenants.iter().flat_map(|(tenant, t)| {
+            t.members.iter().flat_map(move |(conversation, members)| {
+                members.values().map(move |member| LeftBehind {
+                    tenant: tenant.clone(),
+                    conversation: *conversation,
+                    member: member.clone(),
+                })
+            })
+        });
+        Ok(found.collect())
+    }
+
+    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {
+        Ok(self.lock().get(tenant).map(|t| t.name.clone()))
+    }
+
+    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error> {
+        Ok(self.with(tenant, |t| t.departments.get(&id).cloned()))
+    }
+
+    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error> {
+        Ok(self.with(tenant, |t| t.agents.get(id).cloned()))
+    }
+
+    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error> {
+        let tenants = self.lock();
+        let found = tenants.iter().flat_map(|(tenant, t)| {
+            let known = t.agents.values().filter(|a| a.email.as_deref() == Some(email));
+            known.map(|a| (tenant.clone(), a.clone()))
+        });
+        Ok(found.collect())
+    }
+
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error> {
+        let tenants = self.lock();
+        let mut found = tenants.iter().filter_map(|(tenant, t)| {
+            let key = t.api_keys.values().find(|k| k.digest == *digest)?;
+            Some((tenant.clone(), key.clone()))
+        });
+        Ok(found.next())
+    }
+
+    async fn api_keys(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, Error> {
+        let mut keys: Vec<_> = self.with(tenant, |t| t.api_keys.values().cloned().collect());
+        keys.sort_by_key(|k: &ApiKey| k.created_at);
+        Ok(keys)
+    }
+
+    async fn prune(&self, retention: Retention) -> Result<u64, Error> {
+        let mut gone = 0;
+        for tenant in self.lock().values_mut() {
+            let too_old = |e: &Envelope| {
+                retention.all_before.is_some_and(|before| e.at < before)
+                    || (e.event.is_connection_event()
+                        && retention.connections_before.is_some_and(|before| e.at < before))
+            };
+            let old: Vec<u64> =
+                tenant.events.iter().filter(|(_, e)| too_old(e)).map(|(p, _)| *p).collect();
+            tenant.pruned = tenant.pruned.max(old.last().copied().unwrap_or(0));
+            old.iter().for_each(|position| drop(tenant.events.remove(position)));
+            gone += old.len() as u64;
+        }
+        Ok(gone)
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract;
+    use super::*;
+
+    #[tokio::test]
+    async fn it_keeps_the_contract() {
+        let (log, tail) = Memory::open();
+        contract::suite(contract::Subject { log: Arc::new(log), tail }).await;
+    }
+}

@@ -1,0 +1,396 @@
+//! The tenant's log and the state that changes with it.
+//!
+//! One ordered, durable log per tenant is the product's only truth: live sockets, history, replay,
+//! audit and reports are readers with a cursor (contract 3). A [`Change`] carries events and the
+//! state that goes with them; it is kept whole or not at all, and the tail tells of it only after
+//! it is on disk. To add a backend: implement [`Log`] in a new file, name it in [`open`], and let
+//! `contract::suite` run on it.
+
+mod change;
+#[cfg(test)]
+mod contract;
+mod memory;
+mod sqlite;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::model::{
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, History, HistoryRange,
+    Holder, Member, Moment, Role, Scope, Status, TenantId, UserId,
+};
+
+pub use sqlite::Observer;
+
+/// What is to happen: events, and state that no event shows. Concerns at most one conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// What is told, in this order.
+    pub events: Vec<Event>,
+    /// What is only kept.
+    pub records: Vec<Record>,
+}
+
+impl Change {
+    /// A change of one event.
+    pub fn of(event: Event) -> Change {
+        Change { events: vec![event], records: vec![] }
+    }
+
+    /// A change of records alone.
+    pub fn record(record: Record) -> Change {
+        Change { events: vec![], records: vec![record] }
+    }
+}
+
+/// State that no event shows: secrets' digests and administration.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// The digest of a conversation's session key.
+    SessionKey(ConversationId, [u8; 32]),
+    /// A tenant's name; the tenant itself begins with its first change.
+    Tenant(String),
+    /// A department.
+    Department(Department),
+    /// A local user.
+    Agent(Agent),
+    /// An API key.
+    ApiKey(ApiKey),
+    /// An API key that counts no longer.
+    ApiKeyRevoked(Uuid),
+}
+
+/// A department of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Department {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+}
+
+/// A local user: an agent or an admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id.
+    pub id: UserId,
+    /// Agent or admin.
+    pub role: Role,
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address, by which it logs in.
+    pub email: Option<String>,
+    /// Its argon2id hash, a PHC string.
+    pub password: Option<String>,
+    /// Its departments.
+    pub departments: Vec<Uuid>,
+    /// How many conversations it may have at once.
+    pub max_chats: u32,
+    /// May neither log in nor be assigned.
+    pub is_disabled: bool,
+}
+
+/// An API key, without the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Moment,
+}
+
+/// What became of one event of a change.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It is on disk.
+    Kept(Arc<Envelope>),
+    /// The same user sent it before, under the same `client_id`; this is the first one.
+    Known(Arc<Envelope>),
+    /// It would have changed nothing, so it was not kept.
+    Unchanged,
+}
+
+impl Outcome {
+    /// The envelope that is in the log.
+    pub fn envelope(&self) -> Option<&Arc<Envelope>> {
+        match self {
+            Outcome::Kept(envelope) | Outcome::Known(envelope) => Some(envelope),
+            Outcome::Unchanged => None,
+        }
+    }
+}
+
+/// Why a change was not kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody else was first.
+    #[error("{0}")]
+    Conflict(String, Option<Holder>),
+    /// The conversation does not exist.
+    #[error("conversation not found")]
+    UnknownConversation,
+    /// The backend failed: disk full, read-only, gone. Nothing of the change was kept.
+    #[error("{0}")]
+    Failed(Arc<str>),
+}
+
+impl Error {
+    pub(crate) fn failed(err: impl std::fmt::Display) -> Error {
+        Error::Failed(err.to_string().into())
+    }
+}
+
+/// A change that has its place in the order and waits for the disk.
+pub struct Pending(oneshot::Receiver<Result<Vec<Outcome>, Error>>);
+
+impl Pending {
+    /// The outcomes, one per event, once the change is on disk.
+    ///
+    /// # Errors
+    /// As [`Log::commit`].
+    pub async fn committed(self) -> Result<Vec<Outcome>, Error> {
+        self.0.await.unwrap_or_else(|_| Err(Error::failed("the log is closed")))
+    }
+}
+
+/// Which events a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// All of the tenant.
+    All,
+    /// Those of one conversation.
+    Conversation(ConversationId),
+    /// The audit trail.
+    Audit,
+}
+
+/// A stretch of the log, ascending.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The events.
+    pub events: Vec<Arc<Envelope>>,
+    /// Whether nothing follows at the time of reading.
+    pub is_end: bool,
+}
+
+/// Which conversations a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct ConversationFilter {
+    /// Only those in this state; `None` means all that are not closed.
+    pub status: Option<Status>,
+    /// Only those of this department.
+    pub department: Option<Uuid>,
+    /// Only those after this one, in the order of the list (newest first).
+    pub after: Option<(Moment, ConversationId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A user the last run left in a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftBehind {
+    /// Whose conversation.
+    pub tenant: TenantId,
+    /// Where.
+    pub conversation: ConversationId,
+    /// Who.
+    pub member: Member,
+}
+
+/// How busy a department's queue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Conversations that waited longer than this one, of the same department.
+    pub ahead: u64,
+    /// How long the latest assignments (up to 20) waited on average, if there were any.
+    pub recent_wait_ms: Option<u64>,
+}
+
+/// How long what is kept (contract 10); `None` is for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retention {
+    /// Connection events older than this go.
+    pub connections_before: Option<Moment>,
+    /// Everything else older than this goes.
+    pub all_before: Option<Moment>,
+}
+
+/// The events of all tenants as they are committed, each tenant's in log order. Bounded: a reader
+/// that stops stops the writer, so it never misses one.
+pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
+
+/// Every question the server asks of what it keeps, and the one way to change it.
+///
+/// Contract, checked by `contract::suite` on every backend: positions of a tenant rise in commit
+/// order; a message's `seq` has no holes; a repeat by `client_id` is [`Outcome::Known`]; a refused
+/// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
+/// visible to another tenant.
+#[async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// Gives a change its place in the order. Waits only for room in the queue.
+    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
+
+    /// Appends a change and waits until it is on disk.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing of the change is kept then.
+    async fn commit(&self, tenant: &TenantId, change: Change) -> Result<Vec<Outcome>, Error> {
+        self.append(tenant, change).await?.committed().await
+    }
+
+    /// Where the tenant's log ends now.
+    async fn head(&self, tenant: &TenantId) -> Result<Cursor, Error>;
+
+    /// Up to which position events are missing because of their age.
+    async fn pruned_through(&self, tenant: &TenantId) -> Result<u64, Error>;
+
+    /// Up to `limit` events after a position.
+    async fn read(
+        &self,
+        tenant: &TenantId,
+        reading: Reading,
+        after: u64,
+        limit: usize,
+    ) -> Result<Page, Error>;
+
+    /// The newest `limit` events of a reading, ascending.
+    async fn read_latest(
+        &self,
+        tenant: &TenantId,
+        reading: Reading,
+        limit: usize,
+    ) -> Result<Page, Error>;
+
+    /// The position of the last event that happened before `at`; 0 if there is none.
+    async fn position_at(&self, tenant: &TenantId, at: Moment) -> Result<u64, Error>;
+
+    /// Where the message with this number stands; `None` if there is no such message.
+    async fn position_of(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        seq: u64,
+    ) -> Result<Option<u64>, Error>;
+
+    /// Messages of a conversation. `range.limit` is taken as given.
+    async fn messages(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        range: HistoryRange,
+    ) -> Result<History, Error>;
+
+    /// A conversation's record.
+    async fn conversation(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+    ) -> Result<Option<Arc<Conversation>>, Error>;
+
+    /// The conversation another system knows by this name.
+    async fn conversation_by_external_id(
+        &self,
+        tenant: &TenantId,
+        id: &ExternalId,
+    ) -> Result<Option<ConversationId>, Error>;
+
+    /// The conversation a session key opens.
+    async fn conversation_by_session_key(
+        &self,
+        digest: &[u8; 32],
+    ) -> Result<Option<(TenantId, ConversationId)>, Error>;
+
+    /// A page of conversations, newest first.
+    async fn conversations(
+        &self,
+        tenant: &TenantId,
+        filter: ConversationFilter,
+    ) -> Result<Vec<Arc<Conversation>>, Error>;
+
+    /// How long the queue is that a conversation waits in, or would.
+    async fn queue(
+        &self,
+        tenant: &TenantId,
+        department: Option<Uuid>,
+        queued_before: Moment,
+    ) -> Result<QueueFigures, Error>;
+
+    /// How many conversations an agent has open.
+    async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error>;
+
+    /// Everybody whose join has no leave: after a crash, those the last run left behind.
+    async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error>;
+
+    /// A tenant's name; `None` for an unknown tenant.
+    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;
+
+    /// A department.
+    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error>;
+
+    /// A local user by id.
+    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error>;
+
+    /// Local users by e-mail address, of any tenant; for login, which names none.
+    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error>;
+
+    /// A valid API key by its digest.
+    async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error>;
+
+    /// A tenant's valid API keys.
+    async fn api_keys(&self, tenant: &TenantId) -> Result<Vec<ApiKey>, Error>;
+
+    /// Deletes what is too old; returns how many events went.
+    async fn prune(&self, retention: Retention) -> Result<u64, Error>;
+
+    /// Whether it can write now; the error says why not.
+    async fn check(&self) -> Result<(), Error>;
+
+    /// Commits what was appended, then refuses more.
+    async fn close(&self);
+}
+
+/// Where the log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// In this process, lost with it. For tests and trials.
+    Memory,
+    /// In a SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Opens the log and its tail, migrating it if it is older than this program.
+///
+/// # Errors
+/// What is wrong with the location, in one line.
+pub async fn open(location: &Location, observer: Observer) -> Result<(Arc<dyn Log>, Tail), Error> {
+    match location {
+        Location::Memory => {
+            let (log, tail) = memory::Memory::open();
+            Ok((Arc::new(log), tail))
+        }
+        Location::Sqlite(path) => {
+            let path = path.clone();
+            let opened = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&path, observer));
+            let (log, tail) = opened.await.map_err(Error::failed)??;
+            Ok((Arc::new(log), tail))
+        }
+    }
+}
+
+/// Brings a SQLite file up to this program's schema; returns its version before and after.
+///
+/// # Errors
+/// What is wrong with the file, in one line.
+pub fn migrate(path: &std::path::Path) -> Result<(u32, u32), Error> {
+    sqlite::migrate_file(path)
+}

@@ -1,0 +1,119 @@
+//! Every SQL statement of the backend, by name. A test prepares each against a migrated database,
+//! so that a misspelt column fails there and not at night.
+
+macro_rules! statements {
+    ($($name:ident = $sql:literal;)*) => {
+        $(pub(super) const $name: &str = $sql;)*
+        #[cfg(test)]
+        pub(super) const ALL: &[(&str, &str)] = &[$((stringify!($name), $sql),)*];
+    };
+}
+
+statements! {
+    TENANT = "SELECT log, head FROM tenants WHERE id = ?1";
+    TENANT_NAME = "SELECT name FROM tenants WHERE id = ?1";
+    TENANT_PRUNED = "SELECT pruned FROM tenants WHERE id = ?1";
+    TENANT_IDS = "SELECT id FROM tenants";
+    ADD_TENANT = "INSERT INTO tenants (id, name, log) VALUES (?1, ?1, ?2)";
+    SET_TENANT_NAME = "UPDATE tenants SET name = ?2 WHERE id = ?1";
+    SET_HEAD = "UPDATE tenants SET head = ?2 WHERE id = ?1";
+    SET_PRUNED = "UPDATE tenants SET pruned = max(pruned, ?2) WHERE id = ?1";
+    LAST_MOMENT = "SELECT at FROM events WHERE tenant = ?1 ORDER BY position DESC LIMIT 1";
+
+    ADD_EVENT = "INSERT INTO events
+        (tenant, position, at, type, conversation, seq, sender, client_id, payload)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    EVENTS = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3";
+    EVENTS_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
+        ORDER BY e.position LIMIT ?3";
+    EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.type = 'audit.entry' AND e.position > ?2
+        ORDER BY e.position LIMIT ?3";
+    LATEST = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 ORDER BY e.position DESC LIMIT ?2";
+    LATEST_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?3 ORDER BY e.position DESC LIMIT ?2";
+    LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.type = 'audit.entry' ORDER BY e.position DESC LIMIT ?2";
+    MESSAGES_FORWARD = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
+        ORDER BY e.seq LIMIT ?5";
+    MESSAGES_BACKWARD = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
+        ORDER BY e.seq DESC LIMIT ?5";
+    KNOWN_MESSAGE = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.sender = ?3 AND e.client_id = ?4";
+    POSITION_OF = "SELECT position FROM events
+        WHERE tenant = ?1 AND conversation = ?2 AND seq = ?3";
+    FIRST_POSITION_FROM = "SELECT position, at FROM events
+        WHERE tenant = ?1 AND position >= ?2 ORDER BY position LIMIT 1";
+    NEWEST_CONNECTION_EVENT = "SELECT max(position) FROM events WHERE tenant = ?1
+        AND position <= ?2 AND type IN ('conversation.joined', 'conversation.left')";
+    NEWEST_EVENT = "SELECT max(position) FROM events WHERE tenant = ?1 AND position <= ?2";
+    PRUNE_CONNECTIONS = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2
+        AND type IN ('conversation.joined', 'conversation.left')";
+    PRUNE_ALL = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2";
+
+    CONVERSATION = "SELECT id, external_ids, customer, name, email, department, status, agent,
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
+        metadata FROM conversations WHERE tenant = ?1 AND id = ?2";
+    PUT_CONVERSATION = "INSERT OR REPLACE INTO conversations (tenant, id, external_ids, customer,
+        name, email, department, status, agent, agent_name, created_at, queued_at, assigned_at,
+        closed_at, last_seq, delivered_seq, score, metadata)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+    SET_SEQS = "UPDATE conversations SET last_seq = ?3, delivered_seq = ?4
+        WHERE tenant = ?1 AND id = ?2";
+    CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
+        metadata FROM conversations
+        WHERE tenant = ?1 AND (status = ?2 OR (?2 IS NULL AND status <> 'closed'))
+        AND (?3 IS NULL OR department = ?3)
+        AND (created_at, id) < (?4, ?5) ORDER BY created_at DESC, id DESC LIMIT ?6";
+    QUEUE_AHEAD = "SELECT count(*) FROM conversations
+        WHERE tenant = ?1 AND department IS ?2 AND status = 'waiting' AND queued_at < ?3";
+    RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations
+        WHERE tenant = ?1 AND department IS ?2 AND assigned_at IS NOT NULL
+        AND queued_at IS NOT NULL ORDER BY assigned_at DESC LIMIT 20";
+    ASSIGNED_COUNT = "SELECT count(*) FROM conversations
+        WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned'";
+    ADD_EXTERNAL_ID = "INSERT INTO external_ids VALUES (?1, ?2, ?3)";
+    EXTERNAL_ID = "SELECT conversation FROM external_ids WHERE tenant = ?1 AND external_id = ?2";
+    ADD_SESSION_KEY = "INSERT INTO session_keys VALUES (?1, ?2, ?3)";
+    SESSION_KEY = "SELECT tenant, conversation FROM session_keys WHERE digest = ?1";
+    READ_MARK = "SELECT seq FROM read_marks
+        WHERE tenant = ?1 AND conversation = ?2 AND user = ?3";
+    PUT_READ_MARK = "INSERT OR REPLACE INTO read_marks VALUES (?1, ?2, ?3, ?4)";
+    MEMBERS = "SELECT user, user_type, joined_at FROM members
+        WHERE tenant = ?1 AND conversation = ?2 ORDER BY user";
+    ALL_MEMBERS = "SELECT user, user_type, joined_at, tenant, conversation FROM members";
+    PUT_MEMBER = "INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)";
+    REMOVE_MEMBER = "DELETE FROM members WHERE tenant = ?1 AND conversation = ?2 AND user = ?3";
+
+    PUT_DEPARTMENT = "INSERT OR REPLACE INTO departments VALUES (?1, ?2, ?3)";
+    DEPARTMENT = "SELECT id, name FROM departments WHERE tenant = ?1 AND id = ?2";
+    PUT_AGENT = "INSERT OR REPLACE INTO agents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, is_disabled
+        FROM agents WHERE tenant = ?1 AND id = ?2";
+    AGENTS_BY_EMAIL = "SELECT tenant, id, role, name, email, password, departments, max_chats,
+        is_disabled FROM agents WHERE email = ?1";
+    PUT_API_KEY = "INSERT INTO api_keys (id, tenant, name, digest, scopes, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = ?3
+        WHERE tenant = ?1 AND id = ?2 AND revoked_at IS NULL";
+    API_KEY = "SELECT tenant, id, name, digest, scopes, created_at FROM api_keys
+        WHERE digest = ?1 AND revoked_at IS NULL";
+    API_KEYS = "SELECT tenant, id, name, digest, scopes, created_at FROM api_keys
+        WHERE tenant = ?1 AND revoked_at IS NULL ORDER BY created_at";
+    PROBE = "UPDATE tenants SET head = head WHERE id = ''";
+}

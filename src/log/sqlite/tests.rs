@@ -1,0 +1,117 @@
+//! What only this backend promises: statements that fit the schema, a file that survives its
+//! process, and a full disk that loses nothing acknowledged.
+
+use super::super::contract::{self, Subject, message, started, tenant};
+use super::super::{Change, HistoryRange, Outcome};
+use super::*;
+
+fn open(path: &Path) -> (Sqlite, Tail) {
+    Sqlite::open(path, Arc::new(|_, _| {})).unwrap()
+}
+
+fn drain(mut tail: Tail) {
+    tokio::spawn(async move { while tail.recv().await.is_some() {} });
+}
+
+#[tokio::test]
+async fn it_keeps_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    contract::suite(Subject { log: Arc::new(log), tail }).await;
+}
+
+#[test]
+fn every_statement_fits_the_migrated_schema() {
+    let mut db = Connection::open_in_memory().unwrap();
+    migrate(&mut db).unwrap();
+    for (name, sql) in sql::ALL {
+        db.prepare(sql).unwrap_or_else(|err| panic!("{name}: {err}"));
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_program_is_refused() {
+    let mut db = Connection::open_in_memory().unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    let err = migrate(&mut db).unwrap_err().to_string();
+    assert!(err.contains("version 99"), "{err}");
+}
+
+#[test]
+fn full_text_search_over_messages_can_be_added_at_any_time() {
+    let mut db = Connection::open_in_memory().unwrap();
+    migrate(&mut db).unwrap();
+    db.execute_batch(
+        "INSERT INTO tenants VALUES ('t', 't', 1, 1, 0);
+         INSERT INTO events VALUES
+           ('t', 1, 0, 'chat.message', x'00', 1, NULL, NULL, '{\"body\":\"lost parcel\"}');
+         CREATE VIRTUAL TABLE found USING fts5(body);
+         INSERT INTO found (rowid, body)
+           SELECT position, payload ->> 'body' FROM events WHERE seq IS NOT NULL;",
+    )
+    .unwrap();
+    let sql = "SELECT rowid FROM found WHERE found MATCH 'parcel'";
+    assert_eq!(db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_file_survives_its_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log.db");
+    let (of, id) = (tenant("default"), ConversationId::random());
+    let (log, tail) = open(&path);
+    drain(tail);
+    log.commit(&of, Change::of(started(id))).await.unwrap();
+    log.commit(&of, Change::of(message(id, Some("m"), "one"))).await.unwrap();
+    let head = log.head(&of).await.unwrap();
+    log.close().await;
+    drop(log);
+
+    let (log, tail) = open(&path);
+    drain(tail);
+    assert_eq!(log.head(&of).await.unwrap(), head);
+    let again = log.commit(&of, Change::of(message(id, Some("m"), "one"))).await.unwrap();
+    assert!(matches!(again[0], Outcome::Known(_)));
+    let next = log.commit(&of, Change::of(message(id, None, "two"))).await.unwrap();
+    assert_eq!(next[0].envelope().unwrap().position(), head.position + 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_clearly_and_keeps_everything_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    drain(tail);
+    let (of, id) = (tenant("default"), ConversationId::random());
+    log.commit(&of, Change::of(started(id))).await.unwrap();
+    let limit = |pages: &'static str| {
+        log.writing(move |db| {
+            db.query_row(pages, [], |_| Ok(())).map_err(Error::failed)?;
+            Ok(())
+        })
+    };
+    limit("PRAGMA max_page_count = 60").await.unwrap();
+    let body = "x".repeat(2_000);
+    let mut acknowledged = 0;
+    let refusal = loop {
+        match log.commit(&of, Change::of(message(id, None, &body))).await {
+            Ok(_) => acknowledged += 1,
+            Err(err) => break err.to_string(),
+        }
+    };
+    assert!(refusal.contains("full"), "{refusal}");
+    assert!(log.commit(&of, Change::of(message(id, None, &body))).await.is_err());
+    limit("PRAGMA max_page_count = 100000").await.unwrap();
+    let next = log.commit(&of, Change::of(message(id, None, "again"))).await.unwrap();
+    let history = log.messages(&of, id, HistoryRange::default()).await.unwrap();
+    assert_eq!(history.messages.len(), acknowledged + 1, "no hole, nothing lost");
+    let crate::model::Event::Message(last) = &next[0].envelope().unwrap().event else { panic!() };
+    assert_eq!(last.seq as usize, acknowledged + 1);
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_opened_is_named() {
+    let Err(err) = Sqlite::open(Path::new("/proc/nowhere/log.db"), Arc::new(|_, _| {})) else {
+        panic!("opened");
+    };
+    assert!(err.to_string().contains("/proc/nowhere/log.db"), "{err}");
+}

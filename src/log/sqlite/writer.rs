@@ -1,0 +1,309 @@
+//! The one thread that writes: it commits whatever has gathered, in one transaction (group commit).
+//!
+//! While the disk syncs, the next changes queue up; so the slower the disk, the larger the groups,
+//! and an acknowledgement always means that the disk has it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::super::change::{self, State};
+use super::super::{Change, Error, Outcome, Record};
+use super::rows::{self, all, first, int, run};
+use super::{Cache, CacheKey, Observer, sql};
+use crate::limits::COMMIT_BATCH_CHANGES_MAX;
+use crate::model::{
+    Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, TenantId,
+    UserId,
+};
+
+/// A request to the writer.
+pub(super) enum Job {
+    /// Keep a change.
+    Commit { tenant: TenantId, change: Change, answer: Answer },
+    /// Run something else on the writing connection: pruning, a probe.
+    Run(Box<dyn FnOnce(&mut Connection) + Send>),
+}
+
+type Answer = oneshot::Sender<Result<Vec<Outcome>, Error>>;
+
+/// The writer's own state.
+pub(super) struct Writer {
+    pub(super) db: Connection,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) tail: mpsc::Sender<Vec<Arc<Envelope>>>,
+    pub(super) cache: Cache,
+    pub(super) observer: Observer,
+    pub(super) heads: HashMap<TenantId, Head>,
+}
+
+/// Where a tenant's log ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    cursor: Cursor,
+    /// Time never runs backwards within a log, even if the clock does.
+    at: Moment,
+}
+
+impl Writer {
+    /// Serves until every sender of jobs is gone.
+    pub(super) fn run(mut self) {
+        let mut jobs = Vec::with_capacity(COMMIT_BATCH_CHANGES_MAX);
+        while self.jobs.blocking_recv_many(&mut jobs, COMMIT_BATCH_CHANGES_MAX) > 0 {
+            let mut group = Vec::with_capacity(jobs.len());
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Commit { tenant, change, answer } => group.push((tenant, change, answer)),
+                    Job::Run(f) => {
+                        self.commit_group(std::mem::take(&mut group));
+                        f(&mut self.db);
+                    }
+                }
+            }
+            self.commit_group(group);
+        }
+    }
+
+    fn commit_group(&mut self, group: Vec<(TenantId, Change, Answer)>) {
+        if group.is_empty() {
+            return;
+        }
+        let started = tokio::time::Instant::now();
+        let (changes, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|(tenant, change, answer)| ((tenant, change), answer)).unzip();
+        let mut batch = Batch {
+            db: &self.db,
+            cache: &self.cache,
+            known_heads: &self.heads,
+            heads: HashMap::new(),
+            touched: HashMap::new(),
+        };
+        match batch.write(changes) {
+            Ok(results) => {
+                let Batch { heads, touched, .. } = batch;
+                self.heads.extend(heads);
+                self.cache.put_all(touched.into_iter().map(|(key, t)| (key, t.record)));
+                let kept: Vec<_> = results.iter().flatten().flatten().filter_map(kept).collect();
+                (self.observer)(kept.len(), started.elapsed());
+                if !kept.is_empty() {
+                    // No reader of the tail any more means that the server is stopping.
+                    let _ = self.tail.blocking_send(kept);
+                }
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Whoever asked may have left meanwhile; the change is kept all the same.
+                    let _ = answer.send(result);
+                }
+            }
+            Err(err) => {
+                tracing::error!(error = %err, changes = answers.len(), "commit failed, nothing of it is kept");
+                for answer in answers {
+                    let _ = answer.send(Err(err.clone()));
+                }
+            }
+        }
+    }
+}
+
+fn kept(outcome: &Outcome) -> Option<Arc<Envelope>> {
+    match outcome {
+        Outcome::Kept(envelope) => Some(envelope.clone()),
+        Outcome::Known(_) | Outcome::Unchanged => None,
+    }
+}
+
+/// One transaction. What it learns is thrown away if it does not commit.
+struct Batch<'a> {
+    db: &'a Connection,
+    cache: &'a Cache,
+    known_heads: &'a HashMap<TenantId, Head>,
+    heads: HashMap<TenantId, Head>,
+    touched: HashMap<CacheKey, Touched>,
+}
+
+/// A record this transaction changed.
+struct Touched {
+    record: Arc<Conversation>,
+    /// Only the counters differ from what the database has.
+    is_counters_only: bool,
+}
+
+type Results = Vec<Result<Vec<Outcome>, Error>>;
+
+impl Batch<'_> {
+    /// Writes all changes. A refused change is an `Err` inside; a failure is the `Err` outside,
+    /// and then nothing of the batch is kept.
+    fn write(&mut self, changes: Vec<(TenantId, Change)>) -> Result<Results, Error> {
+        self.db.execute_batch("BEGIN IMMEDIATE").map_err(Error::failed)?;
+        let written = self.write_all(changes).and_then(|results| {
+            self.db.execute_batch("COMMIT").map_err(Error::failed)?;
+            Ok(results)
+        });
+        if written.is_err() && !self.db.is_autocommit() {
+            // SQLite rolls back by itself on some errors; then there is nothing to roll back.
+            if let Err(err) = self.db.execute_batch("ROLLBACK") {
+                tracing::error!(error = %err, "rollback failed");
+            }
+        }
+        written
+    }
+
+    fn write_all(&mut self, changes: Vec<(TenantId, Change)>) -> Result<Results, Error> {
+        let mut results = Vec::with_capacity(changes.len());
+        for (tenant, change) in changes {
+            results.push(match self.write_one(&tenant, change) {
+                Err(Error::Failed(reason)) => return Err(Error::Failed(reason)),
+                done => done,
+            });
+        }
+        for ((tenant, _), touched) in &self.touched {
+            let record = &touched.record;
+            if touched.is_counters_only {
+                let (last, delivered) = (int(record.last_seq), int(record.delivered_seq));
+                run(
+                    self.db,
+                    sql::SET_SEQS,
+                    params![tenant.as_str(), record.id.0, last, delivered],
+                )?;
+            } else {
+                rows::put_conversation(self.db, tenant, record)?;
+            }
+        }
+        for (tenant, head) in &self.heads {
+            run(self.db, sql::SET_HEAD, params![tenant.as_str(), int(head.cursor.position)])?;
+        }
+        Ok(results)
+    }
+
+    fn write_one(&mut self, tenant: &TenantId, change: Change) -> Result<Vec<Outcome>, Error> {
+        let known = self.heads.get(tenant).or_else(|| self.known_heads.get(tenant));
+        let mut head = match known {
+            Some(head) => *head,
+            None => self.load_head(tenant)?,
+        };
+        head.at = head.at.max(Moment::now());
+        let mut state = InTenant { batch: self, tenant, head };
+        let outcomes = change::carry_out(&mut state, tenant, change, head.at);
+        let head = state.head;
+        self.heads.insert(tenant.clone(), head);
+        outcomes
+    }
+
+    fn load_head(&self, tenant: &TenantId) -> Result<Head, Error> {
+        let of = params![tenant.as_str()];
+        let found = first(self.db, sql::TENANT, of, |row| {
+            Ok(Cursor { log: rows::count(row, 0)?, position: rows::count(row, 1)? })
+        })?;
+        let cursor = match found {
+            Some(cursor) => cursor,
+            None => {
+                let log = Uuid::new_v4().as_fields().0;
+                run(self.db, sql::ADD_TENANT, params![tenant.as_str(), log])?;
+                Cursor { log, position: 0 }
+            }
+        };
+        let at: Option<i64> = rows::scalar(self.db, sql::LAST_MOMENT, of)?;
+        Ok(Head { cursor, at: Moment(at.unwrap_or(0)) })
+    }
+}
+
+/// The transaction, seen from one tenant.
+struct InTenant<'a, 'b> {
+    batch: &'a mut Batch<'b>,
+    tenant: &'a TenantId,
+    head: Head,
+}
+
+impl InTenant<'_, '_> {
+    fn key(&self, id: ConversationId) -> CacheKey {
+        (self.tenant.clone(), id)
+    }
+}
+
+impl State for InTenant<'_, '_> {
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<Conversation>, Error> {
+        let key = self.key(id);
+        if let Some(touched) = self.batch.touched.get(&key) {
+            return Ok(Some(touched.record.as_ref().clone()));
+        }
+        let found = self.batch.cache.get_or_load(self.batch.db, &key)?;
+        Ok(found.map(|record| record.as_ref().clone()))
+    }
+
+    fn has_external_id(&mut self, id: &ExternalId) -> Result<bool, Error> {
+        let of = params![self.tenant.as_str(), id.as_str()];
+        Ok(first(self.batch.db, sql::EXTERNAL_ID, of, |_| Ok(()))?.is_some())
+    }
+
+    fn known_message(&mut self, m: &Message) -> Result<Option<Arc<Envelope>>, Error> {
+        let of = params![self.tenant.as_str(), m.session_id.0, m.sender_id.as_str(), m.client_id];
+        first(self.batch.db, sql::KNOWN_MESSAGE, of, |row| rows::envelope(row, self.tenant))
+    }
+
+    fn read_mark(&mut self, id: ConversationId, user: &UserId) -> Result<u64, Error> {
+        let of = params![self.tenant.as_str(), id.0, user.as_str()];
+        Ok(first(self.batch.db, sql::READ_MARK, of, |row| rows::count(row, 0))?.unwrap_or(0))
+    }
+
+    fn members(&mut self, id: ConversationId) -> Result<Vec<Member>, Error> {
+        all(self.batch.db, sql::MEMBERS, params![self.tenant.as_str(), id.0], rows::member)
+    }
+
+    fn next_cursor(&mut self) -> Cursor {
+        self.head.cursor.position += 1;
+        self.head.cursor
+    }
+
+    fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error> {
+        rows::put_event(self.batch.db, envelope)
+    }
+
+    fn put_conversation(&mut self, record: Conversation, is_new: bool) -> Result<(), Error> {
+        if is_new {
+            for external in &record.external_ids {
+                let of = params![self.tenant.as_str(), external.as_str(), record.id.0];
+                run(self.batch.db, sql::ADD_EXTERNAL_ID, of)?;
+            }
+        }
+        let key = self.key(record.id);
+        let before = self.conversation(record.id)?;
+        let was_counters_only = self.batch.touched.get(&key).is_none_or(|t| t.is_counters_only);
+        let is_counters_only =
+            was_counters_only && before.is_some_and(|b| has_same_state(&b, &record));
+        let touched = Touched { record: Arc::new(record), is_counters_only };
+        self.batch.touched.insert(key, touched);
+        Ok(())
+    }
+
+    fn put_read_mark(&mut self, id: ConversationId, user: &UserId, seq: u64) -> Result<(), Error> {
+        let of = params![self.tenant.as_str(), id.0, user.as_str(), int(seq)];
+        run(self.batch.db, sql::PUT_READ_MARK, of)
+    }
+
+    fn put_member(&mut self, id: ConversationId, m: &Member) -> Result<(), Error> {
+        let (user, user_type) = (m.user_id.as_str(), m.user_type.as_str());
+        let of = params![self.tenant.as_str(), id.0, user, user_type, m.joined_at.0];
+        run(self.batch.db, sql::PUT_MEMBER, of)
+    }
+
+    fn remove_member(&mut self, id: ConversationId, user: &UserId) -> Result<(), Error> {
+        let of = params![self.tenant.as_str(), id.0, user.as_str()];
+        run(self.batch.db, sql::REMOVE_MEMBER, of)
+    }
+
+    fn put_record(&mut self, record: &Record) -> Result<(), Error> {
+        rows::put_record(self.batch.db, self.tenant, record, self.head.at)
+    }
+}
+
+/// Whether two records differ in their counters alone, as after a message.
+fn has_same_state(a: &Conversation, b: &Conversation) -> bool {
+    a.status == b.status
+        && a.agent == b.agent
+        && a.customer == b.customer
+        && a.department == b.department
+        && a.score == b.score
+        && (a.queued_at, a.assigned_at, a.closed_at) == (b.queued_at, b.assigned_at, b.closed_at)
+}
