@@ -1,4 +1,6 @@
 //! The real-time layer of a contact centre.
+pub mod hub;
 pub mod limits;
 pub mod log;
 pub mod model;
+pub mod presence;

@@ -183,7 +183,7 @@ fn keep(
             let member = Member {
                 user_id: joined.user_id.clone(),
                 user_type: joined.user_type,
-                joined_at: at,
+                joined_at: joined.joined_at,
             };
             state.put_member(joined.session_id, &member)?;
             Some(state.members(joined.session_id)?.into())

@@ -44,7 +44,8 @@ pub(super) fn message(id: ConversationId, client_id: Option<&str>, body: &str) -
 
 fn joined(id: ConversationId, who: &str) -> Event {
     let user_id = user(who);
-    Event::Joined(Joined { session_id: id, user_id, user_type: Role::Agent, away_ms: None })
+    let (user_type, joined_at) = (Role::Agent, Moment(1));
+    Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms: None })
 }
 
 fn left(id: ConversationId, who: &str) -> Event {

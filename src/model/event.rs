@@ -194,6 +194,9 @@ pub struct Joined {
     pub user_id: UserId,
     /// As what.
     pub user_type: Role,
+    /// When its first connection came.
+    #[schema(value_type = String, format = DateTime)]
+    pub joined_at: Moment,
     /// Milliseconds it was away, when it was here less than 30 s ago.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away_ms: Option<u64>,
@@ -441,6 +444,7 @@ impl Event {
                 session_id,
                 user_id: user("customer_123"),
                 user_type: Role::Customer,
+                joined_at: Moment(1_737_714_600_000),
                 away_ms: Some(2_100),
             }),
             Event::Left(Left {

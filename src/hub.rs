@@ -1,0 +1,419 @@
+//! Who on this node listens to what.
+//!
+//! The hub moves a publication from its topics to the outboxes of those who listen, and never
+//! waits for anybody. It knows neither sockets nor frames: a connection drains its own outbox and
+//! encodes with its own codec, and [`Publication`] keeps the frame, so that ten thousand listeners
+//! cost one encoding per dialect.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::model::{CloseReason, ConnId, Dialect, Envelope, Event, Topic, UserId};
+
+/// Topic to listeners, for the connections of this node. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Hub {
+    topics: Arc<Mutex<HashMap<Topic, Listeners>>>,
+}
+
+type Listeners = BTreeMap<ConnId, Arc<Outbox>>;
+
+/// How a publication was received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Connections that listen.
+    pub listeners: usize,
+    /// Those whose outbox took it.
+    pub taken: usize,
+    /// Those closed because their outbox was full.
+    pub closed_as_slow: usize,
+}
+
+/// An envelope on its way to sockets, with the frame of each dialect once somebody needed it.
+pub struct Publication {
+    /// What is published.
+    pub envelope: Arc<Envelope>,
+    frames: [OnceLock<Option<Bytes>>; Dialect::ALL.len()],
+    is_delivered: AtomicBool,
+}
+
+/// A connection's bounded queue of publications, and the flags its loop must see.
+pub struct Outbox {
+    /// Whose connection it is; nobody hears their own typing.
+    user: UserId,
+    capacity: usize,
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<Publication>>,
+    /// While the connection still reads the log, a full outbox is no fault of its own.
+    is_catching_up: bool,
+    has_lost: bool,
+    is_ping_due: bool,
+    close: Option<CloseReason>,
+}
+
+/// What a connection's loop has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Todo {
+    /// Write the publications handed over.
+    Write,
+    /// Ask whether the peer is still there.
+    Ping,
+    /// Stop, for this reason.
+    Close(CloseReason),
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    Taken,
+    Dropped,
+    TooSlow,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Adds a connection to a topic.
+    pub fn subscribe(&self, topic: Topic, conn: ConnId, outbox: Arc<Outbox>) {
+        self.lock().entry(topic).or_default().insert(conn, outbox);
+    }
+
+    /// Removes a connection from a topic.
+    pub fn unsubscribe(&self, topic: &Topic, conn: ConnId) {
+        if let Entry::Occupied(mut listeners) = self.lock().entry(topic.clone()) {
+            listeners.get_mut().remove(&conn);
+            if listeners.get().is_empty() {
+                listeners.remove();
+            }
+        }
+    }
+
+    /// Hands a publication to everybody who listens to its topics, once each.
+    ///
+    /// A full outbox loses a volatile event, and for any other event loses the connection: a
+    /// reader with a hole in its history is worse off than one that comes back with its cursor.
+    pub fn publish(&self, publication: &Arc<Publication>) -> Reach {
+        let topics = self.lock();
+        let mut heard = publication.envelope.topics().filter_map(|topic| topics.get(&topic));
+        let Some(first) = heard.next() else { return Reach::default() };
+        let mut reach = Reach::default();
+        first.values().for_each(|outbox| reach.count(outbox.offer(publication)));
+        // Only a connection in more than one of the topics could hear it twice.
+        let mut told: HashSet<ConnId> = HashSet::new();
+        for listeners in heard {
+            for (conn, outbox) in listeners {
+                if !first.contains_key(conn) && told.insert(*conn) {
+                    reach.count(outbox.offer(publication));
+                }
+            }
+        }
+        reach
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Topic, Listeners>> {
+        // A panic while holding the lock leaves the maps whole: each method is one map operation.
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reach {
+    fn count(&mut self, offer: Offer) {
+        self.listeners += 1;
+        self.taken += usize::from(offer == Offer::Taken);
+        self.closed_as_slow += usize::from(offer == Offer::TooSlow);
+    }
+}
+
+// === impl Publication ===
+
+impl Publication {
+    /// An envelope nobody has encoded yet.
+    pub fn new(envelope: Arc<Envelope>) -> Arc<Publication> {
+        let frames = Default::default();
+        Arc::new(Publication { envelope, frames, is_delivered: AtomicBool::new(false) })
+    }
+
+    /// The frame in `dialect`, encoded by the first connection that asks.
+    pub fn frame(
+        &self,
+        dialect: Dialect,
+        encode: impl FnOnce(&Envelope) -> Option<Bytes>,
+    ) -> Option<Bytes> {
+        self.frames[dialect as usize].get_or_init(|| encode(&self.envelope)).clone()
+    }
+
+    /// True for the first caller alone: who writes a message first, delivers it.
+    pub fn is_first_delivery(&self) -> bool {
+        !self.is_delivered.load(Ordering::Relaxed)
+            && !self.is_delivered.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it makes an older, unread one pointless.
+    fn replaces(&self, older: &Publication) -> bool {
+        match (&self.envelope.event, &older.envelope.event) {
+            (Event::Typing(new), Event::Typing(old)) => {
+                new.session_id == old.session_id && new.user_id == old.user_id
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether `user` is not told because it did it.
+    fn is_hidden_from(&self, user: &UserId) -> bool {
+        matches!(&self.envelope.event, Event::Typing(typing) if typing.user_id == *user)
+    }
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    /// An empty outbox of a user's connection.
+    pub fn new(user: UserId, capacity: usize) -> Arc<Outbox> {
+        Arc::new(Outbox { user, capacity, state: Mutex::default(), wake: Notify::new() })
+    }
+
+    /// From here on a full outbox loses what it holds instead of the connection, because the
+    /// connection reads the log meanwhile and will find it there.
+    pub fn begin_catch_up(&self) {
+        let mut state = self.lock();
+        state.queue.clear();
+        state.is_catching_up = true;
+        state.has_lost = false;
+    }
+
+    /// Goes live, unless something was lost since [`Outbox::begin_catch_up`]; then the connection
+    /// must read on, and the outbox starts anew.
+    pub fn end_catch_up(&self) -> bool {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.has_lost) {
+            state.queue.clear();
+            return false;
+        }
+        state.is_catching_up = false;
+        true
+    }
+
+    /// Tells the loop to stop. The first reason counts.
+    pub fn close(&self, reason: CloseReason) {
+        self.lock().close.get_or_insert(reason);
+        self.wake.notify_one();
+    }
+
+    /// Tells the loop to ping its peer.
+    pub fn request_ping(&self) {
+        self.lock().is_ping_due = true;
+        self.wake.notify_one();
+    }
+
+    /// How many publications wait.
+    pub fn depth(&self) -> usize {
+        self.lock().queue.len()
+    }
+
+    /// The next thing to do; for [`Todo::Write`], `batch` gets all that waits. Can be dropped at
+    /// any await without losing anything.
+    pub async fn next(&self, batch: &mut VecDeque<Arc<Publication>>) -> Todo {
+        loop {
+            if let Some(todo) = self.poll(batch) {
+                return todo;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Waits until the connection must stop.
+    pub async fn closed(&self) -> CloseReason {
+        loop {
+            if let Some(reason) = self.lock().close {
+                return reason;
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    fn poll(&self, batch: &mut VecDeque<Arc<Publication>>) -> Option<Todo> {
+        let mut state = self.lock();
+        if let Some(reason) = state.close {
+            return Some(Todo::Close(reason));
+        }
+        if std::mem::take(&mut state.is_ping_due) {
+            return Some(Todo::Ping);
+        }
+        if state.queue.is_empty() {
+            return None;
+        }
+        debug_assert!(batch.is_empty());
+        std::mem::swap(&mut state.queue, batch);
+        Some(Todo::Write)
+    }
+
+    fn offer(&self, publication: &Arc<Publication>) -> Offer {
+        if publication.is_hidden_from(&self.user) {
+            return Offer::Dropped;
+        }
+        let mut state = self.lock();
+        let is_volatile = publication.envelope.cursor.is_none();
+        if is_volatile && let Some(old) = state.queue.iter_mut().find(|p| publication.replaces(p)) {
+            *old = publication.clone();
+            return Offer::Taken;
+        }
+        if state.queue.len() < self.capacity {
+            state.queue.push_back(publication.clone());
+            // One wake-up is enough for all that wait.
+            let is_first = state.queue.len() == 1;
+            drop(state);
+            if is_first {
+                self.wake.notify_one();
+            }
+            return Offer::Taken;
+        }
+        if is_volatile || state.close.is_some() {
+            return Offer::Dropped;
+        }
+        if state.is_catching_up {
+            state.has_lost = true;
+            return Offer::Dropped;
+        }
+        state.close = Some(CloseReason::SlowConsumer);
+        drop(state);
+        self.wake.notify_one();
+        Offer::TooSlow
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ConversationId, Cursor, Role, SessionEnded, TenantId, Typing};
+
+    fn tenant() -> TenantId {
+        TenantId::parse("acme").unwrap()
+    }
+
+    fn outbox(user: &str) -> Arc<Outbox> {
+        Outbox::new(UserId::parse(user).unwrap(), 4)
+    }
+
+    fn durable(id: ConversationId, position: u64) -> Arc<Publication> {
+        let event = Event::SessionEnded(SessionEnded { session_id: id });
+        let mut envelope = Envelope::volatile(tenant(), event);
+        envelope.cursor = Some(Cursor { log: 1, position });
+        Publication::new(Arc::new(envelope))
+    }
+
+    fn typing(id: ConversationId, user: &str, is_typing: bool) -> Arc<Publication> {
+        let event = Event::Typing(Typing {
+            session_id: id,
+            user_id: UserId::parse(user).unwrap(),
+            sender_type: Role::Agent,
+            name: None,
+            is_typing,
+        });
+        Publication::new(Arc::new(Envelope::volatile(tenant(), event)))
+    }
+
+    fn taken(outbox: &Outbox) -> Vec<Arc<Publication>> {
+        let mut batch = VecDeque::new();
+        assert_eq!(outbox.poll(&mut batch), Some(Todo::Write));
+        batch.into()
+    }
+
+    #[test]
+    fn a_listener_of_two_topics_hears_an_event_once() {
+        let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
+        hub.subscribe(Topic::Tenant(tenant()), ConnId(1), mine.clone());
+        let reach = hub.publish(&durable(id, 1));
+        assert_eq!(reach, Reach { listeners: 1, taken: 1, closed_as_slow: 0 });
+        assert_eq!(mine.depth(), 1);
+    }
+
+    #[test]
+    fn another_tenant_hears_nothing() {
+        let (hub, id, theirs) = (Hub::default(), ConversationId::random(), outbox("u"));
+        let other = TenantId::parse("globex").unwrap();
+        hub.subscribe(Topic::Conversation(other.clone(), id), ConnId(1), theirs.clone());
+        hub.subscribe(Topic::Tenant(other), ConnId(1), theirs.clone());
+        assert_eq!(hub.publish(&durable(id, 1)), Reach::default());
+    }
+
+    #[test]
+    fn a_full_outbox_ends_its_connection_and_nobody_elses() {
+        let (hub, id) = (Hub::default(), ConversationId::random());
+        let (slow, quick) = (outbox("slow"), outbox("quick"));
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), slow.clone());
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(2), quick.clone());
+        for n in 1..=5 {
+            hub.publish(&durable(id, n));
+            assert_eq!(taken(&quick).len(), 1);
+        }
+        let mut batch = VecDeque::new();
+        assert_eq!(slow.poll(&mut batch), Some(Todo::Close(CloseReason::SlowConsumer)));
+    }
+
+    #[test]
+    fn a_full_outbox_misses_volatile_events_and_stays() {
+        let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
+        (1..=4).for_each(|n| drop(hub.publish(&durable(id, n))));
+        assert_eq!(hub.publish(&typing(id, "other", true)).taken, 0);
+        assert_eq!(taken(&mine).len(), 4);
+    }
+
+    #[test]
+    fn of_a_typist_only_the_latest_is_kept_and_not_for_itself() {
+        let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
+        hub.publish(&typing(id, "a", true));
+        hub.publish(&typing(id, "b", true));
+        hub.publish(&typing(id, "a", false));
+        hub.publish(&typing(id, "u", true));
+        let states: Vec<_> = taken(&mine)
+            .iter()
+            .map(|p| match &p.envelope.event {
+                Event::Typing(t) => (t.user_id.to_string(), t.is_typing),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(states, [("a".to_owned(), false), ("b".to_owned(), true)]);
+    }
+
+    #[test]
+    fn while_catching_up_a_full_outbox_asks_for_another_read() {
+        let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+        mine.begin_catch_up();
+        hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
+        (1..=5).for_each(|n| drop(hub.publish(&durable(id, n))));
+        assert!(!mine.end_catch_up(), "the fifth was lost");
+        hub.publish(&durable(id, 6));
+        assert!(mine.end_catch_up());
+        assert_eq!(taken(&mine).len(), 1);
+    }
+
+    #[test]
+    fn ten_thousand_listeners_cost_one_encoding() {
+        let publication = durable(ConversationId::random(), 1);
+        let mut encodings = 0;
+        for _ in 0..10_000 {
+            publication.frame(Dialect::Session, |_| {
+                encodings += 1;
+                Some(Bytes::from_static(b"{}"))
+            });
+        }
+        assert_eq!(encodings, 1);
+    }
+}
