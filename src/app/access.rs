@@ -1,0 +1,206 @@
+//! Who may open a socket where, and how many: everything that is decided before an upgrade.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::App;
+use crate::log::Change;
+use crate::model::{
+    Conversation, ConversationId, Error, Event, Identity, Place, Role, SessionStarted, TenantId,
+    UserId,
+};
+
+/// What a session-dialect path asks for, read and checked.
+#[derive(Clone, Debug)]
+pub struct SessionPath {
+    /// Which conversation.
+    pub session: ConversationId,
+    /// Under which name.
+    pub user: UserId,
+    /// As what: customer, agent or admin.
+    pub role: Role,
+}
+
+impl SessionPath {
+    /// Reads the three parts of the path.
+    ///
+    /// # Errors
+    /// The first part that is malformed.
+    pub fn parse(session: &str, user: &str, user_type: &str) -> Result<SessionPath, Error> {
+        let session = ConversationId::parse(session).ok_or(Error::InvalidSessionId)?;
+        let user = UserId::parse(user).map_err(|e| Error::InvalidId(format!("user id: {e}")))?;
+        let role = Role::parse(user_type)
+            .filter(|r| matches!(r, Role::Customer | Role::Agent | Role::Admin))
+            .ok_or_else(|| Error::InvalidUserType(user_type.to_owned()))?;
+        Ok(SessionPath { session, user, role })
+    }
+}
+
+/// How many connections a user and a conversation hold.
+#[derive(Default)]
+pub(super) struct Seats(Arc<Mutex<Taken>>);
+
+#[derive(Default)]
+struct Taken {
+    users: HashMap<(TenantId, UserId), usize>,
+    conversations: HashMap<(TenantId, ConversationId), usize>,
+}
+
+/// A connection's place in both counts; given back when dropped.
+pub struct Seat {
+    taken: Arc<Mutex<Taken>>,
+    user: (TenantId, UserId),
+    conversation: (TenantId, ConversationId),
+}
+
+impl Seats {
+    fn take(
+        &self,
+        who: &Identity,
+        conversation: ConversationId,
+        per_user: usize,
+        per_conversation: usize,
+    ) -> Result<Seat, Error> {
+        let user = (who.tenant.clone(), who.user.clone());
+        let conversation = (who.tenant.clone(), conversation);
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let has = taken.users.get(&user).copied().unwrap_or(0);
+        if per_user > 0 && has >= per_user {
+            return Err(Error::TooManyConnections("for this user"));
+        }
+        let has = taken.conversations.get(&conversation).copied().unwrap_or(0);
+        if per_conversation > 0 && has >= per_conversation {
+            return Err(Error::TooManyConnections("in this session"));
+        }
+        *taken.users.entry(user.clone()).or_default() += 1;
+        *taken.conversations.entry(conversation.clone()).or_default() += 1;
+        Ok(Seat { taken: self.0.clone(), user, conversation })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        release(&mut taken.users, &self.user);
+        release(&mut taken.conversations, &self.conversation);
+    }
+}
+
+fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl App {
+    /// Decides whether the holder of a token (or nobody, with `auth.open_sessions`) may open the
+    /// path, as whom, and keeps a seat for it. Makes the conversation where contract 4 says so.
+    ///
+    /// # Errors
+    /// In the contract's order: 401 was decided by the caller; then 403, 404, and 429.
+    pub async fn admit(
+        &self,
+        token: Option<Identity>,
+        path: &SessionPath,
+    ) -> Result<(Identity, Arc<Conversation>, Seat), Error> {
+        let who = match token {
+            Some(identity) => as_path(identity, path)?,
+            None if self.config.auth.open_sessions => open_identity(path),
+            None => return Err(Error::Unauthorized("no token".into())),
+        };
+        let conversation = match self.conversation_for(&who, path.session).await {
+            Err(Error::NotFound(_)) if self.may_begin(&who, path) => {
+                self.begin_by_path(&who, path).await?
+            }
+            found => found?,
+        };
+        self.check_type(&who, path).await?;
+        let limits = &self.config.limits;
+        let seat = self.0.seats.take(
+            &who,
+            path.session,
+            limits.connections_per_user,
+            limits.connections_per_session,
+        )?;
+        self.audit_look(&who, &conversation).await?;
+        Ok((who, conversation, seat))
+    }
+
+    /// An open session begins with its first join; so does one that a customer's token names.
+    fn may_begin(&self, who: &Identity, path: &SessionPath) -> bool {
+        who.is_open
+            || (who.role == Role::Customer
+                && who.conversations.contains(&path.session)
+                && self.config.auth.create_on_first_use)
+    }
+
+    async fn begin_by_path(
+        &self,
+        who: &Identity,
+        path: &SessionPath,
+    ) -> Result<Arc<Conversation>, Error> {
+        let is_customer = who.role == Role::Customer;
+        let started = Event::SessionStarted(SessionStarted {
+            session_id: path.session,
+            customer_id: is_customer.then(|| who.user.clone()),
+            visitor_name: who.name.as_ref().filter(|_| is_customer).map(|n| n.to_string()),
+            visitor_email: None,
+            department_id: None,
+            external_ids: vec![],
+            metadata: None,
+        });
+        self.log.commit(&who.tenant, Change::of(started)).await.map_err(|e| self.fault(e))?;
+        self.conversation_for(who, path.session).await
+    }
+
+    async fn check_type(&self, who: &Identity, path: &SessionPath) -> Result<(), Error> {
+        let place = Place::Conversation(path.session);
+        let members = self.presence.members(&who.tenant, place).await;
+        let members = members.map_err(|_| Error::PresenceUnavailable)?;
+        match members.iter().find(|m| m.user_id == who.user && m.user_type != path.role) {
+            Some(member) => Err(Error::UserTypeConflict {
+                user: who.user.to_string(),
+                present: member.user_type,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The path matrix of contract 4 for somebody with a token.
+fn as_path(identity: Identity, path: &SessionPath) -> Result<Identity, Error> {
+    let may = match identity.role {
+        Role::Admin => matches!(path.role, Role::Admin | Role::Agent),
+        Role::Agent => path.role == Role::Agent,
+        Role::Customer => path.role == Role::Customer,
+        Role::Bot | Role::Service => false,
+    };
+    if !may {
+        let reason = format!("role {} may not connect as {}", identity.role, path.role);
+        return Err(Error::Forbidden(reason));
+    }
+    let (user, subject) = (path.user.as_str(), identity.subject.as_str());
+    let is_own = user == subject || user.strip_prefix(path.role.as_str()) == Some(&format!("_{subject}"));
+    if !is_own {
+        return Err(Error::Forbidden("the path names another user than the token".into()));
+    }
+    Ok(Identity { user: path.user.clone(), role: identity.role, ..identity })
+}
+
+fn open_identity(path: &SessionPath) -> Identity {
+    Identity {
+        tenant: TenantId::default_tenant(),
+        user: path.user.clone(),
+        subject: path.user.clone(),
+        role: path.role,
+        name: None,
+        departments: [].into(),
+        conversations: [].into(),
+        scopes: [].into(),
+        expires_at: None,
+        is_open: true,
+    }
+}

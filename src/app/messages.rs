@@ -1,0 +1,190 @@
+//! Sending messages and reading them again.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::App;
+use crate::log::{Change, Outcome};
+use crate::model::{
+    Conversation, ConversationId, Error, Event, History, HistoryRange, Identity, Message, Queued,
+    Receipt, Reopened, Reply, Role, Sent, Status,
+};
+
+/// Checks a message and gives it its place in the order; the future ends when the disk has it.
+///
+/// # Errors
+/// Why it is refused; nothing was kept then.
+pub(super) async fn start_send(
+    app: &App,
+    who: &Identity,
+    id: ConversationId,
+    content: String,
+    client_id: Option<String>,
+) -> Result<impl Future<Output = Result<Reply, Error>> + Send + use<>, Error> {
+    let body = check_text(content, app.config.limits.message_bytes)?;
+    check_client_id(client_id.as_deref())?;
+    let conversation = app.conversation_for(who, id).await?;
+    let mut events = Vec::with_capacity(1);
+    if conversation.status == Status::Closed {
+        events.extend(reopen(app, who, &conversation).await?);
+    }
+    let length = body.len();
+    events.push(Event::Message(message(who, &conversation, body, client_id)));
+    let change = Change { events, records: vec![] };
+    let pending = app.log.append(&who.tenant, change).await.map_err(|e| app.fault(e))?;
+    let (app, user) = (app.clone(), who.user.clone());
+    Ok(async move {
+        let outcomes = pending.committed().await.map_err(|e| app.fault(e))?;
+        let sent = sent(&outcomes)?;
+        if matches!(outcomes.last(), Some(Outcome::Kept(_))) {
+            app.metrics.messages.inc();
+            tracing::debug!(conversation = %id, sender = %user, length, "message kept");
+        }
+        Ok(Reply::Sent(sent))
+    })
+}
+
+fn message(
+    who: &Identity,
+    conversation: &Conversation,
+    body: String,
+    client_id: Option<String>,
+) -> Message {
+    let given = conversation.name.as_deref().filter(|_| who.role == Role::Customer);
+    Message {
+        session_id: conversation.id,
+        message_id: Uuid::now_v7(),
+        seq: 0,
+        client_id,
+        sender_id: who.user.clone(),
+        sender_type: who.role,
+        sender_name: who.name.clone().or_else(|| given.map(Arc::from)),
+        body,
+    }
+}
+
+/// A message after the close takes the conversation up again: back to the queue, then said.
+async fn reopen(
+    app: &App,
+    who: &Identity,
+    conversation: &Conversation,
+) -> Result<[Event; 2], Error> {
+    let queued: Queued = app.queued(&who.tenant, conversation).await?;
+    let by = who.user.clone();
+    let reopened = Event::Reopened(Reopened { session_id: conversation.id, by });
+    Ok([reopened, Event::Queued(queued)])
+}
+
+fn sent(outcomes: &[Outcome]) -> Result<Sent, Error> {
+    let envelope = outcomes.last().and_then(Outcome::envelope);
+    match envelope.map(|e| (&e.event, e.at)) {
+        Some((Event::Message(m), at)) => Ok(Sent { id: m.message_id, seq: m.seq, at }),
+        // The log answers each event in its place, and the message came last.
+        _ => Err(Error::Unavailable("the message was not kept".into())),
+    }
+}
+
+/// Removes control characters other than newline and tab; what is left must say something.
+fn check_text(content: String, bytes_max: usize) -> Result<String, Error> {
+    if content.len() > bytes_max {
+        return Err(Error::TooLarge { max_bytes: bytes_max });
+    }
+    let is_unwanted = |c: char| (c < ' ' && c != '\n' && c != '\t') || c == '\u{7f}';
+    let text = if content.contains(is_unwanted) {
+        content.replace(is_unwanted, "")
+    } else {
+        content
+    };
+    if text.trim().is_empty() {
+        return Err(Error::Invalid { field: "content", reason: "is empty".into() });
+    }
+    Ok(text)
+}
+
+fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
+    match client_id {
+        Some(id) if id.is_empty() || id.len() > 128 => {
+            Err(Error::Invalid { field: "client_id", reason: "must have 1 to 128 bytes".into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A page of messages; who reads them has had them delivered.
+pub(super) async fn history(
+    app: &App,
+    who: &Identity,
+    id: ConversationId,
+    range: HistoryRange,
+) -> Result<History, Error> {
+    app.conversation_for(who, id).await?;
+    let limits = &app.config.limits;
+    let asked = range.limit.map_or(limits.history_page as u64, |l| l.max(1));
+    let limit = Some(asked.min(limits.history_page_max as u64));
+    let range = HistoryRange { limit, ..range };
+    let history = app.log.messages(&who.tenant, id, range).await.map_err(|e| app.fault(e))?;
+    if !who.is_open || who.role != Role::Admin {
+        app.note_delivered(who, &history.messages);
+    }
+    Ok(history)
+}
+
+impl App {
+    /// Sends a message and waits until it is kept; the REST way.
+    ///
+    /// # Errors
+    /// Why it is refused; nothing was kept then.
+    pub async fn send(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        content: String,
+        client_id: Option<String>,
+    ) -> Result<Sent, Error> {
+        match start_send(self, who, id, content, client_id).await?.await? {
+            Reply::Sent(sent) => Ok(sent),
+            _ => Err(Error::Unavailable("the message was not kept".into())),
+        }
+    }
+
+    /// A page of messages; an admin's look is audited.
+    ///
+    /// # Errors
+    /// 403 or 404.
+    pub async fn messages(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        range: HistoryRange,
+    ) -> Result<History, Error> {
+        let conversation = self.conversation_for(who, id).await?;
+        self.audit_look(who, &conversation).await?;
+        history(self, who, id, range).await
+    }
+
+    /// Marks messages of others as delivered to `who`; told to all shortly after.
+    pub fn note_delivered(&self, who: &Identity, messages: &[Arc<crate::model::Envelope>]) {
+        let newest = messages.iter().rev().find_map(|e| match &e.event {
+            Event::Message(m) if m.sender_id != who.user => Some((m.session_id, m.seq)),
+            _ => None,
+        });
+        if let Some((id, seq)) = newest {
+            self.0.receipts.note(&who.tenant, id, &who.user, seq, Receipt::Delivered);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_go_and_text_stays_text() {
+        let clean = |t: &str| check_text(t.to_owned(), 100);
+        assert_eq!(clean("a\u{0}b\u{1b}[31m\tc\n").unwrap(), "ab[31m\tc\n");
+        assert_eq!(clean("<b>&amp;</b>").unwrap(), "<b>&amp;</b>");
+        assert!(matches!(clean(" \u{7}\n"), Err(Error::Invalid { field: "content", .. })));
+        assert_eq!(check_text("x".repeat(101), 100), Err(Error::TooLarge { max_bytes: 100 }));
+    }
+}

@@ -1,0 +1,217 @@
+//! The verbs. Every rule about conversations, messages, people and who may do what lives here or
+//! nowhere.
+//!
+//! A verb checks, then commits; the log's tail does the telling. Edges call [`App::start`] for a
+//! socket's commands and the verbs by name for REST. No file here knows a dialect or a socket.
+
+mod access;
+mod audit;
+mod conversations;
+mod demo;
+mod feed;
+mod identity;
+mod messages;
+mod pace;
+mod people;
+mod queue;
+mod receipts;
+mod resume;
+mod typing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex as OrderLock;
+
+use crate::auth::{Passwords, Tokens};
+use crate::config::Config;
+use crate::hub::{Hub, Outbox};
+use crate::log::{self, Log};
+use crate::model::{
+    Command, ConnId, Conversation, ConversationId, Error, Identity, Reply, Role, TenantId,
+};
+use crate::presence::Presence;
+use crate::telemetry::Metrics;
+
+pub use access::{Seat, SessionPath};
+pub use conversations::{Claim, NewConversation, Started, Summary, TransferTo};
+pub use demo::Demo;
+pub use identity::{Login, Origin};
+pub use pace::Pace;
+pub use people::NewKey;
+pub use resume::{Resume, Start};
+
+/// Everything the verbs need. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What an [`App`] is made of; `server.rs` fills it in.
+pub struct Inner {
+    /// Every option.
+    pub config: Arc<Config>,
+    /// The tenants' logs.
+    pub log: Arc<dyn Log>,
+    /// Who is where.
+    pub presence: Arc<dyn Presence>,
+    /// Who listens to what.
+    pub hub: Hub,
+    /// Signs and verifies tokens.
+    pub tokens: Tokens,
+    /// Hashes and verifies passwords.
+    pub passwords: Passwords,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+struct Parts {
+    inner: Inner,
+    typing: typing::Typists,
+    receipts: receipts::Marks,
+    seats: access::Seats,
+    logins: pace::Attempts,
+    requests: pace::Paces,
+    known: people::Known,
+    next_conn: AtomicU64,
+    /// Joins and leaves of a conversation take effect in presence and in the log in one order.
+    /// A few locks shared by all conversations: contention is harmless, memory is not.
+    order: [OrderLock<()>; 64],
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0.inner
+    }
+}
+
+/// One connected, authenticated client.
+pub struct Connection {
+    /// Its number.
+    pub id: ConnId,
+    /// Who it speaks for.
+    pub who: Identity,
+    /// Where to leave what it should hear.
+    pub outbox: Arc<Outbox>,
+    messages: Pace,
+    typing: Pace,
+    others: Pace,
+    seat: Seat,
+}
+
+/// A command that has been carried out, or waits for the disk only.
+pub enum Answer {
+    /// Here it is.
+    Now(Result<Reply, Error>),
+    /// It will come; commands given later may be started meanwhile.
+    Later(BoxFuture<'static, Result<Reply, Error>>),
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(inner: Inner) -> App {
+        let limits = &inner.config.limits;
+        let logins = pace::Attempts::new(limits.logins_per_minute);
+        let requests = pace::Paces::new(limits.rest_per_minute);
+        App(Arc::new(Parts {
+            inner,
+            typing: typing::Typists::default(),
+            receipts: receipts::Marks::default(),
+            seats: access::Seats::default(),
+            logins,
+            requests,
+            known: people::Known::default(),
+            next_conn: AtomicU64::new(1),
+            order: std::array::from_fn(|_| OrderLock::new(())),
+        }))
+    }
+
+    /// A connection for somebody who holds a seat.
+    pub fn connect(&self, who: Identity, seat: Seat) -> Connection {
+        let limits = &self.config.limits;
+        Connection {
+            id: ConnId(self.0.next_conn.fetch_add(1, Ordering::Relaxed)),
+            outbox: Outbox::new(who.user.clone(), limits.outbox_events),
+            who,
+            messages: Pace::per_minute(limits.messages_per_minute),
+            typing: Pace::per_minute(limits.typing_per_minute),
+            others: Pace::per_minute(crate::limits::OTHER_FRAMES_PER_MINUTE),
+            seat,
+        }
+    }
+
+    /// Carries out a command of a connection. Commands take effect in the order of the calls.
+    pub async fn start(&self, conn: &mut Connection, command: Command) -> Answer {
+        let pace = match &command {
+            Command::Send { .. } => &mut conn.messages,
+            Command::Typing { .. } => &mut conn.typing,
+            _ => &mut conn.others,
+        };
+        if let Err(refusal) = pace.take() {
+            return Answer::Now(Err(refusal));
+        }
+        match command {
+            Command::Send { conversation, content, client_id } => {
+                match messages::start_send(self, &conn.who, conversation, content, client_id).await {
+                    Ok(sending) => Answer::Later(sending.boxed()),
+                    Err(refusal) => Answer::Now(Err(refusal)),
+                }
+            }
+            Command::Typing { conversation, is_typing } => {
+                Answer::Now(typing::set(self, &conn.who, conversation, is_typing).await)
+            }
+            Command::Read { conversation, seq } => {
+                Answer::Now(receipts::read(self, &conn.who, conversation, seq).await)
+            }
+            Command::History { conversation, range } => {
+                let history = messages::history(self, &conn.who, conversation, range).await;
+                Answer::Now(history.map(Reply::History))
+            }
+            Command::Close(conversation) => {
+                let closed = self.close(&conn.who, conversation).await;
+                Answer::Now(closed.map(|_| Reply::Done))
+            }
+            Command::Ping => Answer::Now(Ok(Reply::Pong)),
+            Command::Authenticate { token } => {
+                Answer::Now(self.renew(&mut conn.who, &token).await)
+            }
+        }
+    }
+
+    /// The conversation, if `who` may see it.
+    async fn conversation_for(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+    ) -> Result<Arc<Conversation>, Error> {
+        let found = self.log.conversation(&who.tenant, id).await.map_err(|e| self.fault(e))?;
+        let found = found.ok_or(Error::NotFound("conversation"))?;
+        if found.is_open_to(who) {
+            return Ok(found);
+        }
+        Err(Error::Forbidden(match who.role {
+            Role::Customer => "this conversation is not yours".into(),
+            _ => "this conversation is neither assigned to you nor waiting for you".into(),
+        }))
+    }
+
+    /// What a failure of the log looks like from outside.
+    fn fault(&self, err: log::Error) -> Error {
+        match err {
+            log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
+            log::Error::UnknownConversation => Error::NotFound("conversation"),
+            log::Error::Failed(reason) => {
+                self.metrics.faults.inc();
+                tracing::error!(error = %reason, "the log failed");
+                Error::Unavailable("the server cannot store anything at the moment".into())
+            }
+        }
+    }
+
+    fn order_of(&self, tenant: &TenantId, id: ConversationId) -> &OrderLock<()> {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((tenant, id));
+        &self.0.order[hash as usize % self.0.order.len()]
+    }
+}

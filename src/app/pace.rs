@@ -1,0 +1,181 @@
+//! How often somebody may do something.
+//!
+//! Our own twenty lines instead of a library: the clock is `tokio::time`, so that tests can pause
+//! it, and a pace costs sixteen bytes of a connection.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::limits::{PACES_MAX, PERSISTENT_REFUSALS};
+use crate::model::Error;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// At most so many a minute, all at once or spread (the generic cell rate algorithm).
+#[derive(Clone, Debug)]
+pub struct Pace {
+    per_minute: u32,
+    refusals: u32,
+    /// When all that was taken would have been taken at an even pace.
+    even: Option<Instant>,
+}
+
+impl Pace {
+    /// A fresh pace; 0 is unlimited.
+    pub fn per_minute(per_minute: u32) -> Pace {
+        Pace { per_minute, refusals: 0, even: None }
+    }
+
+    /// Takes one.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] with the seconds until one more is allowed.
+    pub fn take(&mut self) -> Result<(), Error> {
+        if self.per_minute == 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let step = MINUTE / self.per_minute;
+        let even = self.even.map_or(now, |even| even.max(now)) + step;
+        let ahead = even.duration_since(now);
+        if ahead > MINUTE {
+            self.refusals = self.refusals.saturating_add(1);
+            let wait = ahead.saturating_sub(MINUTE);
+            return Err(Error::RateLimited { retry_after_s: wait.as_secs() + 1 });
+        }
+        self.refusals = 0;
+        self.even = Some(even);
+        Ok(())
+    }
+
+    /// Whether it was overrun again and again without a pause.
+    pub fn is_overrun(&self) -> bool {
+        self.refusals >= PERSISTENT_REFUSALS
+    }
+
+    fn is_idle(&self, now: Instant) -> bool {
+        self.even.is_none_or(|even| even <= now)
+    }
+}
+
+/// A pace for each of many, by name.
+pub(super) struct Paces {
+    per_minute: u32,
+    by_key: Mutex<HashMap<String, Pace>>,
+}
+
+impl Paces {
+    pub(super) fn new(per_minute: u32) -> Paces {
+        Paces { per_minute, by_key: Mutex::default() }
+    }
+
+    /// Takes one in the name of `key`.
+    pub(super) fn take(&self, key: &str) -> Result<(), Error> {
+        if self.per_minute == 0 {
+            return Ok(());
+        }
+        let mut by_key = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_key.len() >= PACES_MAX {
+            let now = Instant::now();
+            by_key.retain(|_, pace| !pace.is_idle(now));
+        }
+        if let Some(pace) = by_key.get_mut(key) {
+            return pace.take();
+        }
+        let mut pace = Pace::per_minute(self.per_minute);
+        let taken = pace.take();
+        by_key.insert(key.to_owned(), pace);
+        taken
+    }
+}
+
+/// Wrong tries, by account and by address; only failures count (contract 4).
+pub(super) struct Attempts {
+    per_minute: u32,
+    failures: Mutex<HashMap<String, Vec<Instant>>>,
+}
+
+impl Attempts {
+    pub(super) fn new(per_minute: u32) -> Attempts {
+        Attempts { per_minute, failures: Mutex::default() }
+    }
+
+    /// Refuses if any of the keys has failed too often within a minute.
+    pub(super) fn check(&self, keys: &[String]) -> Result<(), Error> {
+        if self.per_minute == 0 {
+            return Ok(());
+        }
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            let Some(times) = failures.get_mut(key) else { continue };
+            times.retain(|at| at.elapsed() < MINUTE);
+            if times.len() >= self.per_minute as usize {
+                let wait = MINUTE.saturating_sub(times[0].elapsed());
+                return Err(Error::RateLimited { retry_after_s: wait.as_secs() + 1 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a failure under each key.
+    pub(super) fn note(&self, keys: &[String]) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= PACES_MAX {
+            failures.retain(|_, times| times.iter().any(|at| at.elapsed() < MINUTE));
+        }
+        for key in keys {
+            let times = failures.entry(key.clone()).or_default();
+            times.push(Instant::now());
+            // Only the latest ones decide.
+            let old = times.len().saturating_sub(self.per_minute.max(1) as usize);
+            times.drain(..old);
+        }
+    }
+
+    /// Forgets an account's failures after a right try.
+    pub(super) fn forget(&self, key: &str) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minutes_worth_may_come_at_once_and_then_evenly() {
+        let mut pace = Pace::per_minute(120);
+        assert!((0..120).all(|_| pace.take().is_ok()));
+        assert_eq!(pace.take(), Err(Error::RateLimited { retry_after_s: 1 }));
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert_eq!(pace.take(), Ok(()));
+        assert!(pace.take().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_persistent_excess_is_an_overrun() {
+        let mut pace = Pace::per_minute(1);
+        pace.take().unwrap();
+        (1..PERSISTENT_REFUSALS).for_each(|_| drop(pace.take()));
+        assert!(!pace.is_overrun());
+        assert!(pace.take().is_err() && pace.is_overrun());
+        tokio::time::advance(MINUTE).await;
+        assert!(pace.take().is_ok() && !pace.is_overrun());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn five_wrong_tries_a_minute_are_enough() {
+        let attempts = Attempts::new(5);
+        let keys = ["a@example.com".to_owned()];
+        for _ in 0..5 {
+            assert_eq!(attempts.check(&keys), Ok(()));
+            attempts.note(&keys);
+        }
+        assert!(attempts.check(&keys).is_err());
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(attempts.check(&keys), Ok(()));
+    }
+}
