@@ -1,2 +1,3 @@
 //! The real-time layer of a contact centre.
+pub mod auth;
 pub mod model;
