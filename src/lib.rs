@@ -1,6 +1,9 @@
 //! The real-time layer of a contact centre.
-pub mod hub;
 pub mod limits;
-pub mod log;
+pub mod config;
 pub mod model;
+pub mod auth;
+pub mod log;
+pub mod hub;
 pub mod presence;
+pub mod http;
