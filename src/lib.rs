@@ -1,4 +1,5 @@
 //! The real-time layer of a contact centre.
+pub mod config;
 pub mod hub;
 pub mod limits;
 pub mod log;
