@@ -1,5 +1,6 @@
 //! The real-time layer of a contact centre.
 pub mod config;
+pub mod http;
 pub mod hub;
 pub mod limits;
 pub mod log;

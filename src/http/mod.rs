@@ -1,0 +1,4 @@
+//! HTTP: the listeners and what they serve.
+
+pub mod listen;
+pub mod tls;
