@@ -6,3 +6,4 @@ pub mod limits;
 pub mod log;
 pub mod model;
 pub mod presence;
+pub mod telemetry;
