@@ -54,9 +54,6 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// The size of a request's head: a token of [`TOKEN_BYTES_MAX`] in the query, cookies, and room.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
-/// Header lines in a request. Browsers behind two proxies send about forty.
-pub const HEADERS_MAX: usize = 100;
-
 /// The size of a REST body: a thousand events of one KiB each.
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -89,9 +86,8 @@ pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// answer is a courtesy and must not become the way to exhaust us.
 pub const REFUSALS_AT_ONCE_MAX: usize = 64;
 
-/// How much of the refused request is read before it is answered, so that the answer is not lost
-/// to a TCP reset.
-pub const REFUSED_REQUEST_BYTES_MAX: usize = 4 * 1024;
+/// When a client refused that way may try again: long enough for closed tabs to be noticed.
+pub const REFUSAL_RETRY_AFTER_S: u64 = 5;
 
 /// Frames over this size are compressed when the client offered permessage-deflate. Measured:
 /// below 1 KiB deflate without context saves next to nothing.

@@ -1,0 +1,388 @@
+//! Every option, documented, with its default; nothing else reads the environment.
+//!
+//! One table makes it all: the structs, their defaults, `default-config`, the list of known keys
+//! and the reference page. Sources in order: defaults, TOML file, environment, flags (`sources`).
+//! What a value may look like is in `value`.
+//!
+//! To add an option: a line in the table below with its doc comment, its default, and a check if
+//! not every value will do. Then `make docs`.
+
+mod sources;
+mod value;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
+pub use value::{LogFormat, Secret};
+
+use value::{
+    Value, check_address, check_addresses, check_count, check_frame_bytes, check_level,
+    check_origins, check_positive, check_store,
+};
+
+/// One option, as the reference lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionDoc {
+    /// The section of the file.
+    pub section: &'static str,
+    /// The key in it.
+    pub key: &'static str,
+    /// What a value looks like.
+    pub expected: &'static str,
+    /// The default as TOML.
+    pub default: String,
+    /// What it does.
+    pub doc: String,
+}
+
+impl OptionDoc {
+    /// `section.key`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+
+    /// The environment variable that sets it.
+    pub fn env_name(&self) -> String {
+        format!("SWITCHBOARD__{}__{}", self.section, self.key).to_ascii_uppercase()
+    }
+}
+
+macro_rules! options {
+    ($(
+        $(#[doc = $section_doc:literal])*
+        [$section:ident] $Section:ident {
+            $($(#[doc = $doc:literal])*
+            $key:ident: $type:ty = $default:expr $(, $check:path)?;)*
+        }
+        $(at run time {
+            $($(#[doc = $run_doc:literal])* $run_key:ident: $run_type:ty = $run_default:expr;)*
+        })?
+    )*) => {
+        /// The whole configuration.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct Config {
+            $($(#[doc = $section_doc])* pub $section: $Section,)*
+        }
+
+        $(
+            $(#[doc = $section_doc])*
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct $Section {
+                $($(#[doc = $doc])* pub $key: $type,)*
+                $($($(#[doc = $run_doc])* pub $run_key: $run_type,)*)?
+            }
+
+            impl Default for $Section {
+                fn default() -> $Section {
+                    $Section {
+                        $($key: $default,)*
+                        $($($run_key: $run_default,)*)?
+                    }
+                }
+            }
+        )*
+
+        /// The sections of the file with what they are about.
+        const SECTIONS: &[(&str, &str)] =
+            &[$((stringify!($section), concat!($($section_doc, "\n"),*)),)*];
+
+        impl Config {
+            /// Every option with the values of this configuration.
+            fn described(&self) -> Vec<OptionDoc> {
+                vec![$($(OptionDoc {
+                    section: stringify!($section),
+                    key: stringify!($key),
+                    expected: <$type as Value>::EXPECTED,
+                    default: self.$section.$key.to_toml(),
+                    doc: tidy(concat!($($doc, "\n"),*)),
+                },)*)*]
+            }
+
+            /// Sets one option; `None` when there is no such key.
+            fn set(&mut self, section: &str, key: &str, given: &value::Given)
+                -> Option<Result<(), String>>
+            {
+                match (section, key) {
+                    $($((stringify!($section), stringify!($key)) => {
+                        let check = |v: &$type| checked!(v $(, $check)?);
+                        Some(value::read(given, check).map(|v| self.$section.$key = v))
+                    })*)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+macro_rules! checked {
+    ($value:ident) => {{
+        let _ = $value;
+        Ok(())
+    }};
+    ($value:ident, $check:path) => {
+        $check($value)
+    };
+}
+
+options! {
+    /// Where the server listens, where it keeps its data, and how long it waits.
+    [server] Server {
+        /// The addresses to listen on; every listener serves everything.
+        listen: Vec<SocketAddr> = vec![loopback(8080)], check_addresses;
+        /// The directory of the database and of the generated secret.
+        data_dir: PathBuf = "./data".into();
+        /// How long a drain may take after SIGTERM before what is left is cut off.
+        drain_timeout: Duration = secs(10);
+        /// How often a silent WebSocket is pinged.
+        ping_interval: Duration = secs(54), check_positive;
+        /// How long a WebSocket may stay silent before it is closed with 4009.
+        ping_timeout: Duration = secs(60), check_positive;
+        /// How long a client may take to introduce itself on a new connection.
+        handshake_timeout: Duration = secs(10), check_positive;
+    }
+
+    /// With both files every listener speaks `https` and `wss`; they are read again when they
+    /// change.
+    [tls] Tls {
+        /// The certificate chain, a PEM file; empty: no TLS.
+        cert: PathBuf = PathBuf::new();
+        /// Its private key, a PEM file; empty: no TLS.
+        key: PathBuf = PathBuf::new();
+    }
+
+    /// Where the log and the state are kept.
+    [store] Store {
+        /// `sqlite:PATH`, or `memory:` for nothing that outlives the process; empty: SQLite in
+        /// `server.data_dir`.
+        url: String = String::new(), check_store;
+    }
+
+    /// Who is let in.
+    [auth] Auth {
+        /// The secret of HS256 tokens; empty: one is made once and kept in `server.data_dir`.
+        jwt_secret: Secret = Secret::default();
+        /// A PEM file with the public key of RS256, ES256 or EdDSA tokens; empty: none.
+        public_key: PathBuf = PathBuf::new();
+        /// The address of a JWKS with such keys; empty: none.
+        jwks_url: String = String::new(), check_address;
+        /// How often the JWKS is fetched again.
+        jwks_refresh: Duration = secs(10 * 60), check_positive;
+        /// How long fetching it may take.
+        jwks_timeout: Duration = secs(5), check_positive;
+        /// Whether a validly signed token makes the tenant, agent or department it names.
+        create_on_first_use: bool = true;
+        /// Whether the session dialect needs no token and believes its path. For trying things
+        /// out; `--demo` turns it on.
+        open_sessions: bool = false;
+        /// The origins whose pages may call the API and open sockets, such as
+        /// `https://chat.example.com`; `*` for all; empty: the same origin only.
+        cors_origin: Vec<String> = Vec::new(), check_origins;
+        /// How long a token from `POST /api/auth/login` holds.
+        token_ttl: Duration = hours(12), check_positive;
+        /// How long a customer's token from `POST /api/sessions` holds.
+        session_ttl: Duration = hours(24), check_positive;
+    }
+    at run time {
+        /// Every loopback origin is allowed; `--demo` turns it on, no file can.
+        loopback_origins: bool = false;
+    }
+
+    /// How agents show that they are there.
+    [agents] Agents {
+        /// How long a heartbeat keeps an agent online.
+        status_ttl: Duration = secs(300), check_positive;
+        /// How often clients are told to send one.
+        heartbeat_interval: Duration = secs(180), check_positive;
+    }
+
+    /// How conversations find their agents.
+    [routing] Routing {
+        /// The wait told per waiting conversation while nothing has been measured yet.
+        assumed_wait: Duration = secs(60);
+    }
+
+    /// What one client may use.
+    [limits] Limits {
+        /// Events that may wait for a slow connection before it is closed with 4008.
+        outbox_events: usize = 256, check_count;
+        /// The largest frame of any transport in bytes, at least 1024.
+        frame_bytes: usize = 512 * 1024, check_frame_bytes;
+        /// The longest message text in bytes of UTF-8.
+        message_bytes: usize = 16 * 1024, check_count;
+        /// Connections of one conversation; 0: unlimited.
+        connections_per_session: usize = 0;
+        /// Connections of one user; 0: unlimited.
+        connections_per_user: usize = 50;
+        /// Connections of one address, loopback included; 0: unlimited.
+        connections_per_address: usize = 1_000;
+        /// Messages a connection may send in a minute; 0: unlimited.
+        messages_per_minute: u32 = 120;
+        /// Typing events a connection may send in a minute; 0: unlimited.
+        typing_per_minute: u32 = 120;
+        /// REST requests of one token in a minute, of one address without a token; 0: unlimited.
+        rest_per_minute: u32 = 600;
+        /// Messages in a page of history when the request does not say.
+        history_page: usize = 50, check_count;
+        /// The largest page of history; what is asked beyond it is clamped.
+        history_page_max: usize = 200, check_count;
+        /// Wrong logins of one account or address in a minute; 0: unlimited.
+        logins_per_minute: u32 = 5;
+    }
+
+    /// How long things are kept.
+    [retention] Retention {
+        /// Messages; 0: for ever.
+        messages: Duration = secs(0);
+        /// Connects and disconnects, the flight recorder of a conversation; 0: for ever.
+        connection_events: Duration = hours(30 * 24);
+    }
+
+    /// What is written to standard error.
+    [log] Log {
+        /// `text` for people, `json` for machines: one object a line.
+        format: LogFormat = LogFormat::Text;
+        /// `error`, `warn`, `info`, `debug`, `trace`, or such filters per module as
+        /// `info,switchboard::wire=debug`.
+        level: String = "info".into(), check_level;
+    }
+}
+
+/// The ports of the seeds' examples, which `--demo` listens on.
+const DEMO_PORTS: [u16; 4] = [3000, 8080, 8081, 8082];
+
+/// Where the log and the state are kept, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// Nothing that outlives the process.
+    Memory,
+}
+
+impl Config {
+    /// The defaults as a commented TOML file, as `default-config` prints it.
+    pub fn default_toml() -> String {
+        Config::default().to_toml()
+    }
+
+    /// These values as a commented TOML file; secrets show as `***`.
+    pub fn to_toml(&self) -> String {
+        let options = self.described();
+        let mut text = String::from(
+            "# Switchboard's options with their values. Durations: \"300ms\", \"10s\", \"2m\", \
+             \"12h\", \"30d\".\n",
+        );
+        for (section, doc) in SECTIONS {
+            text += &format!("\n{}[{section}]\n", commented(&tidy(doc)));
+            for option in options.iter().filter(|o| o.section == *section) {
+                let doc = commented(&option.doc);
+                text += &format!("{doc}{} = {}\n", option.key, option.default);
+            }
+        }
+        text
+    }
+
+    /// Every option with its default, for the reference.
+    pub fn options() -> Vec<OptionDoc> {
+        Config::default().described()
+    }
+
+    /// The reference page in Markdown.
+    pub fn reference() -> String {
+        let options = Config::options();
+        let mut text = String::from("# Options\n");
+        for (section, doc) in SECTIONS {
+            text += &format!("\n## [{section}]\n\n{}\n\n", tidy(doc).replace('\n', " "));
+            text += "| key | default | expects | meaning |\n|---|---|---|---|\n";
+            for o in options.iter().filter(|o| o.section == *section) {
+                let doc = o.doc.replace('\n', " ");
+                text += &format!("| `{}` | `{}` | {} | {doc} |\n", o.key, o.default, o.expected);
+            }
+        }
+        text += "\n## Environment\n\n`SWITCHBOARD__SECTION__KEY` sets any key; a list is \
+                 separated by commas. These names of the seeds work too:\n\n\
+                 | variable | key |\n|---|---|\n";
+        for (name, section, key) in SEED_NAMES {
+            text += &format!("| `{name}` | `{section}.{key}` |\n");
+        }
+        text
+    }
+
+    /// The certificate and key files, when TLS is on.
+    pub fn tls_files(&self) -> Option<(PathBuf, PathBuf)> {
+        let Tls { cert, key } = &self.tls;
+        (!cert.as_os_str().is_empty()).then(|| (cert.clone(), key.clone()))
+    }
+
+    /// Where the log and the state are kept.
+    pub fn store_url(&self) -> StoreUrl {
+        match self.store.url.split_once(':') {
+            Some(("memory", _)) => StoreUrl::Memory,
+            Some((_, path)) => StoreUrl::Sqlite(path.strip_prefix("//").unwrap_or(path).into()),
+            None => StoreUrl::Sqlite(self.server.data_dir.join("switchboard.db")),
+        }
+    }
+
+    /// What `--demo` changes: the seeds' ports on loopback, sessions without tokens, every
+    /// loopback origin, and data of its own. With `keep_listen` (`--listen` was given) the
+    /// addresses stay; one that is not loopback is refused, wherever it came from.
+    pub fn for_demo(&mut self, keep_listen: bool) -> Result<(), ConfigError> {
+        if let Some(public) = self.server.listen.iter().find(|a| !a.ip().is_loopback()) {
+            return Err(ConfigError::Contradiction(format!(
+                "--demo lets everybody in and therefore refuses to listen on {public}; use an \
+                 address of 127.0.0.1 or [::1], or leave --demo out"
+            )));
+        }
+        if !keep_listen {
+            self.server.listen = demo_addresses();
+        }
+        self.server.data_dir.push("demo");
+        self.auth.open_sessions = true;
+        self.auth.loopback_origins = true;
+        Ok(())
+    }
+
+    /// What no option can check alone.
+    fn check(&self) -> Result<(), ConfigError> {
+        let has = |path: &PathBuf| !path.as_os_str().is_empty();
+        if has(&self.tls.cert) != has(&self.tls.key) {
+            let (given, missing) =
+                if has(&self.tls.cert) { ("cert", "key") } else { ("key", "cert") };
+            return Err(ConfigError::Contradiction(format!(
+                "tls.{given} is set but tls.{missing} is not; TLS needs both, no TLS needs none"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn demo_addresses() -> Vec<SocketAddr> {
+    let hosts: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    hosts.iter().flat_map(|ip| DEMO_PORTS.map(|port| SocketAddr::new(*ip, port))).collect()
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3_600)
+}
+
+/// A doc comment without the space that `///` leaves before each line.
+fn tidy(doc: &str) -> String {
+    doc.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+fn commented(text: &str) -> String {
+    text.lines().map(|line| format!("# {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests;

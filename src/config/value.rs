@@ -1,0 +1,351 @@
+//! What the value of an option may look like, in the file, in the environment and on the command
+//! line, and how it is printed. Knows no key.
+//!
+//! To add a kind of value: an `impl Value`. To add a range: a `check_*` function.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::limits::OPTION_DURATION_MAX;
+
+/// A value as a source gave it.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// From the file, with a type.
+    Toml(toml::Value),
+    /// From the environment or a flag: text whatever the type.
+    Text(String),
+}
+
+/// A type an option can have.
+pub(super) trait Value: Sized {
+    /// What a value looks like, after "expected".
+    const EXPECTED: &'static str;
+    /// Whether a wrong value may be shown in the error.
+    const SHOWN: bool = true;
+    /// Reads a value of the file.
+    fn from_toml(given: &toml::Value) -> Option<Self>;
+    /// Reads a value of the environment or a flag.
+    fn from_text(given: &str) -> Option<Self>;
+    /// The value as the file would have it.
+    fn to_toml(&self) -> String;
+}
+
+/// Reads and checks a value; the error says what was expected.
+pub(super) fn read<T: Value>(
+    given: &Given,
+    check: fn(&T) -> Result<(), String>,
+) -> Result<T, String> {
+    let (value, shown) = match given {
+        Given::Toml(value) => (T::from_toml(value), value.to_string()),
+        Given::Text(text) => (T::from_text(text.trim()), format!("{text:?}")),
+    };
+    // An address may carry a password before its `@`.
+    let is_shown = T::SHOWN && !shown.contains('@');
+    let but = if is_shown { format!(", not {}", shown.replace('\n', " ")) } else { String::new() };
+    let value = value.ok_or_else(|| format!("expected {}{but}", T::EXPECTED))?;
+    check(&value).map_err(|expected| format!("expected {expected}{but}"))?;
+    Ok(value)
+}
+
+/// A value that is never shown: `Debug`, `Serialize` and the printed file say `***`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Secret {
+        Secret(secret.into())
+    }
+
+    /// The secret itself; for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn masked(&self) -> &'static str {
+        if self.is_empty() { "" } else { "***" }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.masked())
+    }
+}
+
+impl Value for Secret {
+    const EXPECTED: &'static str = "a string";
+    const SHOWN: bool = false;
+    fn from_toml(given: &toml::Value) -> Option<Secret> {
+        given.as_str().map(Secret::new)
+    }
+    fn from_text(given: &str) -> Option<Secret> {
+        Some(Secret::new(given))
+    }
+    fn to_toml(&self) -> String {
+        quoted(self.masked())
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Readable text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Value for LogFormat {
+    const EXPECTED: &'static str = "\"text\" or \"json\"";
+    fn from_toml(given: &toml::Value) -> Option<LogFormat> {
+        LogFormat::from_text(given.as_str()?)
+    }
+    fn from_text(given: &str) -> Option<LogFormat> {
+        match given {
+            "text" => Some(LogFormat::Text),
+            "json" => Some(LogFormat::Json),
+            _ => None,
+        }
+    }
+    fn to_toml(&self) -> String {
+        quoted(match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        })
+    }
+}
+
+impl Value for String {
+    const EXPECTED: &'static str = "a string";
+    fn from_toml(given: &toml::Value) -> Option<String> {
+        given.as_str().map(str::to_owned)
+    }
+    fn from_text(given: &str) -> Option<String> {
+        Some(given.to_owned())
+    }
+    fn to_toml(&self) -> String {
+        quoted(self)
+    }
+}
+
+impl Value for PathBuf {
+    const EXPECTED: &'static str = "a path";
+    fn from_toml(given: &toml::Value) -> Option<PathBuf> {
+        given.as_str().map(PathBuf::from)
+    }
+    fn from_text(given: &str) -> Option<PathBuf> {
+        Some(given.into())
+    }
+    fn to_toml(&self) -> String {
+        quoted(&self.to_string_lossy())
+    }
+}
+
+impl Value for bool {
+    const EXPECTED: &'static str = "true or false";
+    fn from_toml(given: &toml::Value) -> Option<bool> {
+        given.as_bool()
+    }
+    fn from_text(given: &str) -> Option<bool> {
+        given.parse().ok()
+    }
+    fn to_toml(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($type:ty),*) => {$(
+        impl Value for $type {
+            const EXPECTED: &'static str = "a whole number, 0 or more";
+            fn from_toml(given: &toml::Value) -> Option<$type> {
+                given.as_integer()?.try_into().ok()
+            }
+            fn from_text(given: &str) -> Option<$type> {
+                given.parse().ok()
+            }
+            fn to_toml(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u32, usize);
+
+impl Value for Duration {
+    const EXPECTED: &'static str =
+        "a duration such as \"300ms\", \"10s\", \"2m\", \"12h\" or \"30d\", or whole seconds";
+    fn from_toml(given: &toml::Value) -> Option<Duration> {
+        match given {
+            toml::Value::Integer(seconds) => {
+                bounded(Duration::from_secs(u64::try_from(*seconds).ok()?))
+            }
+            toml::Value::String(text) => Duration::from_text(text),
+            _ => None,
+        }
+    }
+    fn from_text(given: &str) -> Option<Duration> {
+        let digits = given.find(|c: char| !c.is_ascii_digit()).unwrap_or(given.len());
+        let (number, unit) = given.split_at(digits);
+        let unit_ms = if unit.is_empty() { Some(1_000) } else { unit_ms(unit) };
+        bounded(Duration::from_millis(number.parse::<u64>().ok()?.checked_mul(unit_ms?)?))
+    }
+    fn to_toml(&self) -> String {
+        let ms = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
+        // The largest unit that divides it, but "24h" rather than "1d": a single unit reads badly
+        // beside its neighbours.
+        let fits = |&&(_, unit): &&(&str, u64)| ms.is_multiple_of(unit) && ms / unit > 1;
+        let (name, unit) = UNITS_MS.iter().rev().find(fits).unwrap_or(&SECONDS);
+        if ms.is_multiple_of(*unit) {
+            quoted(&format!("{}{name}", ms / unit))
+        } else {
+            quoted(&format!("{ms}ms"))
+        }
+    }
+}
+
+const SECONDS: (&str, u64) = ("s", 1_000);
+const UNITS_MS: [(&str, u64); 5] =
+    [("ms", 1), SECONDS, ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+fn unit_ms(unit: &str) -> Option<u64> {
+    UNITS_MS.iter().find(|(name, _)| *name == unit).map(|(_, ms)| *ms)
+}
+
+fn bounded(duration: Duration) -> Option<Duration> {
+    (duration <= OPTION_DURATION_MAX).then_some(duration)
+}
+
+impl Value for Vec<String> {
+    const EXPECTED: &'static str = "a list of strings";
+    fn from_toml(given: &toml::Value) -> Option<Vec<String>> {
+        given.as_array()?.iter().map(String::from_toml).collect()
+    }
+    fn from_text(given: &str) -> Option<Vec<String>> {
+        Some(parts(given).map(str::to_owned).collect())
+    }
+    fn to_toml(&self) -> String {
+        list(self.iter().map(|text| quoted(text)))
+    }
+}
+
+impl Value for Vec<SocketAddr> {
+    const EXPECTED: &'static str = "addresses with ports, such as 127.0.0.1:8080 or [::1]:8080";
+    fn from_toml(given: &toml::Value) -> Option<Vec<SocketAddr>> {
+        given.as_array()?.iter().map(|v| v.as_str()?.parse().ok()).collect()
+    }
+    fn from_text(given: &str) -> Option<Vec<SocketAddr>> {
+        parts(given).map(|part| part.parse().ok()).collect()
+    }
+    fn to_toml(&self) -> String {
+        list(self.iter().map(|address| quoted(&address.to_string())))
+    }
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// At least one address.
+pub(super) fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {
+    require(!addresses.is_empty(), "at least one address")
+}
+
+/// A duration that is not zero.
+pub(super) fn check_positive(duration: &Duration) -> Result<(), String> {
+    require(!duration.is_zero(), "more than 0 seconds")
+}
+
+/// A number that is not zero.
+pub(super) fn check_count(count: &usize) -> Result<(), String> {
+    require(*count > 0, "at least 1")
+}
+
+/// A frame that has room for the protocols' own frames.
+pub(super) fn check_frame_bytes(bytes: &usize) -> Result<(), String> {
+    require((1_024..=1 << 30).contains(bytes), "1024 bytes to 1 GiB")
+}
+
+/// A store this version has.
+pub(super) fn check_store(url: &str) -> Result<(), String> {
+    match url.split_once(':') {
+        None => require(url.is_empty(), "sqlite:PATH, memory: or nothing"),
+        Some(("memory", "")) => Ok(()),
+        Some(("sqlite", path)) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let is_plain = !path.is_empty() && !path.contains('?') && path != ":memory:";
+            require(is_plain, "sqlite:PATH without options, or memory:")
+        }
+        Some(("postgres" | "postgresql", _)) => Err(NO_POSTGRES.into()),
+        Some(_) => Err("sqlite:PATH, memory: or nothing".into()),
+    }
+}
+
+/// Why a PostgreSQL address is refused, and how to mend it.
+const NO_POSTGRES: &str =
+    "sqlite:PATH or nothing, because this version has no PostgreSQL backend yet";
+
+/// An `http` or `https` address, or nothing.
+pub(super) fn check_address(address: &str) -> Result<(), String> {
+    let is_http = |url: Url| matches!(url.scheme(), "http" | "https");
+    let ok = address.is_empty() || Url::parse(address).is_ok_and(is_http);
+    require(ok, "an address that starts with https:// or http://")
+}
+
+/// Origins as browsers send them: a scheme and a host, no path.
+pub(super) fn check_origins(origins: &[String]) -> Result<(), String> {
+    let is_origin = |origin: &String| {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        origin == "*" || host.is_some_and(|h| !h.is_empty() && !h.contains(['/', ' ', '*']))
+    };
+    require(
+        origins.iter().all(is_origin),
+        "origins such as https://chat.example.com without a path, or *",
+    )
+}
+
+/// A level, or filters that `tracing` understands.
+pub(super) fn check_level(level: &str) -> Result<(), String> {
+    // The filter syntax takes a bare word for a module's name, so that "inof" would silence
+    // everything without a word; here a bare word is a level.
+    let is_level = |part: &str| {
+        part.contains(['=', '[']) || part.parse::<tracing::level_filters::LevelFilter>().is_ok()
+    };
+    let parses = EnvFilter::builder().parse(level).is_ok();
+    require(
+        parses && !level.is_empty() && level.split(',').all(|p| is_level(p.trim())),
+        "error, warn, info, debug, trace, off, or filters such as info,switchboard::wire=debug",
+    )
+}
+
+fn require(holds: bool, expected: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(expected.to_owned()) }
+}

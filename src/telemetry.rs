@@ -1,0 +1,460 @@
+//! Logs and metrics. Metric names are listed once, in the table below; everybody else uses the
+//! fields and functions of [`Metrics`].
+//!
+//! To add a metric: a line in the table with its help as doc comment, then `make docs`. Labels are
+//! bounded sets (dialects, codes, route templates), never ids: each combination lives for ever.
+
+use std::io::IsTerminal;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+use tracing::Dispatch;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat};
+use crate::model::{CloseReason, Dialect, Error};
+
+/// The media type of [`Metrics::encode`].
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Starts logging to standard error for the whole process; `main` calls it once.
+///
+/// A panic becomes a log line as well, with its place and without its message: messages of
+/// panics quote what was being handled.
+pub fn init(log: &Log) -> anyhow::Result<()> {
+    subscriber(log, std::io::stderr, std::io::stderr().is_terminal())?.try_init()?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a task panicked");
+    }));
+    Ok(())
+}
+
+/// `RUST_LOG` is not read: `log.level` takes the same filters.
+fn subscriber<W>(log: &Log, writer: W, is_coloured: bool) -> anyhow::Result<Dispatch>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder().parse(&log.level)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    Ok(match log.format {
+        LogFormat::Text => lines.with_ansi(is_coloured).into(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).into(),
+    })
+}
+
+/// The kinds of metrics the table may use.
+trait Kind {
+    const KIND: &'static str;
+}
+
+impl Kind for Counter {
+    const KIND: &'static str = "counter";
+}
+
+impl Kind for Gauge {
+    const KIND: &'static str = "gauge";
+}
+
+impl Kind for Histogram {
+    const KIND: &'static str = "histogram";
+}
+
+impl<L, M: Kind, C> Kind for Family<L, M, C> {
+    const KIND: &'static str = M::KIND;
+}
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])* $name:ident: $type:ty = $new:expr;)*) => {
+        /// Every metric, as a field of its name.
+        #[derive(Debug)]
+        pub struct Fields {
+            $($(#[doc = $help])* pub $name: $type,)*
+        }
+
+        impl Fields {
+            fn new() -> Fields {
+                Fields { $($name: $new,)* }
+            }
+
+            fn register(&self, registry: &mut Registry) {
+                $(
+                    // The encoder puts `_total` behind a counter's name and a full stop behind
+                    // its help.
+                    let name = stringify!($name).trim_end_matches("_total");
+                    registry.register(
+                        name,
+                        concat!($($help),*).trim().trim_end_matches('.'),
+                        self.$name.clone(),
+                    );
+                )*
+            }
+        }
+
+        /// Every metric as its name, its kind and its help, for the reference.
+        pub fn catalogue() -> Vec<(&'static str, &'static str, &'static str)> {
+            vec![$((
+                concat!("switchboard_", stringify!($name)),
+                <$type as Kind>::KIND,
+                concat!($($help),*).trim(),
+            ),)*]
+        }
+    };
+}
+
+metrics! {
+    /// Open connections by dialect.
+    connections: Family<ByDialect, Gauge> = Family::default();
+    /// Connections opened.
+    connections_opened_total: Family<ByDialect, Counter> = Family::default();
+    /// Connections ended, by reason.
+    connections_closed_total: Family<ByEnd, Counter> = Family::default();
+    /// Connections that came back with a cursor.
+    reconnections_total: Counter = Counter::default();
+    /// Messages stored.
+    messages_total: Counter = Counter::default();
+    /// Typing events passed on.
+    typing_total: Counter = Counter::default();
+    /// Events put into the outboxes of connections.
+    deliveries_total: Counter = Counter::default();
+    /// Requests and frames refused, by code.
+    refusals_total: Family<ByCode, Counter> = Family::default();
+    /// Faults of the server, each in the log under an id.
+    faults_total: Counter = Counter::default();
+    /// Conversations with at least one connection.
+    rooms: Gauge = Gauge::default();
+    /// Users with at least one connection.
+    users: Gauge = Gauge::default();
+    /// Transactions of the log.
+    commits_total: Counter = Counter::default();
+    /// Events per transaction of the log.
+    commit_batch_events: Histogram = Histogram::new(BATCH_EVENTS);
+    /// Time from the start of a transaction of the log to its last byte on disk.
+    commit_seconds: Histogram = Histogram::new(SECONDS);
+    /// The fullest outbox since the last scrape, in events.
+    outbox_depth_max: Gauge = Gauge::default();
+    /// Connections closed because their outbox was full.
+    slow_consumers_total: Counter = Counter::default();
+    /// HTTP requests answered, by route.
+    http_requests_total: Family<ByRequest, Counter> = Family::default();
+    /// Time to answer an HTTP request, by route.
+    http_request_seconds: Family<ByPath, Histogram, fn() -> Histogram> =
+        Family::new_with_constructor(seconds);
+    /// Memory of the process that is in RAM.
+    resident_memory_bytes: Gauge = Gauge::default();
+    /// Time since the start.
+    uptime_seconds: Gauge = Gauge::default();
+    /// Events committed to the log.
+    log_events_total: Counter = Counter::default();
+}
+
+/// From a memory access to a disk that hangs.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// Up to the largest batch of the log's writer.
+const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
+
+/// Labels of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByDialect {
+    dialect: &'static str,
+}
+
+/// Labels of the end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByEnd {
+    dialect: &'static str,
+    reason: &'static str,
+}
+
+/// Labels of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByCode {
+    code: &'static str,
+}
+
+/// Labels of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByRequest {
+    method: &'static str,
+    path: String,
+    status: u16,
+}
+
+/// The route of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByPath {
+    path: String,
+}
+
+/// The metrics of the process; clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    fields: Fields,
+    registry: Registry,
+    started: Instant,
+}
+
+impl Deref for Metrics {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.0.fields
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero; uptime counts from here.
+    pub fn new() -> Metrics {
+        let fields = Fields::new();
+        let mut registry = Registry::with_prefix("switchboard");
+        fields.register(&mut registry);
+        Metrics(Arc::new(Shared { fields, registry, started: Instant::now() }))
+    }
+
+    /// A connection was opened.
+    pub fn opened(&self, dialect: Dialect) {
+        let labels = ByDialect { dialect: dialect.as_str() };
+        self.connections.get_or_create(&labels).inc();
+        self.connections_opened_total.get_or_create(&labels).inc();
+    }
+
+    /// A connection that [`Metrics::opened`] counted has ended.
+    pub fn closed(&self, dialect: Dialect, reason: CloseReason) {
+        let (dialect, reason_text) = (dialect.as_str(), reason.text());
+        self.connections.get_or_create(&ByDialect { dialect }).dec();
+        self.connections_closed_total.get_or_create(&ByEnd { dialect, reason: reason_text }).inc();
+        if reason == CloseReason::SlowConsumer {
+            self.slow_consumers_total.inc();
+        }
+    }
+
+    /// A request or frame was refused; a fault is counted as such too.
+    pub fn refused(&self, error: &Error) {
+        self.refusals_total.get_or_create(&ByCode { code: error.code() }).inc();
+        if matches!(error, Error::Fault { .. }) {
+            self.faults_total.inc();
+        }
+    }
+
+    /// A transaction of the log is on disk.
+    pub fn committed(&self, events: usize, took: Duration) {
+        self.commits_total.inc();
+        self.log_events_total.inc_by(u64::try_from(events).unwrap_or(u64::MAX));
+        self.commit_batch_events.observe(f64::from(u32::try_from(events).unwrap_or(u32::MAX)));
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An outbox holds that many events now.
+    pub fn outbox_depth(&self, events: usize) {
+        let depth = i64::try_from(events).unwrap_or(i64::MAX);
+        // Read before written: with thousands of outboxes the line stays shared between the cores.
+        let max = self.outbox_depth_max.inner();
+        if depth > max.load(Relaxed) {
+            max.fetch_max(depth, Relaxed);
+        }
+    }
+
+    /// An HTTP request was answered. `route` is the template it matched, never the path itself.
+    pub fn answered(
+        &self,
+        method: &Method,
+        route: Option<&str>,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let path = route.unwrap_or("unmatched").to_owned();
+        self.http_request_seconds
+            .get_or_create(&ByPath { path: path.clone() })
+            .observe(took.as_secs_f64());
+        let labels = ByRequest { method: method_name(method), path, status: status.as_u16() };
+        self.http_requests_total.get_or_create(&labels).inc();
+    }
+
+    /// Time since [`Metrics::new`].
+    pub fn uptime(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// Everything as OpenMetrics text. A scrape begins a new [`Fields::outbox_depth_max`].
+    pub fn encode(&self) -> String {
+        self.uptime_seconds.set(i64::try_from(self.uptime().as_secs()).unwrap_or(i64::MAX));
+        self.resident_memory_bytes.set(resident_memory_bytes().unwrap_or(0));
+        let mut text = String::new();
+        if let Err(error) = text::encode(&mut text, &self.0.registry) {
+            tracing::error!(%error, "metrics cannot be encoded");
+        }
+        self.outbox_depth_max.set(0);
+        text
+    }
+}
+
+/// The methods in use; a client may invent others, which must not become labels.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// From `status` rather than `statm`, which counts pages of a size one would have to ask for.
+/// `None` where there is no `/proc`.
+fn resident_memory_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
+        let metrics = Metrics::new();
+        metrics.opened(Dialect::Session);
+        metrics.closed(Dialect::Session, CloseReason::SlowConsumer);
+        metrics.refused(&Error::MethodNotAllowed);
+        metrics.answered(&Method::GET, Some("/health"), StatusCode::OK, Duration::ZERO);
+        let text = metrics.encode();
+        for (name, kind, help) in catalogue() {
+            let family = name.trim_end_matches("_total");
+            assert!(text.contains(&format!("# TYPE {family} {kind}\n")), "{name}\n{text}");
+            assert!(text.contains(&format!("# HELP {family} {help}\n")), "{name}\n{text}");
+            let sampled = text.lines().any(|l| l.starts_with(name) && !l.starts_with('#'));
+            assert!(sampled, "{name} has no sample\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_connection_is_counted_from_its_opening_to_its_end() {
+        let metrics = Metrics::new();
+        metrics.opened(Dialect::Session);
+        metrics.opened(Dialect::Session);
+        metrics.clone().closed(Dialect::Session, CloseReason::SlowConsumer);
+        let text = metrics.encode();
+        for line in [
+            "switchboard_connections{dialect=\"session\"} 1\n",
+            "switchboard_connections_opened_total{dialect=\"session\"} 2\n",
+            "switchboard_slow_consumers_total 1\n",
+            "connections_closed_total{dialect=\"session\",reason=\"slow consumer\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_is_a_refusal_and_a_fault() {
+        let metrics = Metrics::new();
+        metrics.refused(&Error::Fault { id: "1".into() });
+        let text = metrics.encode();
+        assert!(text.contains("switchboard_refusals_total{code=\"internal\"} 1\n"), "{text}");
+        assert!(text.contains("switchboard_faults_total 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_request_is_counted_by_its_route_and_invented_methods_together() {
+        let metrics = Metrics::new();
+        let odd = Method::from_bytes(b"BREW").unwrap();
+        metrics.answered(&odd, None, StatusCode::NOT_FOUND, Duration::from_millis(3));
+        let text = metrics.encode();
+        let labels = "{method=\"other\",path=\"unmatched\",status=\"404\"} 1\n";
+        assert!(text.contains(&format!("switchboard_http_requests_total{labels}")), "{text}");
+        let bucket = "http_request_seconds_bucket{le=\"0.005\",path=\"unmatched\"} 1\n";
+        assert!(text.contains(bucket), "{text}");
+    }
+
+    #[test]
+    fn a_scrape_begins_a_new_maximum_of_the_outboxes() {
+        let metrics = Metrics::new();
+        metrics.outbox_depth(7);
+        metrics.outbox_depth(3);
+        assert!(metrics.encode().contains("switchboard_outbox_depth_max 7\n"));
+        assert!(metrics.encode().contains("switchboard_outbox_depth_max 0\n"));
+    }
+
+    #[test]
+    fn the_process_has_memory() {
+        assert!(resident_memory_bytes().unwrap() > 1_024 * 1_024);
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: &str) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = Log { format, level: level.into() };
+        let dispatch = subscriber(&log, move || writer.clone(), false).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            tracing::info!(user = "u1", "connected");
+            tracing::debug!("detail");
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_log_line_is_text_or_one_json_object() {
+        let text = logged(LogFormat::Text, "info");
+        assert!(text.contains("connected user=\"u1\"") && text.lines().count() == 1, "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&logged(LogFormat::Json, "info")).unwrap();
+        assert_eq!((&json["message"], &json["user"]), (&"connected".into(), &"u1".into()));
+        assert_eq!(json["level"], "INFO");
+    }
+
+    #[test]
+    fn the_level_takes_filters_per_module() {
+        assert_eq!(logged(LogFormat::Text, "error,switchboard=debug").lines().count(), 2);
+        assert_eq!(logged(LogFormat::Text, "debug,switchboard=warn"), "");
+    }
+}
