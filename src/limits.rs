@@ -95,3 +95,32 @@ pub const COMPRESS_BYTES_MIN: usize = 1_024;
 
 /// The longest duration an option may have, ten years: added to any clock it cannot overflow.
 pub const OPTION_DURATION_MAX: Duration = Duration::from_secs(3_650 * 86_400);
+
+/// Frames a connection may send in a minute that are neither messages nor typing: read marks,
+/// history, pings. A client that scrolls and reads fast sends a few a second.
+pub const OTHER_FRAMES_PER_MINUTE: u32 = 1_200;
+
+/// Refusals in a row after which a connection over its rate limit is closed with 4029: a client
+/// that heeds `retry_after` never gets near it.
+pub const PERSISTENT_REFUSALS: u32 = 100;
+
+/// Callers whose pace is remembered before the idle ones are forgotten.
+pub const PACES_MAX: usize = 10_000;
+
+/// Tenants remembered to exist, so that a token need not be looked up; beyond it they are.
+pub const KNOWN_TENANTS_MAX: usize = 10_000;
+
+/// How long the server believes a typist that says nothing more (contract 5).
+pub const TYPING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long delivery marks gather. Short for a person, long for a disk.
+pub const DELIVERY_MARK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a login may wait for its turn at the password hash.
+pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
+
+/// How often and how many times a leave is tried again that the log could not keep: two minutes,
+/// after which the next start writes it.
+pub const LEAVE_RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// See [`LEAVE_RETRY_INTERVAL`].
+pub const LEAVE_RETRIES_MAX: usize = 60;

@@ -78,6 +78,13 @@ impl Seats {
     }
 }
 
+impl Seats {
+    pub(super) fn in_conversation(&self, tenant: &TenantId, id: ConversationId) -> usize {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.conversations.get(&(tenant.clone(), id)).copied().unwrap_or(0)
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);

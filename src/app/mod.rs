@@ -38,7 +38,7 @@ use crate::telemetry::Metrics;
 pub use access::{Seat, SessionPath};
 pub use conversations::{Claim, NewConversation, Started, Summary, TransferTo};
 pub use demo::Demo;
-pub use identity::{Login, Origin};
+pub use identity::{LOGIN_WAIT, Login};
 pub use pace::Pace;
 pub use people::NewKey;
 pub use resume::{Resume, Start};

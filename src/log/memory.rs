@@ -159,6 +159,10 @@ impl Reading {
         match self {
             Reading::All => true,
             Reading::Conversation(id) => event.conversation() == Some(id),
+            Reading::Recorder(id) => {
+                event.conversation() == Some(id)
+                    && !matches!(event, Event::Message(_) | Event::MessageStatus(_))
+            }
             Reading::Audit => matches!(event, Event::Audit(_)),
         }
     }

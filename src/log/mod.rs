@@ -170,6 +170,8 @@ pub enum Reading {
     All,
     /// Those of one conversation.
     Conversation(ConversationId),
+    /// What happened around one conversation: all but what was said and read.
+    Recorder(ConversationId),
     /// The audit trail.
     Audit,
 }

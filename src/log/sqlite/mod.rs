@@ -261,6 +261,9 @@ fn read_page(
         Reading::Conversation(id) => {
             all(db, sql::EVENTS_OF_CONVERSATION, params![of, after, max, id.0], read)
         }
+        Reading::Recorder(id) => {
+            all(db, sql::EVENTS_OF_RECORDER, params![of, after, max, id.0], read)
+        }
         Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
     }?;
     Ok(Page { is_end: events.len() < limit, events })
@@ -279,6 +282,7 @@ fn read_latest_page(
         Reading::Conversation(id) => {
             all(db, sql::LATEST_OF_CONVERSATION, params![of, max, id.0], read)
         }
+        Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
         Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
     }?;
     events.reverse();

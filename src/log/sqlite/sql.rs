@@ -30,6 +30,11 @@ statements! {
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
+    EVENTS_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
+        AND e.type NOT IN ('chat.message', 'chat.message.status')
+        ORDER BY e.position LIMIT ?3";
     EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' AND e.position > ?2
@@ -40,6 +45,11 @@ statements! {
     LATEST_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3 ORDER BY e.position DESC LIMIT ?2";
+    LATEST_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?3
+        AND e.type NOT IN ('chat.message', 'chat.message.status')
+        ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' ORDER BY e.position DESC LIMIT ?2";

@@ -1,0 +1,574 @@
+//! Conversations: who is in them, who has them, how they begin and end.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::time::sleep;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::audit::audit_entry;
+use super::{App, Connection};
+use crate::auth;
+use crate::limits::{LEAVE_RETRIES_MAX, LEAVE_RETRY_INTERVAL};
+use crate::log::{self, Change, ConversationFilter, Outcome, Pending, Reading, Record};
+use crate::model::{
+    Assigned, Closed, ConnectionStatus, Conversation, ConversationId, DisconnectReason, Envelope,
+    Error, Event, ExternalId, Identity, Joined, Left, Member, Moment, Place, Queued, Rated,
+    Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
+};
+use crate::presence::{self, Entered, Entry};
+
+/// What a customer says when it starts a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct NewConversation {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// The department it asks for.
+    pub department: Option<Uuid>,
+    /// What another system calls the conversation.
+    pub external_id: Option<ExternalId>,
+    /// Whatever its page attaches.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A conversation that just began.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Started {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// The customer's user id.
+    pub user_id: UserId,
+    /// The customer's proof: a token.
+    pub token: String,
+    /// The customer's other proof, for clients that cannot hold a token.
+    pub session_key: String,
+    /// Where it stands in its queue.
+    pub queue: QueuePlace,
+}
+
+/// A place in a queue.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct QueuePlace {
+    /// From 1.
+    pub position: u64,
+    /// Seconds until an agent is likely to take it.
+    pub estimated_wait_seconds: u64,
+}
+
+/// Who is to have a conversation.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// Whoever asks.
+    Own,
+    /// This agent.
+    Agent(UserId),
+    /// Whom the router finds.
+    Router,
+}
+
+/// Where a conversation goes.
+#[derive(Clone, Debug)]
+pub enum TransferTo {
+    /// To an agent.
+    Agent(UserId),
+    /// To a department's queue.
+    Department(Uuid),
+}
+
+/// A conversation in a list.
+pub struct Summary {
+    /// Its record.
+    pub conversation: Arc<Conversation>,
+    /// Who is connected to it.
+    pub status: ConnectionStatus,
+}
+
+impl App {
+    /// Lets a connection into its conversation: present from now on, and told if it is the
+    /// user's first. Returns whether it is.
+    ///
+    /// # Errors
+    /// 403 for a second type of one user, 500 without presence, 503 without the log.
+    pub async fn enter(&self, conn: &Connection, id: ConversationId) -> Result<bool, Error> {
+        let who = &conn.who;
+        let entry = Entry { user: who.user.clone(), role: who.role, conn: conn.id };
+        let order = self.order_of(&who.tenant, id).lock().await;
+        let place = Place::Conversation(id);
+        let entered = self.presence.enter(&who.tenant, place, entry.clone()).await;
+        let (joined_at, away_ms) = match entered.map_err(presence_fault)? {
+            Entered::First { joined_at, away_ms } => (joined_at, away_ms),
+            Entered::Another => return Ok(false),
+            Entered::WithRole(present) => {
+                let user = who.user.to_string();
+                return Err(Error::UserTypeConflict { user, present });
+            }
+        };
+        let (user_id, user_type) = (who.user.clone(), who.role);
+        let joined = Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
+        let appended = self.append_join(&who.tenant, id, who.role, joined).await;
+        drop(order);
+        let committed = match appended {
+            Ok(pending) => pending.committed().await.map_err(|e| self.fault(e)),
+            Err(err) => Err(err),
+        };
+        if let Err(err) = committed {
+            // Nobody was told, so nobody needs to be told of the leave.
+            let left = self.presence.leave(&who.tenant, place, &who.user, conn.id).await;
+            left.map_err(presence_fault)?;
+            return Err(err);
+        }
+        if away_ms.is_some() {
+            self.metrics.reconnections.inc();
+        }
+        self.presence.enter(&who.tenant, Place::Tenant, entry).await.map_err(presence_fault)?;
+        Ok(true)
+    }
+
+    /// A customer's first join also puts the conversation into its queue.
+    async fn append_join(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+        role: Role,
+        joined: Event,
+    ) -> Result<Pending, Error> {
+        let mut events = vec![joined];
+        if role == Role::Customer {
+            let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
+            if let Some(conversation) = found.filter(|c| c.status == Status::Open) {
+                events.push(Event::Queued(self.queued(tenant, &conversation).await?));
+            }
+        }
+        let change = Change { events, records: vec![] };
+        self.log.append(tenant, change).await.map_err(|e| self.fault(e))
+    }
+
+    /// Takes a connection out of its conversation; told if it was the user's last.
+    pub async fn leave(&self, conn: &Connection, id: ConversationId, reason: DisconnectReason) {
+        let (tenant, user) = (&conn.who.tenant, &conn.who.user);
+        self.end_typing(tenant, id, user);
+        let everywhere = self.presence.leave(tenant, Place::Tenant, user, conn.id).await;
+        if let Err(err) = everywhere {
+            tracing::warn!(error = %err, "a leave was not noted");
+        }
+        let order = self.order_of(tenant, id).lock().await;
+        let place = Place::Conversation(id);
+        let left = self.presence.leave(tenant, place, user, conn.id).await;
+        if !matches!(left, Ok(presence::Left::Last)) {
+            return;
+        }
+        let left = Left { session_id: id, user_id: user.clone(), user_type: conn.who.role, reason };
+        let appended = self.log.append(tenant, Change::of(Event::Left(left.clone()))).await;
+        drop(order);
+        let committed = match appended {
+            Ok(pending) => pending.committed().await,
+            Err(err) => Err(err),
+        };
+        if let Err(err) = committed {
+            tracing::warn!(error = %err, session = %id, "a leave waits for the log");
+            self.retry_leave(tenant, left).await;
+        }
+    }
+
+    /// A leave the log could not keep is tried again, unless the user came back meanwhile.
+    async fn retry_leave(&self, tenant: &TenantId, left: Left) {
+        for _ in 0..LEAVE_RETRIES_MAX {
+            sleep(LEAVE_RETRY_INTERVAL).await;
+            let _order = self.order_of(tenant, left.session_id).lock().await;
+            let members = self.members(tenant, left.session_id).await;
+            if members.is_ok_and(|m| m.iter().any(|m| m.user_id == left.user_id)) {
+                return;
+            }
+            if self.log.commit(tenant, Change::of(Event::Left(left.clone()))).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Writes the leaves that the last run did not live to write (contract 2). Returns how many.
+    ///
+    /// # Errors
+    /// When the log does not keep them.
+    pub async fn close_left_behind(&self) -> Result<usize, log::Error> {
+        let mut pending = Vec::new();
+        for behind in self.log.left_behind().await? {
+            let left = Event::Left(Left {
+                session_id: behind.conversation,
+                user_id: behind.member.user_id,
+                user_type: behind.member.user_type,
+                reason: DisconnectReason::NodeLost,
+            });
+            pending.push(self.log.append(&behind.tenant, Change::of(left)).await?);
+        }
+        let count = pending.len();
+        for commit in pending {
+            commit.committed().await?;
+        }
+        Ok(count)
+    }
+
+    async fn members(&self, tenant: &TenantId, id: ConversationId) -> Result<Vec<Member>, Error> {
+        let members = self.presence.members(tenant, Place::Conversation(id)).await;
+        members.map_err(presence_fault)
+    }
+
+    /// How many connections a conversation holds.
+    pub fn connections_in(&self, tenant: &TenantId, id: ConversationId) -> usize {
+        self.0.seats.in_conversation(tenant, id)
+    }
+
+    /// Who is connected, for somebody who is in.
+    ///
+    /// # Errors
+    /// 500 when presence does not answer.
+    pub async fn status_in(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+    ) -> Result<ConnectionStatus, Error> {
+        Ok(ConnectionStatus::of(&self.members(tenant, id).await?))
+    }
+
+    /// Who is connected (document 000). An unknown conversation has nobody in it; with
+    /// `auth.open_sessions` anybody may ask.
+    ///
+    /// # Errors
+    /// 401 or 403, and 500 when presence does not answer.
+    pub async fn connection_status(
+        &self,
+        who: Option<&Identity>,
+        id: ConversationId,
+    ) -> Result<ConnectionStatus, Error> {
+        match self.look(who, id).await? {
+            Some((tenant, _)) => self.status_in(&tenant, id).await,
+            None => Ok(ConnectionStatus::default()),
+        }
+    }
+
+    /// What happened around a conversation: connects, disconnects, assignments; the newest
+    /// `limit`, ascending.
+    ///
+    /// # Errors
+    /// 401, 403 or 404.
+    pub async fn flight_recorder(
+        &self,
+        who: Option<&Identity>,
+        id: ConversationId,
+        limit: usize,
+    ) -> Result<Vec<Arc<Envelope>>, Error> {
+        let Some((tenant, _)) = self.look(who, id).await? else {
+            return Err(Error::NotFound("conversation"));
+        };
+        let page = self.log.read_latest(&tenant, Reading::Recorder(id), limit).await;
+        Ok(page.map_err(|e| self.fault(e))?.events)
+    }
+
+    async fn look(
+        &self,
+        who: Option<&Identity>,
+        id: ConversationId,
+    ) -> Result<Option<(TenantId, Arc<Conversation>)>, Error> {
+        let Some(who) = who else {
+            if !self.config.auth.open_sessions {
+                return Err(Error::Unauthorized("no token".into()));
+            }
+            let tenant = TenantId::default_tenant();
+            let found = self.log.conversation(&tenant, id).await.map_err(|e| self.fault(e))?;
+            return Ok(found.map(|c| (tenant, c)));
+        };
+        match self.conversation_for(who, id).await {
+            Ok(conversation) => {
+                self.audit_look(who, &conversation).await?;
+                Ok(Some((who.tenant.clone(), conversation)))
+            }
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(err) => Err(err),
+        }
+    }
+
+    /// A page of conversations that `who` may see, newest first, each with who is connected.
+    ///
+    /// # Errors
+    /// 403 for customers.
+    pub async fn sessions(
+        &self,
+        who: &Identity,
+        filter: ConversationFilter,
+    ) -> Result<Vec<Summary>, Error> {
+        if !who.is_admin() && who.role != Role::Agent {
+            return Err(Error::Forbidden("for agents and admins only".into()));
+        }
+        let limit = filter.limit;
+        let mut filter = filter;
+        let mut found = Vec::new();
+        // An agent's page is filled with what it may see, in reads of the same size.
+        loop {
+            let page = self.log.conversations(&who.tenant, filter.clone()).await;
+            let page = page.map_err(|e| self.fault(e))?;
+            let is_end = page.len() < limit;
+            filter.after = page.last().map(|c| (c.created_at, c.id));
+            for conversation in page.into_iter().filter(|c| c.is_open_to(who)) {
+                let status = self.status_in(&who.tenant, conversation.id).await?;
+                found.push(Summary { conversation, status });
+            }
+            if is_end || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// A customer starts a conversation, which waits for an agent from now on.
+    ///
+    /// # Errors
+    /// 404 for an unknown tenant or department, 409 for an external id that is taken, 422.
+    pub async fn start_conversation(
+        &self,
+        tenant: &TenantId,
+        new: NewConversation,
+    ) -> Result<Started, Error> {
+        if !self.is_known(tenant).await? {
+            return Err(Error::NotFound("tenant"));
+        }
+        if let Some(id) = new.department {
+            let found = self.log.department(tenant, id).await.map_err(|e| self.fault(e))?;
+            found.ok_or(Error::NotFound("department"))?;
+        }
+        let session_id = ConversationId::random();
+        let user = format!("customer_{}", Uuid::new_v4().simple());
+        let user_id = UserId::parse(&user).map_err(|e| Error::InvalidId(e.to_string()))?;
+        let session_key = auth::new_session_key();
+        let token =
+            self.customer_token(tenant, &user_id, new.name.clone(), session_id)?;
+        let started = SessionStarted {
+            session_id,
+            customer_id: Some(user_id.clone()),
+            visitor_name: new.name,
+            visitor_email: new.email,
+            department_id: new.department,
+            external_ids: new.external_id.into_iter().collect(),
+            metadata: new.metadata,
+        };
+        let queued = self.queued(tenant, &Conversation::begin(&started, Moment::now())).await?;
+        let queue = QueuePlace {
+            position: queued.position,
+            estimated_wait_seconds: queued.estimated_wait_seconds,
+        };
+        let change = Change {
+            events: vec![Event::SessionStarted(started), Event::Queued(queued)],
+            records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
+        };
+        self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
+        Ok(Started { session_id, user_id, token, session_key, queue })
+    }
+
+    /// Gives a conversation to an agent; the second of two claims learns who was first.
+    ///
+    /// # Errors
+    /// 403, 404, 409 with the holder, 422 for an agent that cannot be.
+    pub async fn assign(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        claim: Claim,
+    ) -> Result<Assigned, Error> {
+        let conversation = self.conversation_for_work(who, id).await?;
+        let agent_id = match claim {
+            Claim::Own if who.role == Role::Agent => who.subject.clone(),
+            Claim::Agent(agent) if who.is_admin() || agent == who.subject => agent,
+            Claim::Own | Claim::Router if who.is_admin() => {
+                self.find_agent(&who.tenant, &conversation).await?
+            }
+            _ => return Err(Error::Forbidden("an agent claims for itself".into())),
+        };
+        let agent_name = self.name_of(who, &agent_id).await?;
+        let department_id = conversation.department;
+        let assigned = Assigned { session_id: id, agent_id, agent_name, department_id };
+        let mut events = vec![Event::Assigned(assigned.clone())];
+        events.extend(admin_act(who, "conversation.assigned", id));
+        self.commit_work(who, events).await?;
+        Ok(assigned)
+    }
+
+    /// The connected agent of the department with the fewest conversations; ties to the smaller
+    /// id.
+    async fn find_agent(
+        &self,
+        tenant: &TenantId,
+        conversation: &Conversation,
+    ) -> Result<UserId, Error> {
+        let users = self.presence.members(tenant, Place::Tenant).await.map_err(presence_fault)?;
+        let mut best: Option<(u64, UserId)> = None;
+        for user in users.into_iter().filter(|u| u.user_type == Role::Agent) {
+            let agent = self.log.agent(tenant, &user.user_id).await.map_err(|e| self.fault(e))?;
+            let Some(agent) = agent.filter(|a| !a.is_disabled) else { continue };
+            if conversation.department.is_some_and(|d| !agent.departments.contains(&d)) {
+                continue;
+            }
+            let load = self.log.assigned_count(tenant, &agent.id).await;
+            let load = load.map_err(|e| self.fault(e))?;
+            if load < u64::from(agent.max_chats) && best.as_ref().is_none_or(|(l, _)| load < *l) {
+                best = Some((load, agent.id));
+            }
+        }
+        best.map(|(_, id)| id).ok_or(Error::Conflict {
+            message: "no agent of the department is connected and free".into(),
+            holder: None,
+        })
+    }
+
+    async fn name_of(&self, who: &Identity, agent: &UserId) -> Result<String, Error> {
+        match self.agent_name(&who.tenant, agent).await? {
+            Some(name) => Ok(name),
+            None if *agent == who.subject => Ok(who.name.as_deref().unwrap_or(agent.as_str()).into()),
+            None => Err(Error::NotFound("agent")),
+        }
+    }
+
+    /// Gives a conversation on, to an agent or to a department's queue.
+    ///
+    /// # Errors
+    /// 403, 404, 409 if it changed hands meanwhile.
+    pub async fn transfer(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        to: TransferTo,
+        note: Option<String>,
+    ) -> Result<Transferred, Error> {
+        let conversation = self.conversation_for_work(who, id).await?;
+        if !who.is_admin() && !conversation.is_assigned_to(who) {
+            return Err(Error::Forbidden("it is not assigned to you".into()));
+        }
+        let mut transferred = Transferred {
+            session_id: id,
+            from_agent_id: conversation.agent.clone(),
+            to_agent_id: None,
+            to_agent_name: None,
+            to_department_id: None,
+            note,
+        };
+        let mut queued: Option<Queued> = None;
+        match to {
+            TransferTo::Agent(agent) => {
+                transferred.to_agent_name = Some(self.name_of(who, &agent).await?);
+                transferred.to_agent_id = Some(agent);
+            }
+            TransferTo::Department(department) => {
+                let found = self.log.department(&who.tenant, department).await;
+                found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("department"))?;
+                transferred.to_department_id = Some(department);
+                let moved = Conversation {
+                    department: Some(department),
+                    queued_at: None,
+                    ..conversation.as_ref().clone()
+                };
+                queued = Some(self.queued(&who.tenant, &moved).await?);
+            }
+        }
+        let mut events = vec![Event::Transferred(transferred.clone())];
+        events.extend(queued.map(Event::Queued));
+        events.extend(admin_act(who, "conversation.transferred", id));
+        self.commit_work(who, events).await?;
+        Ok(transferred)
+    }
+
+    /// Ends a conversation: its customer, its agent or an admin may.
+    ///
+    /// # Errors
+    /// 403, 404, 409 if it is closed already.
+    pub async fn close(&self, who: &Identity, id: ConversationId) -> Result<Closed, Error> {
+        let conversation = self.conversation_for(who, id).await?;
+        if who.role == Role::Agent && !who.is_open && !conversation.is_assigned_to(who) {
+            return Err(Error::Forbidden("it is not assigned to you".into()));
+        }
+        let closed = Closed { session_id: id, by: who.user.clone() };
+        let mut events = vec![
+            Event::Closed(closed.clone()),
+            Event::SessionEnded(SessionEnded { session_id: id }),
+        ];
+        events.extend(admin_act(who, "conversation.closed", id));
+        self.commit_work(who, events).await?;
+        Ok(closed)
+    }
+
+    /// Takes a closed conversation up again; it waits for an agent like a new one.
+    ///
+    /// # Errors
+    /// 403, 404, 409 if it is not closed.
+    pub async fn reopen(&self, who: &Identity, id: ConversationId) -> Result<Reopened, Error> {
+        let conversation = self.conversation_for(who, id).await?;
+        let reopened = Reopened { session_id: id, by: who.user.clone() };
+        let queued = self.queued(&who.tenant, &conversation).await?;
+        let mut events = vec![Event::Reopened(reopened.clone()), Event::Queued(queued)];
+        events.extend(admin_act(who, "conversation.reopened", id));
+        self.commit_work(who, events).await?;
+        Ok(reopened)
+    }
+
+    /// The customer says how it was.
+    ///
+    /// # Errors
+    /// 403 for anybody else, 404, 422 for a score outside 1 to 5.
+    pub async fn rate(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        score: u8,
+        comment: Option<String>,
+    ) -> Result<Rated, Error> {
+        if who.role != Role::Customer {
+            return Err(Error::Forbidden("the customer rates".into()));
+        }
+        self.conversation_for(who, id).await?;
+        if !(1..=5).contains(&score) {
+            return Err(Error::Invalid { field: "score", reason: "must be 1 to 5".into() });
+        }
+        let rated = Rated { session_id: id, score, comment };
+        self.commit_work(who, vec![Event::Rated(rated.clone())]).await?;
+        Ok(rated)
+    }
+
+    async fn conversation_for_work(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+    ) -> Result<Arc<Conversation>, Error> {
+        if !who.is_admin() && who.role != Role::Agent {
+            return Err(Error::Forbidden("for agents and admins only".into()));
+        }
+        match self.conversation_for(who, id).await {
+            // An agent that comes too late for a claim learns who was first, not that it may not.
+            Err(Error::Forbidden(_)) if who.role == Role::Agent => {
+                let found = self.log.conversation(&who.tenant, id).await;
+                let found = found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))?;
+                match found.holder().filter(|_| found.status == Status::Assigned) {
+                    Some(holder) => Err(Error::Conflict {
+                        message: format!("assigned to {} already", holder.name),
+                        holder: Some(holder),
+                    }),
+                    None => Err(Error::Forbidden("it is not waiting for you".into())),
+                }
+            }
+            found => found,
+        }
+    }
+
+    async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
+        let change = Change { events, records: vec![] };
+        self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
+    }
+}
+
+/// An admin's act on a conversation goes to the audit trail in the same commit.
+fn admin_act(who: &Identity, action: &str, id: ConversationId) -> Option<Event> {
+    who.is_admin().then(|| audit_entry(who, action, Some(id.to_string())))
+}
+
+fn presence_fault(err: presence::Error) -> Error {
+    tracing::error!(error = %err, "presence failed");
+    Error::PresenceUnavailable
+}

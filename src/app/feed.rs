@@ -1,0 +1,39 @@
+//! From the log's tail to the hub, in log order: the only way a durable event gets out.
+
+use crate::hub::{Publication, Reach};
+use crate::log::Tail;
+use crate::model::{Envelope, Event};
+
+use super::App;
+
+impl App {
+    /// Publishes what the log tells. Ends when the log is closed and read to its end.
+    pub async fn feed_hub(&self, mut tail: Tail) {
+        while let Some(commit) = tail.recv().await {
+            self.metrics.log_events.inc_by(commit.len() as u64);
+            for envelope in commit {
+                if let Event::Message(message) = &envelope.event {
+                    self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
+                }
+                let reach = self.hub.publish(&Publication::new(envelope.clone()));
+                self.metrics.deliveries.inc_by(reach.taken as u64);
+                self.metrics.slow_consumers.inc_by(reach.closed_as_slow as u64);
+                tell_operator(&envelope, reach);
+            }
+        }
+    }
+}
+
+/// The lines of document 002 for the broadcast of a join or a leave.
+fn tell_operator(envelope: &Envelope, reach: Reach) {
+    let (stage, session) = match &envelope.event {
+        Event::Joined(joined) => ("Connect", joined.session_id),
+        Event::Left(left) => ("Disconnect", left.session_id),
+        _ => return,
+    };
+    tracing::info!(
+        "[{stage}] Broadcasted connection status to session {session}: {}/{} clients received",
+        reach.taken,
+        reach.listeners
+    );
+}

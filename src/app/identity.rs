@@ -1,0 +1,261 @@
+//! From a credential to an [`Identity`]: the one place where one is made (contract 4).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::App;
+use crate::auth::{self, Claims, PasswordError, TokenError};
+use crate::limits::PASSWORD_WAIT;
+use crate::log::Agent;
+use crate::model::{
+    ConversationId, Error, Identity, Moment, Reply, Role, TenantId, UserId,
+};
+
+/// What a login gives.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Login {
+    /// The token.
+    pub token: String,
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Moment,
+    /// Who logged in.
+    pub user: LoginUser,
+}
+
+/// A local user, as login shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LoginUser {
+    /// Its id.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// Agent or admin.
+    pub role: Role,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its departments.
+    pub departments: Vec<String>,
+}
+
+impl App {
+    /// Who a token or an API key speaks for.
+    ///
+    /// # Errors
+    /// 401 for a credential that does not hold, 403 for one of an unknown tenant or a disabled
+    /// agent, 503 while the keys to check it cannot be had.
+    pub async fn identify(&self, credential: &str) -> Result<Identity, Error> {
+        if auth::is_api_key(credential) {
+            return self.identify_key(credential).await;
+        }
+        let now = Moment::now().unix_seconds();
+        let claims = self.tokens.verify(credential, now).await.map_err(refuse_token)?;
+        let email = claims.email.clone();
+        let who = identity_of(claims)?;
+        self.ensure_tenant(&who.tenant).await?;
+        if matches!(who.role, Role::Agent | Role::Admin) {
+            self.ensure_agent(&who, email.as_deref()).await?;
+        }
+        Ok(who)
+    }
+
+    async fn identify_key(&self, credential: &str) -> Result<Identity, Error> {
+        let digest = auth::digest(credential);
+        let found = self.log.api_key(&digest).await.map_err(|e| self.fault(e))?;
+        let (tenant, key) =
+            found.ok_or_else(|| Error::Unauthorized("unknown or revoked API key".into()))?;
+        let user = UserId::parse(&format!("key:{}", key.id));
+        let user = user.map_err(|e| Error::Unauthorized(e.to_string()))?;
+        Ok(Identity {
+            tenant,
+            subject: user.clone(),
+            user,
+            role: Role::Service,
+            name: Some(key.name.into()),
+            departments: [].into(),
+            conversations: [].into(),
+            scopes: key.scopes.into(),
+            expires_at: None,
+            is_open: false,
+        })
+    }
+
+    /// Takes a newer token of the same user on an open connection.
+    pub(super) async fn renew(&self, who: &mut Identity, token: &str) -> Result<Reply, Error> {
+        let newer = self.identify(token).await?;
+        let is_same = newer.tenant == who.tenant
+            && newer.subject == who.subject
+            && newer.role == who.role;
+        let Some(expires_at) = newer.expires_at.filter(|_| is_same) else {
+            return Err(Error::Forbidden("the token is another user's".into()));
+        };
+        *who = Identity { user: who.user.clone(), ..newer };
+        Ok(Reply::Authenticated { expires_at })
+    }
+
+    /// Logs a local user in. `address` is where the request came from.
+    ///
+    /// # Errors
+    /// 401 for a wrong address or password (which of the two is not said), 429 after too many.
+    pub async fn login(&self, email: &str, password: &str, address: &str) -> Result<Login, Error> {
+        let account = format!("account {}", email.to_lowercase());
+        let keys = [account.clone(), format!("address {address}")];
+        self.0.logins.check(&keys)?;
+        let found = self.log.agents_by_email(email).await.map_err(|e| self.fault(e))?;
+        let mut verified = None;
+        for (tenant, agent) in found {
+            if let Some(hash) = agent.password.as_deref().filter(|_| !agent.is_disabled)
+                && self.passwords.verify(password, hash).await.map_err(refuse_password)?
+            {
+                verified = Some((tenant, agent));
+                break;
+            }
+        }
+        let Some((tenant, agent)) = verified else {
+            // An unknown account takes as long as a known one.
+            self.passwords.verify_absent(password).await.map_err(refuse_password)?;
+            self.0.logins.note(&keys);
+            return Err(Error::Unauthorized("wrong e-mail address or password".into()));
+        };
+        self.0.logins.forget(&account);
+        self.login_of(&tenant, agent)
+    }
+
+    /// A new token for whoever still holds a valid one.
+    ///
+    /// # Errors
+    /// 403 for anybody but a local user.
+    pub async fn refresh(&self, who: &Identity) -> Result<Login, Error> {
+        let agent = self.log.agent(&who.tenant, &who.subject).await.map_err(|e| self.fault(e))?;
+        match agent {
+            Some(agent) if matches!(who.role, Role::Agent | Role::Admin) => {
+                self.login_of(&who.tenant, agent)
+            }
+            _ => Err(Error::Forbidden("only local users' tokens can be refreshed".into())),
+        }
+    }
+
+    fn login_of(&self, tenant: &TenantId, agent: Agent) -> Result<Login, Error> {
+        let expires_at = self.expiry(self.config.auth.token_ttl);
+        let user = LoginUser {
+            id: agent.id.to_string(),
+            tenant: tenant.to_string(),
+            role: agent.role,
+            name: Some(agent.name),
+            email: agent.email,
+            departments: agent.departments.iter().map(Uuid::to_string).collect(),
+        };
+        let token = self.sign(Claims {
+            sub: user.id.clone(),
+            tenant: user.tenant.clone(),
+            role: user.role,
+            name: user.name.clone(),
+            email: user.email.clone(),
+            departments: user.departments.clone(),
+            conversations: vec![],
+            exp: expires_at.unix_seconds(),
+            iat: None,
+        })?;
+        Ok(Login { token, expires_at, user })
+    }
+
+    /// A token for a local user, without a login.
+    pub(super) fn token_for(&self, tenant: &TenantId, agent: Agent) -> Result<String, Error> {
+        Ok(self.login_of(tenant, agent)?.token)
+    }
+
+    /// A token by which a customer proves that a conversation is its own.
+    pub(super) fn customer_token(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        name: Option<String>,
+        conversation: ConversationId,
+    ) -> Result<String, Error> {
+        self.sign(Claims {
+            sub: user.to_string(),
+            tenant: tenant.to_string(),
+            role: Role::Customer,
+            name,
+            email: None,
+            departments: vec![],
+            conversations: vec![conversation.to_string()],
+            exp: self.expiry(self.config.auth.session_ttl).unix_seconds(),
+            iat: None,
+        })
+    }
+
+    fn expiry(&self, ttl: std::time::Duration) -> Moment {
+        let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        Moment(Moment::now().0.saturating_add(ttl_ms))
+    }
+
+    fn sign(&self, claims: Claims) -> Result<String, Error> {
+        let iat = Some(Moment::now().unix_seconds());
+        self.tokens.sign(&Claims { iat, ..claims }).map_err(|err| {
+            tracing::error!(error = %err, "a token could not be signed");
+            Error::Unavailable("no token can be made at the moment".into())
+        })
+    }
+
+    /// Counts one request of whoever it is, or of its address.
+    ///
+    /// # Errors
+    /// 429 with the seconds to wait.
+    pub fn count_request(&self, who: Option<&Identity>, address: &str) -> Result<(), Error> {
+        match who {
+            Some(who) if !who.is_open => {
+                self.0.requests.take(&format!("{} {} {}", who.tenant, who.role, who.subject))
+            }
+            _ => self.0.requests.take(address),
+        }
+    }
+}
+
+/// How long a login waits for its turn at the password hash.
+pub const LOGIN_WAIT: std::time::Duration = PASSWORD_WAIT;
+
+fn identity_of(claims: Claims) -> Result<Identity, Error> {
+    let bad = |what: &str| Error::Unauthorized(format!("the token's {what} is malformed"));
+    let tenant = TenantId::parse(&claims.tenant).map_err(|_| bad("tenant"))?;
+    let subject = UserId::parse(&claims.sub).map_err(|_| bad("sub"))?;
+    let departments = claims.departments.iter().map(|d| Uuid::try_parse(d));
+    let departments = departments.collect::<Result<Vec<_>, _>>().map_err(|_| bad("departments"))?;
+    // A name in place of an id is another dialect's way to say it; here only ids count.
+    let conversations =
+        claims.conversations.iter().filter_map(|c| ConversationId::parse(c)).collect();
+    Ok(Identity {
+        tenant,
+        user: subject.clone(),
+        subject,
+        role: claims.role,
+        name: claims.name.map(Into::into),
+        departments: departments.into(),
+        conversations,
+        scopes: [].into(),
+        expires_at: Some(claims.exp),
+        is_open: false,
+    })
+}
+
+fn refuse_token(err: TokenError) -> Error {
+    match err {
+        TokenError::KeysUnavailable => Error::Unavailable(err.to_string()),
+        _ => Error::Unauthorized(err.to_string()),
+    }
+}
+
+fn refuse_password(err: PasswordError) -> Error {
+    match err {
+        PasswordError::TooLong => {
+            Error::Invalid { field: "password", reason: "is too long".into() }
+        }
+        _ => {
+            tracing::warn!(error = %err, "a password could not be checked");
+            Error::Unavailable("logins are busy; try again".into())
+        }
+    }
+}
