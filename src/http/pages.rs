@@ -1,7 +1,7 @@
 //! The pages: what `make web` put into `web/dist`, embedded in the binary. Owns caching,
 //! compression and the browser's security headers for them; knows nothing of what they show.
 //!
-//! To add a page: its file in `web/`, and a line in [`PAGES`]. Vite writes a `.br` and a `.gz`
+//! To add a page: its file in `web/`, and a line in `PAGES`. Vite writes a `.br` and a `.gz`
 //! beside each file worth it; nothing is compressed here.
 
 use axum::Router;
