@@ -1,9 +1,11 @@
 //! The real-time layer of a contact centre.
-pub mod limits;
-pub mod config;
-pub mod model;
+pub mod app;
 pub mod auth;
-pub mod log;
-pub mod hub;
-pub mod presence;
+pub mod config;
 pub mod http;
+pub mod hub;
+pub mod limits;
+pub mod log;
+pub mod model;
+pub mod presence;
+pub mod telemetry;

@@ -190,7 +190,8 @@ fn as_path(identity: Identity, path: &SessionPath) -> Result<Identity, Error> {
         return Err(Error::Forbidden(reason));
     }
     let (user, subject) = (path.user.as_str(), identity.subject.as_str());
-    let is_own = user == subject || user.strip_prefix(path.role.as_str()) == Some(&format!("_{subject}"));
+    let is_own =
+        user == subject || user.strip_prefix(path.role.as_str()) == Some(&format!("_{subject}"));
     if !is_own {
         return Err(Error::Forbidden("the path names another user than the token".into()));
     }

@@ -107,7 +107,8 @@ impl App {
             }
         };
         let (user_id, user_type) = (who.user.clone(), who.role);
-        let joined = Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
+        let joined =
+            Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
         let appended = self.append_join(&who.tenant, id, who.role, joined).await;
         drop(order);
         let committed = match appended {
@@ -121,7 +122,7 @@ impl App {
             return Err(err);
         }
         if away_ms.is_some() {
-            self.metrics.reconnections.inc();
+            self.metrics.reconnections_total.inc();
         }
         self.presence.enter(&who.tenant, Place::Tenant, entry).await.map_err(presence_fault)?;
         Ok(true)
@@ -341,8 +342,7 @@ impl App {
         let user = format!("customer_{}", Uuid::new_v4().simple());
         let user_id = UserId::parse(&user).map_err(|e| Error::InvalidId(e.to_string()))?;
         let session_key = auth::new_session_key();
-        let token =
-            self.customer_token(tenant, &user_id, new.name.clone(), session_id)?;
+        let token = self.customer_token(tenant, &user_id, new.name.clone(), session_id)?;
         let started = SessionStarted {
             session_id,
             customer_id: Some(user_id.clone()),
@@ -423,7 +423,9 @@ impl App {
     async fn name_of(&self, who: &Identity, agent: &UserId) -> Result<String, Error> {
         match self.agent_name(&who.tenant, agent).await? {
             Some(name) => Ok(name),
-            None if *agent == who.subject => Ok(who.name.as_deref().unwrap_or(agent.as_str()).into()),
+            None if *agent == who.subject => {
+                Ok(who.name.as_deref().unwrap_or(agent.as_str()).into())
+            }
             None => Err(Error::NotFound("agent")),
         }
     }
@@ -544,7 +546,8 @@ impl App {
             // An agent that comes too late for a claim learns who was first, not that it may not.
             Err(Error::Forbidden(_)) if who.role == Role::Agent => {
                 let found = self.log.conversation(&who.tenant, id).await;
-                let found = found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))?;
+                let found =
+                    found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))?;
                 match found.holder().filter(|_| found.status == Status::Assigned) {
                     Some(holder) => Err(Error::Conflict {
                         message: format!("assigned to {} already", holder.name),

@@ -8,9 +8,7 @@ use super::App;
 use crate::auth::{self, Claims, PasswordError, TokenError};
 use crate::limits::PASSWORD_WAIT;
 use crate::log::Agent;
-use crate::model::{
-    ConversationId, Error, Identity, Moment, Reply, Role, TenantId, UserId,
-};
+use crate::model::{ConversationId, Error, Identity, Moment, Reply, Role, TenantId, UserId};
 
 /// What a login gives.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -86,9 +84,8 @@ impl App {
     /// Takes a newer token of the same user on an open connection.
     pub(super) async fn renew(&self, who: &mut Identity, token: &str) -> Result<Reply, Error> {
         let newer = self.identify(token).await?;
-        let is_same = newer.tenant == who.tenant
-            && newer.subject == who.subject
-            && newer.role == who.role;
+        let is_same =
+            newer.tenant == who.tenant && newer.subject == who.subject && newer.role == who.role;
         let Some(expires_at) = newer.expires_at.filter(|_| is_same) else {
             return Err(Error::Forbidden("the token is another user's".into()));
         };

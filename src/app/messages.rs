@@ -38,7 +38,7 @@ pub(super) async fn start_send(
         let outcomes = pending.committed().await.map_err(|e| app.fault(e))?;
         let sent = sent(&outcomes)?;
         if matches!(outcomes.last(), Some(Outcome::Kept(_))) {
-            app.metrics.messages.inc();
+            app.metrics.messages_total.inc();
             tracing::debug!(conversation = %id, sender = %user, length, "message kept");
         }
         Ok(Reply::Sent(sent))
@@ -91,11 +91,8 @@ fn check_text(content: String, bytes_max: usize) -> Result<String, Error> {
         return Err(Error::TooLarge { max_bytes: bytes_max });
     }
     let is_unwanted = |c: char| (c < ' ' && c != '\n' && c != '\t') || c == '\u{7f}';
-    let text = if content.contains(is_unwanted) {
-        content.replace(is_unwanted, "")
-    } else {
-        content
-    };
+    let text =
+        if content.contains(is_unwanted) { content.replace(is_unwanted, "") } else { content };
     if text.trim().is_empty() {
         return Err(Error::Invalid { field: "content", reason: "is empty".into() });
     }

@@ -153,7 +153,8 @@ impl App {
         }
         match command {
             Command::Send { conversation, content, client_id } => {
-                match messages::start_send(self, &conn.who, conversation, content, client_id).await {
+                match messages::start_send(self, &conn.who, conversation, content, client_id).await
+                {
                     Ok(sending) => Answer::Later(sending.boxed()),
                     Err(refusal) => Answer::Now(Err(refusal)),
                 }
@@ -173,9 +174,7 @@ impl App {
                 Answer::Now(closed.map(|_| Reply::Done))
             }
             Command::Ping => Answer::Now(Ok(Reply::Pong)),
-            Command::Authenticate { token } => {
-                Answer::Now(self.renew(&mut conn.who, &token).await)
-            }
+            Command::Authenticate { token } => Answer::Now(self.renew(&mut conn.who, &token).await),
         }
     }
 
@@ -202,7 +201,7 @@ impl App {
             log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
             log::Error::UnknownConversation => Error::NotFound("conversation"),
             log::Error::Failed(reason) => {
-                self.metrics.faults.inc();
+                self.metrics.faults_total.inc();
                 tracing::error!(error = %reason, "the log failed");
                 Error::Unavailable("the server cannot store anything at the moment".into())
             }

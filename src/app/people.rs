@@ -72,7 +72,11 @@ impl App {
     }
 
     /// Makes sure the agent or admin of a valid token exists and may work.
-    pub(super) async fn ensure_agent(&self, who: &Identity, email: Option<&str>) -> Result<(), Error> {
+    pub(super) async fn ensure_agent(
+        &self,
+        who: &Identity,
+        email: Option<&str>,
+    ) -> Result<(), Error> {
         let found = self.log.agent(&who.tenant, &who.subject).await.map_err(|e| self.fault(e))?;
         if let Some(agent) = found {
             if agent.is_disabled {
@@ -160,7 +164,11 @@ impl App {
     }
 
     /// The name an agent is shown by.
-    pub(super) async fn agent_name(&self, tenant: &TenantId, id: &crate::model::UserId) -> Result<Option<String>, Error> {
+    pub(super) async fn agent_name(
+        &self,
+        tenant: &TenantId,
+        id: &crate::model::UserId,
+    ) -> Result<Option<String>, Error> {
         let agent = self.log.agent(tenant, id).await.map_err(|e| self.fault(e))?;
         Ok(agent.filter(|a| matches!(a.role, Role::Agent | Role::Admin)).map(|a| a.name))
     }

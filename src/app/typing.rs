@@ -80,19 +80,14 @@ pub(super) async fn set(
         let is_customer = conversation.customer.as_ref() == Some(&who.user);
         conversation.name.as_deref().filter(|_| is_customer).map(Arc::from)
     });
-    let typing = Typing {
-        session_id,
-        user_id: who.user.clone(),
-        sender_type: who.role,
-        name,
-        is_typing,
-    };
+    let typing =
+        Typing { session_id, user_id: who.user.clone(), sender_type: who.role, name, is_typing };
     if is_typing {
         app.0.typing.start(key, typing.clone());
     } else if app.0.typing.stop(&key).is_none() {
         return Ok(Reply::Done);
     }
-    app.metrics.typing.inc();
+    app.metrics.typing_total.inc();
     app.publish_typing(&who.tenant, typing);
     Ok(Reply::Done)
 }
