@@ -2,6 +2,7 @@
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod door;
 pub mod http;
 pub mod hub;
 pub mod limits;
