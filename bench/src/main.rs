@@ -1,3 +1,69 @@
-//! The load generator. Run through `make bench`.
+//! The load generator behind `make bench`.
+//!
+//! It starts the real server binary, one process and one empty data directory per scenario, on a
+//! core of its own, drives it over real sockets in the session dialect, and compares what it
+//! measures with the project's targets. It knows the server from outside only: the ready line on
+//! standard output, the socket protocol, and `/proc`.
+//!
+//! Where to look: `scenario/` has one file per scenario and a table of them, `scale.rs` the sizes,
+//! `report.rs` the targets' shape and the output, `ws.rs` and `wire.rs` the client.
 
-fn main() {}
+mod clock;
+mod crowd;
+mod disk;
+mod machine;
+mod options;
+mod process;
+mod report;
+mod scale;
+mod scenario;
+mod server;
+mod stats;
+mod wire;
+mod ws;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use tokio::task::LocalSet;
+
+use crate::machine::{Machine, Placement};
+use crate::options::Options;
+use crate::report::Report;
+use crate::scenario::Bench;
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            eprintln!("switchboard-bench: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the chosen scenarios; false when the exit code shall say that something went wrong.
+fn run(options: Options) -> Result<bool> {
+    machine::raise_open_files();
+    // Pinned before the runtime exists, so that every thread inherits it.
+    let placement = Placement::take();
+    let bench = Bench::new(&options, placement)?;
+    let mut report = Report::new(Machine::look(&bench.launch), &options);
+    report.print_head();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for scenario in options.chosen() {
+        eprintln!("running {} ...", scenario.name());
+        let outcome = LocalSet::new().block_on(&runtime, scenario.run(&bench));
+        report.take(scenario.name(), outcome);
+    }
+    report.print_table();
+    report
+        .write_json(&options.json)
+        .with_context(|| format!("write {}", options.json.display()))?;
+    println!("\nwritten: {}", options.json.display());
+    let bad = report.failed() || (options.check && report.missed());
+    Ok(!bad)
+}

@@ -1,0 +1,227 @@
+//! Many joined connections, each with a task that reads it and hands its frames to the scenario.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::clock;
+use crate::machine;
+use crate::scale::JOIN_TIMEOUT;
+use crate::wire::{Frame, Seat};
+use crate::ws::{self, Reader, Writer};
+
+/// Connections that read in the background. Dropping it cuts them all.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    shared: Rc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+/// What the connections' tasks tell.
+#[derive(Debug)]
+struct Shared {
+    writers: RefCell<Vec<Option<Rc<Writer>>>>,
+    waiting: Cell<usize>,
+    all_tried: Notify,
+    failures: RefCell<Vec<String>>,
+    last_frame_ns: Cell<u64>,
+    last_joined_ns: Cell<u64>,
+    troubles: Troubles,
+}
+
+/// What went wrong on connections that were established: refusals, and ends nobody asked for.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Troubles(Rc<RefCell<Vec<String>>>);
+
+impl Troubles {
+    /// Notes one.
+    pub(crate) fn note(&self, what: impl Into<String>) {
+        self.0.borrow_mut().push(what.into());
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<String> {
+        self.0.borrow().first().cloned()
+    }
+}
+
+impl Crowd {
+    /// Joins all seats, `width` at a time and in their order, and waits until each is established
+    /// or failed. `make(index)` gives the function that hears the frames of that seat.
+    pub(crate) async fn try_gather<F>(
+        address: SocketAddr,
+        seats: &[Seat],
+        width: usize,
+        mut make: impl FnMut(usize) -> F,
+    ) -> Result<Self>
+    where
+        F: FnMut(&Rc<Writer>, Frame<'_>) + 'static,
+    {
+        let fit = machine::connections_fit();
+        ensure!(seats.len() <= fit, "{} connections, but only {fit} fit: ulimit -n", seats.len());
+        let shared = Rc::new(Shared::new(seats.len()));
+        let doors = Rc::new(Semaphore::new(width));
+        let mut tasks = JoinSet::new();
+        for (index, seat) in seats.iter().enumerate() {
+            let (shared, doors, seat) = (Rc::clone(&shared), Rc::clone(&doors), seat.clone());
+            let each = make(index);
+            tasks.spawn_local(async move {
+                let door = doors.acquire().await;
+                let joined = join(address, &seat).await;
+                drop(door);
+                shared.attend(index, &seat, joined, each).await;
+            });
+        }
+        while shared.waiting.get() > 0 {
+            shared.all_tried.notified().await;
+        }
+        Ok(Self { shared, _tasks: tasks })
+    }
+
+    /// The same, for scenarios that need everybody.
+    pub(crate) async fn gather<F>(
+        address: SocketAddr,
+        seats: &[Seat],
+        width: usize,
+        make: impl FnMut(usize) -> F,
+    ) -> Result<Self>
+    where
+        F: FnMut(&Rc<Writer>, Frame<'_>) + 'static,
+    {
+        let crowd = Self::try_gather(address, seats, width, make).await?;
+        if let Some(first) = crowd.failures().first() {
+            bail!("{} of {} could not join: {first}", crowd.failures().len(), seats.len());
+        }
+        Ok(crowd)
+    }
+
+    /// The seats that could not join, each with its reason.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.shared.failures.borrow().clone()
+    }
+
+    /// When the last seat that joined was established.
+    pub(crate) fn last_joined_ns(&self) -> u64 {
+        self.shared.last_joined_ns.get()
+    }
+
+    /// When the last frame came, to anybody.
+    pub(crate) fn last_frame_ns(&self) -> u64 {
+        self.shared.last_frame_ns.get()
+    }
+
+    /// The writing half of a seat.
+    pub(crate) fn writer(&self, index: usize) -> Result<Rc<Writer>> {
+        let writers = self.shared.writers.borrow();
+        writers.get(index).cloned().flatten().context("the connection is gone")
+    }
+
+    /// What went wrong since.
+    pub(crate) fn troubles(&self) -> &Troubles {
+        &self.shared.troubles
+    }
+}
+
+impl Shared {
+    fn new(seats: usize) -> Self {
+        Self {
+            writers: RefCell::new(vec![None; seats]),
+            waiting: Cell::new(seats),
+            all_tried: Notify::new(),
+            failures: RefCell::default(),
+            last_frame_ns: Cell::new(clock::now_ns()),
+            last_joined_ns: Cell::new(clock::now_ns()),
+            troubles: Troubles::default(),
+        }
+    }
+
+    /// Notes how joining went and reads the connection until it ends.
+    async fn attend(
+        &self,
+        index: usize,
+        seat: &Seat,
+        joined: Result<Reader>,
+        each: impl FnMut(&Rc<Writer>, Frame<'_>),
+    ) {
+        let reader = match joined {
+            Ok(reader) => {
+                self.last_joined_ns.set(clock::now_ns());
+                self.writers.borrow_mut()[index] = Some(Rc::clone(reader.writer()));
+                Some(reader)
+            }
+            Err(fault) => {
+                self.failures.borrow_mut().push(format!("{}: {fault:#}", seat.user));
+                None
+            }
+        };
+        self.waiting.set(self.waiting.get() - 1);
+        if self.waiting.get() == 0 {
+            self.all_tried.notify_one();
+        }
+        if let Some(reader) = reader {
+            self.listen(reader, seat, each).await;
+        }
+    }
+
+    async fn listen(
+        &self,
+        mut reader: Reader,
+        seat: &Seat,
+        mut each: impl FnMut(&Rc<Writer>, Frame<'_>),
+    ) {
+        let writer = Rc::clone(reader.writer());
+        loop {
+            let read = reader.read(|text| {
+                let frame = Frame::of(text);
+                if let Frame::Refusal(text) = frame {
+                    self.troubles.note(format!("{}: {text}", seat.user));
+                }
+                each(&writer, frame);
+            });
+            if let Err(fault) = read.await {
+                return self.troubles.note(format!("{}: {fault:#}", seat.user));
+            }
+            each(&writer, Frame::Lull);
+            self.last_frame_ns.set(clock::now_ns());
+        }
+    }
+}
+
+/// The function of a seat whose frames nobody needs.
+pub(crate) fn deaf(_seat: usize) -> impl FnMut(&Rc<Writer>, Frame<'_>) + 'static {
+    |_, _| ()
+}
+
+/// Connects and reads until the connection is established, or fails after a while. Frames that
+/// come right behind are dropped: before a scenario starts they are status only.
+async fn join(address: SocketAddr, seat: &Seat) -> Result<Reader> {
+    let path = seat.path(None);
+    let join = async {
+        let mut reader = ws::open(address, &path).await?;
+        let mut first = None;
+        while first.is_none() {
+            let hear = |text: &[u8]| {
+                first.get_or_insert_with(|| match Frame::of(text) {
+                    Frame::Established(_) => Ok(()),
+                    _ => Err(String::from_utf8_lossy(text).into_owned()),
+                });
+            };
+            reader.read(hear).await?;
+        }
+        match first {
+            Some(Err(text)) => bail!("first came {text}"),
+            _ => Ok(reader),
+        }
+    };
+    timeout(JOIN_TIMEOUT, join).await.context("not established in time")?
+}

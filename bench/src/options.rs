@@ -1,0 +1,54 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::scenario::Scenario;
+
+/// Measures a Switchboard server: memory, fan-out, latency, durable rate, connects.
+///
+/// Starts the server itself, a fresh one with an empty data directory for each scenario, pinned to
+/// the first core; the generator takes the second. The exit code is 0 even when a target is
+/// missed, unless --check is given; it is 1 when a scenario could not be carried out.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard-bench", version)]
+pub(crate) struct Options {
+    /// The server's binary [default: `switchboard` beside this program].
+    #[arg(long, value_name = "PATH")]
+    pub(crate) server: Option<PathBuf>,
+
+    /// Only these scenarios, separated by commas [default: all].
+    #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Scenario>,
+
+    /// Smaller numbers: a minute in all, to see that everything works. Not comparable.
+    #[arg(long)]
+    pub(crate) quick: bool,
+
+    /// Where the figures go as JSON.
+    #[arg(long, value_name = "PATH", default_value = "bench-results.json")]
+    pub(crate) json: PathBuf,
+
+    /// Exit with 1 when a target is missed.
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Where the data directories are made; a real disk, or the durable rate means nothing
+    /// [default: the system's directory for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_root: Option<PathBuf>,
+
+    /// Length of a message's text.
+    #[arg(long, value_name = "BYTES", default_value_t = 100,
+          value_parser = clap::value_parser!(u16).range(48..=16384))]
+    pub(crate) content_bytes: u16,
+}
+
+impl Options {
+    /// The scenarios to run, in the table's order.
+    pub(crate) fn chosen(&self) -> Vec<Scenario> {
+        let all = Scenario::ALL.iter().copied();
+        all.filter(|one| self.only.is_empty() || self.only.contains(one)).collect()
+    }
+}

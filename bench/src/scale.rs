@@ -1,0 +1,95 @@
+//! How much of everything: the sizes of the scenarios, and the times the bench waits.
+
+use std::time::Duration;
+
+/// How long one connection may take until it is established.
+pub(crate) const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last frames of a scenario may take before they count as lost.
+pub(crate) const SETTLE_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the server may take to print its ready line.
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle server is left alone before its memory is read.
+pub(crate) const IDLE_REST: Duration = Duration::from_secs(2);
+/// How long no frame may have come before connections count as quiet.
+pub(crate) const QUIET: Duration = Duration::from_secs(3);
+/// Connections opened at a time where the speed of opening is not what is measured.
+pub(crate) const JOIN_WIDTH: usize = 32;
+/// How long the disk's own rate is measured.
+pub(crate) const SYNC_PROBE: Duration = Duration::from_secs(1);
+/// Messages of one burst of the fan-out.
+pub(crate) const BURST: u64 = 16;
+
+/// The sizes of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
+    /// Starts of the server.
+    pub(crate) starts: usize,
+    /// Idle connections, two to a conversation.
+    pub(crate) idle_connections: usize,
+    /// Users who listen to the fan-out.
+    pub(crate) fanout_users: usize,
+    /// Connections of each of these users.
+    pub(crate) fanout_connections_per_user: usize,
+    /// The server's CPU time each half of the fan-out runs for.
+    pub(crate) fanout_cpu: Duration,
+    /// Conversations of the chat and of the durable rate.
+    pub(crate) conversations: usize,
+    /// Messages of the chat per second.
+    pub(crate) chat_per_second: u64,
+    /// Length of the chat.
+    pub(crate) chat: Duration,
+    /// Messages each sender keeps unacknowledged.
+    pub(crate) durable_window: u64,
+    /// Length of the durable rate.
+    pub(crate) durable: Duration,
+    /// Connections opened at once.
+    pub(crate) connects: usize,
+    /// Conversations of the storm.
+    pub(crate) storm_conversations: usize,
+    /// Clients of each of these conversations that are cut.
+    pub(crate) storm_listeners: usize,
+    /// How often they are cut.
+    pub(crate) storm_rounds: u64,
+}
+
+impl Scale {
+    /// The sizes the targets speak of.
+    pub(crate) fn full() -> Self {
+        Self {
+            starts: 10,
+            idle_connections: 5_000,
+            fanout_users: 20,
+            fanout_connections_per_user: 50,
+            fanout_cpu: Duration::from_secs(3),
+            conversations: 500,
+            chat_per_second: 2_000,
+            chat: Duration::from_secs(20),
+            durable_window: 16,
+            durable: Duration::from_secs(10),
+            connects: 10_000,
+            storm_conversations: 500,
+            storm_listeners: 4,
+            storm_rounds: 3,
+        }
+    }
+
+    /// Small enough to see in a minute that everything works.
+    pub(crate) fn quick() -> Self {
+        Self {
+            starts: 3,
+            idle_connections: 1_000,
+            fanout_users: 10,
+            fanout_connections_per_user: 20,
+            fanout_cpu: Duration::from_millis(500),
+            conversations: 100,
+            chat_per_second: 500,
+            chat: Duration::from_secs(3),
+            durable_window: 16,
+            durable: Duration::from_secs(2),
+            connects: 1_000,
+            storm_conversations: 50,
+            storm_listeners: 4,
+            storm_rounds: 2,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The scenarios, one file each. To add one: a file with `run`, a variant of [`Scenario`], its
+//! sizes in `scale.rs`.
+
+mod chat;
+mod connects;
+mod durable;
+mod fanout;
+mod idle;
+mod start;
+mod storm;
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::crowd::Troubles;
+use crate::machine::Placement;
+use crate::options::Options;
+use crate::report::Figure;
+use crate::scale::Scale;
+use crate::server::Launch;
+use crate::stats::Flaws;
+use crate::wire::{Seat, Stamp};
+use crate::ws::Writer;
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scenario {
+    /// Time to ready and memory when idle.
+    Start,
+    /// Memory of an idle connection.
+    Idle,
+    /// CPU time of a delivery to many listeners.
+    Fanout,
+    /// Latency at a fixed rate.
+    Chat,
+    /// Highest rate of acknowledged messages.
+    Durable,
+    /// Many connections at once.
+    Connects,
+    /// Clients cut and resumed while messages flow.
+    Storm,
+}
+
+/// What every scenario needs.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    /// How servers are started.
+    pub(crate) launch: Launch,
+    /// How much of everything.
+    pub(crate) scale: Scale,
+    /// Length of a message's text.
+    pub(crate) content_bytes: usize,
+}
+
+impl Scenario {
+    /// All, in the table's order.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Idle,
+        Self::Fanout,
+        Self::Chat,
+        Self::Durable,
+        Self::Connects,
+        Self::Storm,
+    ];
+
+    /// Its name on the command line and in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Idle => "idle",
+            Self::Fanout => "fanout",
+            Self::Chat => "chat",
+            Self::Durable => "durable",
+            Self::Connects => "connects",
+            Self::Storm => "storm",
+        }
+    }
+
+    /// Carries it out.
+    pub(crate) async fn run(self, bench: &Bench) -> Result<Vec<Figure>> {
+        match self {
+            Self::Start => start::run(bench).await,
+            Self::Idle => idle::run(bench).await,
+            Self::Fanout => fanout::run(bench).await,
+            Self::Chat => chat::run(bench).await,
+            Self::Durable => durable::run(bench).await,
+            Self::Connects => connects::run(bench).await,
+            Self::Storm => storm::run(bench).await,
+        }
+    }
+}
+
+impl Bench {
+    /// Looks for the server's binary and settles the sizes.
+    pub(crate) fn new(options: &Options, placement: Placement) -> Result<Self> {
+        let binary = match &options.server {
+            Some(path) => path.clone(),
+            None => beside_this_program()?,
+        };
+        let binary = binary
+            .canonicalize()
+            .with_context(|| format!("no server at {}: build it, or --server", binary.display()))?;
+        let data_root = options.data_root.clone().unwrap_or_else(std::env::temp_dir);
+        ensure!(data_root.is_dir(), "{} is no directory: --data-root", data_root.display());
+        Ok(Self {
+            launch: Launch { binary, data_root, placement },
+            scale: if options.quick { Scale::quick() } else { Scale::full() },
+            content_bytes: usize::from(options.content_bytes),
+        })
+    }
+
+    /// Sends a stamp through a connection.
+    pub(crate) fn send(&self, writer: &Rc<Writer>, stamp: Stamp) {
+        let mut frame = Vec::with_capacity(self.content_bytes + 128);
+        stamp.write(&mut frame, self.content_bytes);
+        writer.queue_text(&frame);
+        writer.flush();
+    }
+}
+
+/// The path of `switchboard` in the directory of this program.
+fn beside_this_program() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program")?;
+    Ok(own.with_file_name("switchboard"))
+}
+
+/// A customer and an agent for each of `conversations` new conversations: seats 2n and 2n + 1.
+fn pairs(conversations: usize) -> Vec<Seat> {
+    let mut seats = Vec::with_capacity(conversations * 2);
+    for number in 0..conversations {
+        let session = Uuid::new_v4();
+        seats.push(Seat::customer(session, number));
+        seats.push(Seat::agent(session, number));
+    }
+    seats
+}
+
+/// Waits until `done` says so; false when it did not within `limit`.
+async fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    const STEP: Duration = Duration::from_millis(20);
+    let give_up = Instant::now() + limit;
+    while !done() {
+        if Instant::now() >= give_up {
+            return false;
+        }
+        sleep(STEP).await;
+    }
+    true
+}
+
+/// One row for the three counts that must be zero.
+fn flaw_figure(what: &str, flaws: Flaws) -> Figure {
+    let Flaws { lost, doubled, out_of_order } = flaws;
+    let sum = lost + doubled + out_of_order;
+    let figure = Figure::new(format!("{what} lost, doubled, out of order"), sum as f64, "");
+    let figure = figure.at_most(0.0);
+    if sum == 0 {
+        return figure;
+    }
+    figure.note(format!("{lost} lost, {doubled} doubled, {out_of_order} out of order"))
+}
+
+/// One more row when connections ended or were refused something, with the first reason.
+fn trouble_figure(troubles: &Troubles) -> Option<Figure> {
+    let note = format!("first: {}", troubles.first()?);
+    Some(Figure::new("refusals and cut lines", troubles.count() as f64, "").at_most(0.0).note(note))
+}
