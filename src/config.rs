@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
-pub use value::{LogFormat, Secret};
+pub use value::{LogFormat, Secret, parse_duration};
 
 use value::{
     Value, check_address, check_addresses, check_count, check_frame_bytes, check_level,

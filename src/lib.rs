@@ -1,7 +1,19 @@
-//! The real-time layer of a contact centre.
+//! The real-time layer of a contact centre: one core, several socket dialects.
+//!
+//! Read the modules in this order; each may use only the ones above it (`ARCHITECTURE.md`, checked
+//! by `tests/it/tidy.rs`).
+//!
+//! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
+//! 1. [`model`]: the words. Pure data, no I/O.
+//! 2. [`auth`], [`log`], [`hub`], [`presence`]: who speaks, what is kept, who listens, who is here.
+//! 3. [`app`]: the verbs. The only place where a rule of the product lives.
+//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
+//! 5. [`server`]: puts the parts together.
+
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod doctor;
 pub mod door;
 pub mod http;
 pub mod hub;
@@ -9,4 +21,6 @@ pub mod limits;
 pub mod log;
 pub mod model;
 pub mod presence;
+pub mod server;
 pub mod telemetry;
+pub mod wire;

@@ -124,3 +124,23 @@ pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 pub const LEAVE_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// See [`LEAVE_RETRY_INTERVAL`].
 pub const LEAVE_RETRIES_MAX: usize = 60;
+
+/// Buffers of an open WebSocket. What fits into them needs one system call; what they hold is
+/// paid for by every idle connection.
+pub const WS_READ_BUFFER_BYTES: usize = 2 * 1024;
+/// See [`WS_READ_BUFFER_BYTES`].
+pub const WS_WRITE_BUFFER_BYTES: usize = 8 * 1024;
+
+/// Messages of one connection that may wait for the disk before its next frame is read.
+pub const ANSWERS_PENDING_MAX: usize = 128;
+
+/// Events of a replay written between two looks at whether the peer still lives.
+pub const REPLAY_WRITE_EVENTS: usize = 64;
+
+/// A drain sends connections away in groups of so many ...
+pub const DRAIN_GROUP_CONNECTIONS: usize = 500;
+/// ... this far apart, so that ten thousand clients come back over a second, not at once.
+pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often events past their retention are deleted.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);

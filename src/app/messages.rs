@@ -108,24 +108,6 @@ fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
     }
 }
 
-/// A page of messages; who reads them has had them delivered.
-pub(super) async fn history(
-    app: &App,
-    who: &Identity,
-    id: ConversationId,
-    range: HistoryRange,
-) -> Result<History, Error> {
-    app.conversation_for(who, id).await?;
-    let limits = &app.config.limits;
-    let asked = range.limit.map_or(limits.history_page as u64, |l| l.max(1));
-    let limit = Some(asked.min(limits.history_page_max as u64));
-    let range = HistoryRange { limit, ..range };
-    let history = app.log.messages(&who.tenant, id, range).await.map_err(|e| app.fault(e))?;
-    if !who.is_open || who.role != Role::Admin {
-        app.note_delivered(who, &history.messages);
-    }
-    Ok(history)
-}
 
 impl App {
     /// Sends a message and waits until it is kept; the REST way.
@@ -145,6 +127,28 @@ impl App {
         }
     }
 
+    /// A page of messages, for somebody whose look is audited already. Who reads them has had them
+    /// delivered.
+    ///
+    /// # Errors
+    /// 403 or 404.
+    pub async fn history(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        range: HistoryRange,
+    ) -> Result<History, Error> {
+        self.conversation_for(who, id).await?;
+        let limits = &self.config.limits;
+        let asked = range.limit.map_or(limits.history_page as u64, |l| l.max(1));
+        let limit = Some(asked.min(limits.history_page_max as u64));
+        let range = HistoryRange { limit, ..range };
+        let history = self.log.messages(&who.tenant, id, range).await;
+        let history = history.map_err(|e| self.fault(e))?;
+        self.note_delivered(who, &history.messages);
+        Ok(history)
+    }
+
     /// A page of messages; an admin's look is audited.
     ///
     /// # Errors
@@ -157,7 +161,7 @@ impl App {
     ) -> Result<History, Error> {
         let conversation = self.conversation_for(who, id).await?;
         self.audit_look(who, &conversation).await?;
-        history(self, who, id, range).await
+        self.history(who, id, range).await
     }
 
     /// Marks messages of others as delivered to `who`; told to all shortly after.

@@ -97,7 +97,15 @@ pub struct Connection {
     messages: Pace,
     typing: Pace,
     others: Pace,
-    seat: Seat,
+    /// Given back when the connection ends.
+    _seat: Seat,
+}
+
+impl Connection {
+    /// Whether it kept sending over its limits.
+    pub fn is_overrun(&self) -> bool {
+        [&self.messages, &self.typing, &self.others].iter().any(|pace| pace.is_overrun())
+    }
 }
 
 /// A command that has been carried out, or waits for the disk only.
@@ -137,7 +145,7 @@ impl App {
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),
             others: Pace::per_minute(crate::limits::OTHER_FRAMES_PER_MINUTE),
-            seat,
+            _seat: seat,
         }
     }
 
@@ -166,7 +174,7 @@ impl App {
                 Answer::Now(receipts::read(self, &conn.who, conversation, seq).await)
             }
             Command::History { conversation, range } => {
-                let history = messages::history(self, &conn.who, conversation, range).await;
+                let history = self.history(&conn.who, conversation, range).await;
                 Answer::Now(history.map(Reply::History))
             }
             Command::Close(conversation) => {
@@ -193,6 +201,11 @@ impl App {
             Role::Customer => "this conversation is not yours".into(),
             _ => "this conversation is neither assigned to you nor waiting for you".into(),
         }))
+    }
+
+    /// Whether `who` may stay in a conversation that changed hands.
+    pub async fn may_stay(&self, who: &Identity, id: ConversationId) -> bool {
+        !matches!(self.conversation_for(who, id).await, Err(Error::Forbidden(_)))
     }
 
     /// What a failure of the log looks like from outside.

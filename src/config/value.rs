@@ -224,6 +224,14 @@ impl Value for Duration {
     }
 }
 
+/// Reads a duration as every option and flag writes it.
+///
+/// # Errors
+/// What was expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::from_text(text).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
+}
+
 const SECONDS: (&str, u64) = ("s", 1_000);
 const UNITS_MS: [(&str, u64); 5] =
     [("ms", 1), SECONDS, ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];

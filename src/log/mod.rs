@@ -396,3 +396,11 @@ pub async fn open(location: &Location, observer: Observer) -> Result<(Arc<dyn Lo
 pub fn migrate(path: &std::path::Path) -> Result<(u32, u32), Error> {
     sqlite::migrate_file(path)
 }
+
+/// Looks a SQLite file over without changing it: its version, or `None` if there is no file.
+///
+/// # Errors
+/// What is wrong with the file, in one line.
+pub fn examine(path: &std::path::Path) -> Result<Option<u32>, Error> {
+    sqlite::examine_file(path)
+}

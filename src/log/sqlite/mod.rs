@@ -151,6 +151,22 @@ pub(super) fn migrate_file(path: &Path) -> Result<(u32, u32), Error> {
     migrate(&mut open_file(path)?)
 }
 
+/// The version of a file that is whole; `None` if there is no file.
+pub(super) fn examine_file(path: &Path) -> Result<Option<u32>, Error> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let db = Connection::open_with_flags(path, flags).map_err(Error::failed)?;
+    let text = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0));
+    let verdict = text("PRAGMA quick_check(1)").map_err(Error::failed)?;
+    if verdict != "ok" {
+        return Err(Error::failed(verdict));
+    }
+    let version = db.query_row("PRAGMA user_version", [], |row| row.get(0));
+    version.map(Some).map_err(Error::failed)
+}
+
 /// Copies the write-ahead log back from time to time, until the writer is gone.
 fn spawn_checkpointer(path: &Path, alive: mpsc::WeakSender<Job>) -> Result<JoinHandle<()>, Error> {
     let db = open_file(path)?;

@@ -1,0 +1,323 @@
+//! The composition root: configuration to parts, parts to listeners, and the drain. The one file
+//! that knows every part; whatever runs in the background is spawned here or by a connection.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, interval, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{self, App, Demo};
+use crate::auth::{self, Passwords, Tokens};
+use crate::config::{Config, StoreUrl};
+use crate::door::Origins;
+use crate::http::listen::{self, AddressGuard, AddressLimit, Listener, Serving};
+use crate::http::tls::TlsReloader;
+use crate::http::{self, Readiness};
+use crate::hub::Hub;
+use crate::limits::RETENTION_INTERVAL;
+use crate::log::{self, Change, Location, Record, Retention};
+use crate::model::{Moment, TenantId};
+use crate::presence;
+use crate::telemetry::Metrics;
+use crate::wire::{self, Registry};
+
+/// A server that serves.
+pub struct Running {
+    /// Where it listens, as a browser takes it.
+    pub urls: Vec<String>,
+    /// What `--demo` made.
+    pub demo: Option<Demo>,
+    /// The verbs, for those who run the server in their own process.
+    pub app: App,
+    /// Where the generated secret is kept, if it was not given.
+    pub secret_file: Option<PathBuf>,
+    readiness: Readiness,
+    registry: Registry,
+    shutdown: CancellationToken,
+    connections: TaskTracker,
+    background: TaskTracker,
+    _lock: Option<File>,
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// What is missing or taken, in one line.
+pub async fn start(config: Config) -> Result<Running> {
+    auth::install_crypto();
+    let config = Arc::new(config);
+    let lock = open_data_dir(&config)?;
+    let (secret, secret_file) = secret(&config)?;
+    let tokens = tokens(&config, secret)?;
+    let tls = match config.tls_files() {
+        Some((cert, key)) => Some(TlsReloader::open(&cert, &key)?),
+        None => None,
+    };
+    let listeners = bind(&config, tls.as_ref())?;
+
+    let (shutdown, connections, background) =
+        (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
+    let metrics = Metrics::new();
+    let observed = metrics.clone();
+    let observer = Arc::new(move |events, took| observed.committed(events, took));
+    let (log, tail) = log::open(&location(&config), observer).await.context("store")?;
+    let app = App::new(app::Inner {
+        config: config.clone(),
+        log,
+        presence: presence::memory(),
+        hub: Hub::default(),
+        tokens,
+        passwords: Passwords::new(app::LOGIN_WAIT),
+        metrics,
+    });
+    let registry = Registry::new(config.server.ping_interval, config.server.ping_timeout);
+    spawn_background(&app, &registry, tail, tls, &background, &shutdown);
+
+    prepare(&app).await?;
+    let demo = match config.auth.loopback_origins {
+        true => Some(app.set_up_demo().await.context("demo")?),
+        false => None,
+    };
+
+    let readiness = Readiness::default();
+    let router = router(&app, &registry, &readiness, &connections, &shutdown);
+    let serving = Serving {
+        router,
+        addresses: AddressLimit::new(config.limits.connections_per_address),
+        drain_timeout: config.server.drain_timeout,
+        shutdown: shutdown.clone(),
+        tracker: connections.clone(),
+    };
+    let urls = listeners.iter().map(Listener::url).collect();
+    for listener in listeners {
+        background.spawn(listen::serve(listener, serving.clone()));
+    }
+    Ok(Running {
+        urls,
+        demo,
+        app,
+        secret_file,
+        readiness,
+        registry,
+        shutdown,
+        connections,
+        background,
+        _lock: lock,
+    })
+}
+
+impl Running {
+    /// Drains: nobody new comes in, everybody is told to come back, and everything acknowledged
+    /// is on disk. Takes at most `server.drain_timeout`; returns whether that was enough.
+    pub async fn drain(self) -> bool {
+        let deadline = Instant::now() + self.app.config.server.drain_timeout;
+        self.readiness.set_draining();
+        self.shutdown.cancel();
+        self.connections.close();
+        // A handshake under way when the drain began may still add a connection, so this repeats
+        // until there is none.
+        let all_gone = async {
+            while !self.connections.is_empty() || !self.registry.is_empty() {
+                self.registry.send_away().await;
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // Time is kept back for the log, whose last commits count more than a silent peer.
+        let is_clean = timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        let closed = timeout_at(deadline, self.app.log.close()).await.is_ok();
+        self.background.close();
+        let ended = timeout_at(deadline, self.background.wait()).await.is_ok();
+        is_clean && closed && ended
+    }
+}
+
+/// The log's share of the drain.
+const LOG_SHARE: Duration = Duration::from_secs(2);
+
+fn router(
+    app: &App,
+    registry: &Registry,
+    readiness: &Readiness,
+    connections: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> axum::Router {
+    let origins = Origins::new(&app.config.auth);
+    let sockets = registry.clone();
+    let parts = http::Parts {
+        app: app.clone(),
+        origins: origins.clone(),
+        readiness: readiness.clone(),
+    };
+    let door = wire::session::Door {
+        app: app.clone(),
+        origins,
+        registry: sockets,
+        tracker: connections.clone(),
+        shutdown: shutdown.clone(),
+        place_of: |extensions| Some(Box::new(extensions.get::<AddressGuard>()?.clone())),
+    };
+    let router = http::router(parts.clone()).merge(wire::session::router(door));
+    http::outer(router, &parts)
+}
+
+fn spawn_background(
+    app: &App,
+    registry: &Registry,
+    tail: log::Tail,
+    tls: Option<TlsReloader>,
+    background: &TaskTracker,
+    shutdown: &CancellationToken,
+) {
+    let feeding = app.clone();
+    // Ends by itself when the log is closed: whatever was acknowledged is also told.
+    background.spawn(async move { feeding.feed_hub(tail).await });
+    let until = |task| {
+        let shutdown = shutdown.clone();
+        async move { shutdown.run_until_cancelled(task).await }
+    };
+    let marks = app.clone();
+    background.spawn(until(Box::pin(async move { marks.keep_delivery_marks().await })
+        as futures_util::future::BoxFuture<'static, ()>));
+    let typing = app.clone();
+    background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
+    let alive = registry.clone();
+    background.spawn(until(Box::pin(async move { alive.keep_alive().await })));
+    let old = app.clone();
+    background.spawn(until(Box::pin(async move { prune(&old).await })));
+    if let Some(tls) = tls {
+        background.spawn(tls.watch(shutdown.clone()));
+    }
+}
+
+/// The default tenant exists, and nobody is left from a run that was killed.
+async fn prepare(app: &App) -> Result<()> {
+    let default = TenantId::default_tenant();
+    if app.log.tenant(&default).await?.is_none() {
+        let record = Record::Tenant(default.to_string());
+        app.log.commit(&default, Change::record(record)).await?;
+    }
+    let left = app.close_left_behind().await.context("closing what the last run left open")?;
+    if left > 0 {
+        tracing::warn!(users = left, "the last run was cut off; its connections are closed now");
+    }
+    if app.config.auth.open_sessions {
+        tracing::warn!("auth.open_sessions is on: anybody may open any session in any role");
+    }
+    Ok(())
+}
+
+/// Deletes what is past its retention. Runs for ever.
+async fn prune(app: &App) {
+    let mut ticks = interval(RETENTION_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let kept = &app.config.retention;
+        let before = |keep: Duration| {
+            let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+            (!keep.is_zero()).then(|| Moment(Moment::now().0.saturating_sub(keep_ms)))
+        };
+        let retention = Retention {
+            connections_before: before(kept.connection_events),
+            all_before: before(kept.messages),
+        };
+        match app.log.prune(retention).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "deleted events past their retention"),
+            Err(err) => tracing::warn!(error = %err, "retention will be tried again"),
+        }
+    }
+}
+
+/// Where the configuration says the log is.
+pub fn location(config: &Config) -> Location {
+    match config.store_url() {
+        StoreUrl::Sqlite(path) => Location::Sqlite(path),
+        StoreUrl::Memory => Location::Memory,
+    }
+}
+
+/// Makes the data directory and takes it for this process alone.
+fn open_data_dir(config: &Config) -> Result<Option<File>> {
+    let dir = &config.server.data_dir;
+    let hint = "choose another with --data-dir, or make it writable";
+    fs::create_dir_all(dir)
+        .with_context(|| format!("cannot make the data directory {}; {hint}", dir.display()))?;
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.with_context(|| format!("cannot write to {}; {hint}", dir.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another server uses the data directory {}; stop it, or choose another with --data-dir",
+            dir.display()
+        ),
+        // A file system without locks: SQLite's own will have to do.
+        Err(TryLockError::Error(err)) if err.kind() == io::ErrorKind::Unsupported => Ok(None),
+        Err(TryLockError::Error(err)) => {
+            Err(err).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// The secret in force, and its file if it is the generated one.
+///
+/// # Errors
+/// When the generated one can neither be read nor made.
+pub fn secret(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>)> {
+    let given = &config.auth.jwt_secret;
+    if !given.is_empty() {
+        return Ok((given.expose().as_bytes().to_vec(), None));
+    }
+    let path = secret_path(&config.server.data_dir);
+    let (secret, _) = auth::load_or_create_secret(&path)
+        .with_context(|| format!("cannot keep a secret in {}", path.display()))?;
+    Ok((secret, Some(path)))
+}
+
+fn secret_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("jwt_secret")
+}
+
+/// The keys that tokens are signed and verified with.
+///
+/// # Errors
+/// What is wrong with a key, and which option named it.
+pub fn tokens(config: &Config, secret: Vec<u8>) -> Result<Tokens> {
+    let settings = &config.auth;
+    let public_key = &settings.public_key;
+    let public_key_pem = match public_key.as_os_str().is_empty() {
+        true => None,
+        false => Some(fs::read(public_key).with_context(|| {
+            format!("auth.public_key: cannot read {}", public_key.display())
+        })?),
+    };
+    Ok(Tokens::new(auth::Settings {
+        secret: secret.into(),
+        public_key_pem,
+        jwks_url: Some(settings.jwks_url.clone()).filter(|url| !url.is_empty()),
+        jwks_refresh: settings.jwks_refresh,
+        jwks_timeout: settings.jwks_timeout,
+    })?)
+}
+
+/// Opens every listener. Of the demo's own addresses, those this machine lacks are left out.
+fn bind(config: &Config, tls: Option<&TlsReloader>) -> Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for address in &config.server.listen {
+        match Listener::bind(*address, tls.cloned()) {
+            Ok(listener) => listeners.push(listener),
+            Err(err)
+                if config.auth.loopback_origins
+                    && address.is_ipv6()
+                    && err.kind() == io::ErrorKind::AddrNotAvailable => {}
+            Err(err) => return Err(err.into()),
+        }
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,390 @@
+//! The one loop of every connection, whatever its dialect, and its one exit.
+//!
+//! Three things happen in it, whichever comes first: a frame comes in, an answer is ready, or
+//! there is something to tell. What is told comes from the log until the connection has caught
+//! up, and from its outbox from then on; [`Feed`] is the seam.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::sleep;
+
+use super::registry::{Registered, Registry};
+use super::socket::{Incoming, Socket};
+use super::Codec;
+use crate::app::{Answer, App, Connection, Resume};
+use crate::hub::{Publication, Todo};
+use crate::limits::{ANSWERS_PENDING_MAX, REPLAY_WRITE_EVENTS, WRITE_DEADLINE};
+use crate::model::{
+    CloseReason, ConversationId, Envelope, Error, Event, HistoryRange, Reply, Topic,
+};
+
+/// A socket that has been let in, with all it needs.
+pub(super) struct Opened<C: Codec> {
+    pub(super) app: App,
+    pub(super) registry: Registry,
+    pub(super) codec: C,
+    pub(super) conn: Connection,
+    pub(super) conversation: ConversationId,
+    /// What the client said it has read, if it comes back.
+    pub(super) after: Option<String>,
+}
+
+/// Serves a connection to its end, and takes it out of everything it was in.
+pub(super) async fn run<C: Codec>(opened: Opened<C>, socket: Socket) {
+    let Opened { app, registry, codec, conn, conversation, after } = opened;
+    let registered =
+        registry.register(conn.id, C::DIALECT, &conn.who, conversation, conn.outbox.clone());
+    app.metrics.opened(C::DIALECT);
+    let feed = Feed::Starting { after };
+    let pending = FuturesOrdered::new();
+    let mut serving = Serving {
+        app,
+        registry,
+        registered,
+        codec,
+        conn,
+        conversation,
+        socket,
+        feed,
+        pending,
+        is_present: false,
+    };
+    // A panic ends this connection, not the process, and leaves no ghost behind.
+    let served = AssertUnwindSafe(serving.serve()).catch_unwind().await;
+    serving.exit(served.unwrap_or(CloseReason::Internal)).await;
+}
+
+/// Where what is told comes from.
+enum Feed {
+    /// Nowhere yet.
+    Starting { after: Option<String> },
+    /// From the log, after this position; `is_listening` once the outbox fills meanwhile.
+    Log { after: u64, is_listening: bool },
+    /// From the outbox, what is after this position.
+    Live { after: u64 },
+}
+
+type Pending<T> = FuturesOrdered<BoxFuture<'static, (T, Result<Reply, Error>)>>;
+
+struct Serving<C: Codec> {
+    app: App,
+    registry: Registry,
+    registered: Registered,
+    codec: C,
+    conn: Connection,
+    conversation: ConversationId,
+    socket: Socket,
+    feed: Feed,
+    pending: Pending<C::Tag>,
+    is_present: bool,
+}
+
+/// What the loop woke up for.
+enum Woken<T> {
+    Incoming(Incoming),
+    Answer(T, Result<Reply, Error>),
+    Told(Todo),
+    Replay(Result<Replayed, Error>),
+}
+
+type Replayed = (Vec<Arc<Envelope>>, u64, bool);
+
+impl<C: Codec> Serving<C> {
+    /// Runs until the end; returns why it ended.
+    async fn serve(&mut self) -> CloseReason {
+        match self.try_serve().await {
+            Ok(never) => match never {},
+            Err(reason) => reason,
+        }
+    }
+
+    async fn try_serve(&mut self) -> Result<std::convert::Infallible, CloseReason> {
+        self.begin().await?;
+        let mut batch = VecDeque::new();
+        loop {
+            match self.wake(&mut batch).await {
+                Woken::Incoming(incoming) => self.take_in(incoming).await?,
+                Woken::Answer(tag, result) => self.answer(tag, result).await?,
+                Woken::Replay(read) => self.replay(read.map_err(|_| CloseReason::Internal)?).await?,
+                Woken::Told(Todo::Write) => self.tell(&mut batch).await?,
+                Woken::Told(Todo::Ping) => self.socket.ping().await?,
+                Woken::Told(Todo::Close(reason)) => return Err(reason),
+            }
+        }
+    }
+
+    /// The opening frames, and the choice of the feed.
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        let Feed::Starting { after } = &mut self.feed else { return Ok(()) };
+        let after = after.take();
+        if after.is_none() {
+            // Listening before asking where the log ends: nothing falls in between.
+            self.listen();
+        }
+        let tenant = &self.conn.who.tenant;
+        let start = self.app.start_of(tenant, self.conversation, after.as_deref()).await;
+        let start = start.map_err(|_| CloseReason::Internal)?;
+        let position = start.cursor.position;
+        let mut frames = vec![self.codec.established(self.conn.id, &self.conn.who, &start)];
+        self.feed = match start.resume {
+            Resume::Live => Feed::Live { after: position },
+            Resume::Missed => Feed::Log { after: position, is_listening: false },
+            Resume::Resync(reason) => {
+                frames.push(self.codec.resync(reason));
+                let range = HistoryRange::default();
+                let latest = self.app.history(&self.conn.who, self.conversation, range).await;
+                frames.push(self.codec.history(&latest.map_err(|_| CloseReason::Internal)?));
+                Feed::Log { after: position, is_listening: false }
+            }
+        };
+        self.write(frames).await?;
+        if matches!(self.feed, Feed::Live { .. }) {
+            self.become_present().await?;
+        }
+        Ok(())
+    }
+
+    fn topics(&self) -> [Topic; 2] {
+        let who = &self.conn.who;
+        [
+            Topic::Conversation(who.tenant.clone(), self.conversation),
+            Topic::User(who.tenant.clone(), who.user.clone()),
+        ]
+    }
+
+    fn listen(&self) {
+        for topic in self.topics() {
+            self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
+        }
+    }
+
+    async fn wake(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Woken<C::Tag> {
+        let has_room = self.pending.len() < ANSWERS_PENDING_MAX;
+        let has_pending = !self.pending.is_empty();
+        let replay_after = match self.feed {
+            Feed::Log { after, .. } => Some(after),
+            Feed::Starting { .. } | Feed::Live { .. } => None,
+        };
+        let missed = async {
+            match replay_after {
+                Some(after) => {
+                    self.app.missed(&self.conn.who.tenant, self.conversation, after).await
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let told = async {
+            match replay_after {
+                // What waits in the outbox meanwhile is read from the log.
+                Some(_) => Todo::Close(self.conn.outbox.closed().await),
+                None => self.conn.outbox.next(batch).await,
+            }
+        };
+        tokio::select! {
+            incoming = self.socket.recv(), if has_room => Woken::Incoming(incoming),
+            Some((tag, result)) = self.pending.next(), if has_pending => Woken::Answer(tag, result),
+            todo = told => Woken::Told(todo),
+            read = missed => Woken::Replay(read),
+        }
+    }
+
+    async fn take_in(&mut self, incoming: Incoming) -> Result<(), CloseReason> {
+        let text = match incoming {
+            Incoming::Text(text) => text,
+            Incoming::Alive => {
+                self.registry.seen(&self.registered);
+                return Ok(());
+            }
+            Incoming::End(reason) => return Err(reason),
+        };
+        self.registry.seen(&self.registered);
+        let (tag, command) = self.codec.decode(text.as_str());
+        let answer = match command {
+            Ok(command) => self.app.start(&mut self.conn, command).await,
+            Err(refusal) => Answer::Now(Err(refusal)),
+        };
+        match answer {
+            // Answers come in the order of the questions.
+            Answer::Now(result) if self.pending.is_empty() => self.answer(tag, result).await,
+            Answer::Now(result) => {
+                self.pending.push_back(std::future::ready((tag, result)).boxed());
+                Ok(())
+            }
+            Answer::Later(future) => {
+                self.pending.push_back(future.map(|result| (tag, result)).boxed());
+                Ok(())
+            }
+        }
+    }
+
+    async fn answer(&mut self, tag: C::Tag, result: Result<Reply, Error>) -> Result<(), CloseReason> {
+        let mut frames = Vec::new();
+        self.note_answer(&result);
+        frames.extend(self.codec.reply(tag, result));
+        // A group commit answers many at once; they share a system call.
+        while let Some(Some((tag, result))) = self.pending.next().now_or_never() {
+            self.note_answer(&result);
+            frames.extend(self.codec.reply(tag, result));
+        }
+        self.write(frames).await?;
+        if self.conn.is_overrun() { Err(CloseReason::RateLimited) } else { Ok(()) }
+    }
+
+    fn note_answer(&self, result: &Result<Reply, Error>) {
+        match result {
+            Ok(Reply::Authenticated { expires_at }) => {
+                self.registry.end_at(&self.registered, Some(*expires_at));
+            }
+            Err(refusal) => self.app.metrics.refused(refusal),
+            Ok(_) => {}
+        }
+    }
+
+    /// Writes a stretch of the log; at its end, goes live.
+    async fn replay(&mut self, (events, read_to, is_end): Replayed) -> Result<(), CloseReason> {
+        for group in events.chunks(REPLAY_WRITE_EVENTS) {
+            let frames = group.iter().filter_map(|e| C::encode(e)).collect();
+            // The reader sets the pace; taking something is a sign of life.
+            self.write_patiently(frames).await?;
+            self.registry.seen(&self.registered);
+            self.app.note_delivered(&self.conn.who, group);
+        }
+        let Feed::Log { is_listening, .. } = self.feed else { return Ok(()) };
+        self.feed = Feed::Log { after: read_to, is_listening };
+        if !is_end {
+            return Ok(());
+        }
+        if !is_listening {
+            self.conn.outbox.begin_catch_up();
+            self.listen();
+            self.feed = Feed::Log { after: read_to, is_listening: true };
+        } else if self.conn.outbox.end_catch_up() {
+            self.feed = Feed::Live { after: read_to };
+            self.become_present().await?;
+        }
+        Ok(())
+    }
+
+    /// Joins the conversation: told to all by an event if this is the user's first connection,
+    /// and to this one alone otherwise.
+    async fn become_present(&mut self) -> Result<(), CloseReason> {
+        let id = self.conversation;
+        let is_first = match self.app.enter(&self.conn, id).await {
+            Ok(is_first) => is_first,
+            Err(Error::UserTypeConflict { .. }) => return Err(CloseReason::Forbidden),
+            Err(_) => return Err(CloseReason::Internal),
+        };
+        self.is_present = true;
+        let who = &self.conn.who;
+        tracing::info!(
+            connection = %self.conn.id, user = %who.user, role = %who.role,
+            "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.role
+        );
+        if is_first {
+            return Ok(());
+        }
+        let status = self.app.status_in(&self.conn.who.tenant, id).await;
+        let status = status.map_err(|_| CloseReason::Internal)?;
+        let frame = self.codec.status(id, &status);
+        self.write(vec![frame]).await
+    }
+
+    /// Writes what the outbox handed over.
+    async fn tell(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Result<(), CloseReason> {
+        let Feed::Live { after } = self.feed else { return Ok(()) };
+        self.app.metrics.outbox_depth(batch.len());
+        let is_new = |p: &&Arc<Publication>| {
+            p.envelope.cursor.is_none_or(|cursor| cursor.position > after)
+        };
+        let frames = batch.iter().filter(is_new).filter_map(|p| p.frame(C::DIALECT, C::encode));
+        let frames = frames.collect();
+        self.write(frames).await?;
+        let delivers = |p: &&Arc<Publication>| {
+            matches!(&p.envelope.event, Event::Message(m) if m.sender_id != self.conn.who.user)
+                && p.is_first_delivery()
+        };
+        let newest = batch.iter().rev().find(delivers);
+        if let Some(publication) = newest {
+            self.app.note_delivered(&self.conn.who, std::slice::from_ref(&publication.envelope));
+        }
+        let changes_hands = batch.iter().any(|p| {
+            matches!(p.envelope.event, Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_))
+        });
+        batch.clear();
+        batch.shrink_to(BATCH_KEPT);
+        if changes_hands && !self.app.may_stay(&self.conn.who, self.conversation).await {
+            return Err(CloseReason::Forbidden);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
+        let (socket, outbox) = (&mut self.socket, &self.conn.outbox);
+        let mut send = pin!(socket.send(frames));
+        // Nearly every write is done at once, and then needs neither timer nor company.
+        if let Poll::Ready(sent) = poll_once(send.as_mut()).await {
+            return sent;
+        }
+        tokio::select! {
+            sent = send => sent,
+            reason = outbox.closed() => Err(reason),
+            () = sleep(WRITE_DEADLINE) => Err(CloseReason::SlowConsumer),
+        }
+    }
+
+    async fn write_patiently(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
+        tokio::select! {
+            sent = self.socket.send(frames) => sent,
+            reason = self.conn.outbox.closed() => Err(reason),
+        }
+    }
+
+    /// The one exit: out of the hub, out of presence, out of the registry, and then goodbye.
+    async fn exit(self, reason: CloseReason) {
+        let Serving { app, registered, conn, conversation, socket, mut pending, .. } = self;
+        for topic in [
+            Topic::Conversation(conn.who.tenant.clone(), conversation),
+            Topic::User(conn.who.tenant.clone(), conn.who.user.clone()),
+        ] {
+            app.hub.unsubscribe(&topic, conn.id);
+        }
+        let (user, role, tenant) =
+            (conn.who.user.clone(), conn.who.role, conn.who.tenant.clone());
+        tracing::info!(
+            connection = %conn.id, %user, reason = reason.text(),
+            "[Disconnect] User {user} ({role}) disconnecting from session {conversation}"
+        );
+        // What was accepted is carried out, whether or not its sender hears of it.
+        while pending.next().await.is_some() {}
+        if self.is_present {
+            app.leave(&conn, conversation, reason.disconnect_reason()).await;
+        }
+        app.metrics.closed(C::DIALECT, reason);
+        drop(conn);
+        drop(registered);
+        tracing::info!(
+            "[Disconnect] Removed connection: {user} from session {conversation}. \
+             Remaining connections: {}",
+            app.connections_in(&tenant, conversation)
+        );
+        tracing::info!(
+            "[Disconnect] WebSocket client disconnected: {user} ({role}) from session {conversation}"
+        );
+        socket.close(reason).await;
+    }
+}
+
+/// Room a batch keeps while its connection is idle.
+const BATCH_KEPT: usize = 16;
+
+async fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.poll_unpin(cx))).await
+}

@@ -1,0 +1,237 @@
+//! Every open connection of this node: whether it still lives, until when it may, and how far
+//! behind it is.
+//!
+//! One task looks after all of them, a second at a time: a connection costs it a place in a list,
+//! not a timer.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::hub::Outbox;
+use crate::limits::{DRAIN_GROUP_CONNECTIONS, DRAIN_GROUP_INTERVAL};
+use crate::model::{
+    CloseReason, ConnId, ConversationId, Dialect, Identity, Moment, Role, TenantId, UserId,
+};
+
+/// The open connections. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    started: Instant,
+    ping_interval_ms: u64,
+    ping_timeout_ms: u64,
+    hearts: Mutex<BTreeMap<ConnId, Arc<Heart>>>,
+    /// Second of its next visit, to the connections due then.
+    schedule: Mutex<BTreeMap<u64, Vec<Weak<Heart>>>>,
+}
+
+/// A connection as the registry sees it.
+pub(super) struct Heart {
+    outbox: Arc<Outbox>,
+    info: ConnectionInfo,
+    /// Milliseconds since the registry began.
+    seen_at: AtomicU64,
+    pinged_at: AtomicU64,
+    ends_at: AtomicU64,
+}
+
+/// What is shown of an open connection.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectionInfo {
+    /// Its number on this node.
+    pub connection_id: String,
+    /// How it talks.
+    pub dialect: &'static str,
+    /// Whose.
+    #[serde(skip)]
+    pub tenant: TenantId,
+    /// Who.
+    pub user_id: UserId,
+    /// As what.
+    pub role: Role,
+    /// In which conversation.
+    pub session_id: ConversationId,
+    /// Since when.
+    pub connected_at: Moment,
+    /// Events that wait for it: its lag.
+    pub queued: usize,
+}
+
+/// Takes a connection out of the registry when it ends.
+pub(super) struct Registered {
+    registry: Registry,
+    id: ConnId,
+    pub(super) heart: Arc<Heart>,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.hearts().remove(&self.id);
+    }
+}
+
+impl Registry {
+    /// An empty registry; `ping_timeout` counts from the last sign of life.
+    pub fn new(ping_interval: Duration, ping_timeout: Duration) -> Registry {
+        Registry(Arc::new(Shared {
+            started: Instant::now(),
+            ping_interval_ms: ms(ping_interval),
+            ping_timeout_ms: ms(ping_timeout),
+            hearts: Mutex::default(),
+            schedule: Mutex::default(),
+        }))
+    }
+
+    pub(super) fn register(
+        &self,
+        id: ConnId,
+        dialect: Dialect,
+        who: &Identity,
+        session_id: ConversationId,
+        outbox: Arc<Outbox>,
+    ) -> Registered {
+        let info = ConnectionInfo {
+            connection_id: id.to_string(),
+            dialect: dialect.as_str(),
+            tenant: who.tenant.clone(),
+            user_id: who.user.clone(),
+            role: who.role,
+            session_id,
+            connected_at: Moment::now(),
+            queued: 0,
+        };
+        let now = self.now_ms();
+        let heart = Arc::new(Heart {
+            outbox,
+            info,
+            seen_at: AtomicU64::new(now),
+            pinged_at: AtomicU64::new(0),
+            ends_at: AtomicU64::new(u64::MAX),
+        });
+        self.hearts().insert(id, heart.clone());
+        let registered = Registered { registry: self.clone(), id, heart };
+        self.end_at(&registered, who.expires_at);
+        self.plan(&registered.heart, now);
+        registered
+    }
+
+    /// A sign of life came.
+    pub(super) fn seen(&self, registered: &Registered) {
+        registered.heart.seen_at.store(self.now_ms(), Relaxed);
+    }
+
+    /// The token counts until then, leeway included.
+    pub(super) fn end_at(&self, registered: &Registered, expires_at: Option<i64>) {
+        let Some(expires_at) = expires_at else { return };
+        let left_ms = (expires_at + crate::auth::LEEWAY_S)
+            .saturating_mul(1000)
+            .saturating_sub(Moment::now().0);
+        let ends_at = self.now_ms().saturating_add(u64::try_from(left_ms).unwrap_or(0));
+        registered.heart.ends_at.store(ends_at, Relaxed);
+        self.plan(&registered.heart, self.now_ms());
+    }
+
+    /// How many connections are open.
+    pub fn len(&self) -> usize {
+        self.hearts().len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The open connections of a tenant with their lag.
+    pub fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo> {
+        let hearts = self.hearts();
+        let ours = hearts.values().filter(|h| h.info.tenant == *tenant);
+        ours.map(|h| ConnectionInfo { queued: h.outbox.depth(), ..h.info.clone() }).collect()
+    }
+
+    /// Pings the silent and ends the dead, once a second. Runs for ever.
+    pub async fn keep_alive(&self) {
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.visit_due();
+        }
+    }
+
+    /// Asks every connection to come back to another node or to the next run: in groups, so that
+    /// they do not all come back at once.
+    pub async fn send_away(&self) {
+        let all: Vec<_> = self.hearts().values().cloned().collect();
+        for group in all.chunks(DRAIN_GROUP_CONNECTIONS) {
+            group.iter().for_each(|heart| heart.outbox.close(CloseReason::GoingAway));
+            if group.len() == DRAIN_GROUP_CONNECTIONS {
+                tokio::time::sleep(DRAIN_GROUP_INTERVAL).await;
+            }
+        }
+    }
+
+    fn visit_due(&self) {
+        let now = self.now_ms();
+        let due = {
+            let mut schedule = self.schedule();
+            let later = schedule.split_off(&(now / 1000 + 1));
+            std::mem::replace(&mut *schedule, later)
+        };
+        for heart in due.into_values().flatten().filter_map(|weak| weak.upgrade()) {
+            if let Some(reason) = self.examine(&heart, now) {
+                heart.outbox.close(reason);
+            } else {
+                self.plan(&heart, now);
+            }
+        }
+    }
+
+    fn examine(&self, heart: &Heart, now: u64) -> Option<CloseReason> {
+        if now >= heart.ends_at.load(Relaxed) {
+            return Some(CloseReason::TokenEnded);
+        }
+        let (seen, pinged) = (heart.seen_at.load(Relaxed), heart.pinged_at.load(Relaxed));
+        if pinged > seen && now >= seen + self.0.ping_timeout_ms {
+            return Some(CloseReason::HeartbeatTimeout);
+        }
+        if now >= seen.max(pinged) + self.0.ping_interval_ms {
+            heart.pinged_at.store(now, Relaxed);
+            heart.outbox.request_ping();
+        }
+        None
+    }
+
+    /// Notes when the connection must be looked at next.
+    fn plan(&self, heart: &Arc<Heart>, now: u64) {
+        let (seen, pinged) = (heart.seen_at.load(Relaxed), heart.pinged_at.load(Relaxed));
+        let ping_at = seen.max(pinged) + self.0.ping_interval_ms;
+        let dead_at =
+            if pinged > seen { seen + self.0.ping_timeout_ms } else { u64::MAX };
+        let due = ping_at.min(dead_at).min(heart.ends_at.load(Relaxed)).max(now);
+        // Rounded up: whoever is visited is due.
+        let second = due.div_ceil(1000).max(now / 1000 + 1);
+        self.schedule().entry(second).or_default().push(Arc::downgrade(heart));
+    }
+
+    fn now_ms(&self) -> u64 {
+        ms(self.0.started.elapsed())
+    }
+
+    fn hearts(&self) -> MutexGuard<'_, BTreeMap<ConnId, Arc<Heart>>> {
+        self.0.hearts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<Weak<Heart>>>> {
+        self.0.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,474 @@
+//! The frames of the session dialect: `{"type", "data"}`, one JSON object per text message. Pure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::app::{Resume, Start};
+use crate::model::{
+    Command, ConnId, ConnectionStatus, ConversationId, Cursor, Dialect, DisconnectReason, Envelope,
+    Error, Event, History, HistoryRange, Identity, Message, Moment, Receipt, Reply, Role, UserId,
+};
+use crate::wire::Codec;
+
+/// The codec of one connection: its frames do not name their session, so it does.
+pub(super) struct Session {
+    conversation: ConversationId,
+    heartbeat_interval: Duration,
+}
+
+impl Session {
+    pub(super) fn new(conversation: ConversationId, heartbeat_interval: Duration) -> Session {
+        Session { conversation, heartbeat_interval }
+    }
+}
+
+/// What the answer to a frame repeats.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Tag {
+    /// A message, with the `client_id` it came with.
+    Message(Option<String>),
+    /// Anything else.
+    Other,
+}
+
+// === frames in ===
+
+#[derive(Deserialize)]
+struct FrameIn<'a> {
+    #[serde(rename = "type")]
+    kind: &'a RawValue,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct MessageIn {
+    content: String,
+    #[serde(default)]
+    client_id: Option<String>,
+}
+
+/// Enough of a broken message to say which one was broken.
+#[derive(Deserialize)]
+struct ClientIdOnly {
+    #[serde(default)]
+    client_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TypingIn {
+    is_typing: bool,
+}
+
+#[derive(Deserialize)]
+struct ReadIn {
+    seq: u64,
+}
+
+#[derive(Deserialize, Default)]
+struct HistoryIn {
+    #[serde(default)]
+    before: Option<u64>,
+    #[serde(default)]
+    after: Option<u64>,
+    #[serde(default)]
+    limit: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct AuthenticateIn {
+    token: String,
+}
+
+fn data<'a, T: Deserialize<'a>>(kind: &str, data: Option<&'a RawValue>) -> Result<T, Error> {
+    let text = data.map_or("null", RawValue::get);
+    serde_json::from_str(text).map_err(|err| Error::BadFrame(format!("{kind}: data: {err}")))
+}
+
+impl Session {
+    fn command(&self, kind: &str, raw: Option<&RawValue>) -> Result<Command, Error> {
+        let conversation = self.conversation;
+        Ok(match kind {
+            "message" => {
+                let MessageIn { content, client_id } = data(kind, raw)?;
+                Command::Send { conversation, content, client_id }
+            }
+            "typing_indicator" => {
+                let TypingIn { is_typing } = data(kind, raw)?;
+                Command::Typing { conversation, is_typing }
+            }
+            "read" => {
+                let ReadIn { seq } = data(kind, raw)?;
+                Command::Read { conversation, seq }
+            }
+            "history" => {
+                let HistoryIn { before, after, limit } =
+                    raw.map_or(Ok(HistoryIn::default()), |raw| data(kind, Some(raw)))?;
+                Command::History { conversation, range: HistoryRange { before, after, limit } }
+            }
+            "close" => Command::Close(conversation),
+            "ping" => Command::Ping,
+            "authenticate" => {
+                let AuthenticateIn { token } = data(kind, raw)?;
+                Command::Authenticate { token }
+            }
+            other => return Err(Error::UnknownType(other.chars().take(64).collect())),
+        })
+    }
+}
+
+// === frames out ===
+
+#[derive(Serialize)]
+struct FrameOut<'a, T> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    data: T,
+}
+
+fn frame(kind: &str, data: impl Serialize) -> Option<Bytes> {
+    match serde_json::to_vec(&FrameOut { kind, data }) {
+        Ok(json) => Some(json.into()),
+        Err(err) => {
+            tracing::error!(kind, error = %err, "a frame could not be written");
+            None
+        }
+    }
+}
+
+/// A frame of a shape that cannot fail; should it fail all the same, an empty object.
+fn certain(kind: &str, data: impl Serialize) -> Bytes {
+    frame(kind, data).unwrap_or_else(|| Bytes::from_static(b"{}"))
+}
+
+#[derive(Serialize)]
+struct WithCursor<'a, T> {
+    #[serde(flatten)]
+    payload: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+}
+
+fn cursor_text<S: serde::Serializer>(cursor: &Option<Cursor>, s: S) -> Result<S::Ok, S::Error> {
+    match cursor {
+        Some(cursor) => s.collect_str(cursor),
+        None => s.serialize_none(),
+    }
+}
+
+#[derive(Serialize)]
+struct MessageOut<'a> {
+    session_id: ConversationId,
+    id: Uuid,
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    user_id: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    user_type: Role,
+    content: &'a str,
+    timestamp: Moment,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+}
+
+impl<'a> MessageOut<'a> {
+    fn of(message: &'a Message, envelope: &Envelope) -> MessageOut<'a> {
+        MessageOut {
+            session_id: message.session_id,
+            id: message.message_id,
+            seq: message.seq,
+            client_id: message.client_id.as_deref(),
+            user_id: &message.sender_id,
+            user_name: message.sender_name.as_deref(),
+            user_type: message.sender_type,
+            content: &message.body,
+            timestamp: envelope.at,
+            cursor: envelope.cursor,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HistoryOut<'a> {
+    messages: Vec<MessageOut<'a>>,
+    has_more: bool,
+}
+
+impl<'a> HistoryOut<'a> {
+    fn of(history: &'a History) -> HistoryOut<'a> {
+        let messages = history.messages.iter().filter_map(|envelope| match &envelope.event {
+            Event::Message(message) => Some(MessageOut::of(message, envelope)),
+            _ => None,
+        });
+        HistoryOut { messages: messages.collect(), has_more: history.has_more }
+    }
+}
+
+#[derive(Serialize)]
+struct TypingOut<'a> {
+    session_id: ConversationId,
+    user_id: &'a UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    user_type: Role,
+    is_typing: bool,
+}
+
+#[derive(Serialize)]
+struct ReceiptOut<'a> {
+    session_id: ConversationId,
+    seq: u64,
+    user_id: &'a UserId,
+    status: Receipt,
+    timestamp: Moment,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+}
+
+#[derive(Serialize)]
+struct StatusOut<'a> {
+    session_id: ConversationId,
+    connection_status: &'a ConnectionStatus,
+    timestamp: String,
+    #[serde(flatten)]
+    about: About<'a>,
+}
+
+/// Which event a status frame tells of; nothing for a mere snapshot.
+#[derive(Default, Serialize)]
+struct About<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_user_id: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disconnect_reason: Option<DisconnectReason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reconnected: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    away_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+}
+
+fn status_frame(envelope: &Envelope, session_id: ConversationId, about: About) -> Option<Bytes> {
+    // Joins and leaves of the past are not told again; a snapshot stands for them.
+    let status = ConnectionStatus::of(envelope.present.as_deref()?);
+    let about = About { cursor: envelope.cursor, ..about };
+    let timestamp = envelope.at.to_seconds_string();
+    frame(
+        "connection_status_update",
+        StatusOut { session_id, connection_status: &status, timestamp, about },
+    )
+}
+
+#[derive(Serialize)]
+struct EstablishedOut<'a> {
+    session_id: ConversationId,
+    user_id: &'a UserId,
+    user_type: Role,
+    connection_id: String,
+    #[serde(serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+    server_time: Moment,
+    heartbeat_interval: u64,
+}
+
+#[derive(Default, Serialize)]
+struct AckOut {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ErrorOut {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ResyncOut<'a> {
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct PongOut {
+    timestamp: Moment,
+}
+
+#[derive(Serialize)]
+struct AuthenticatedOut {
+    expires_at: String,
+}
+
+fn retry_after(error: &Error) -> Option<u64> {
+    match error {
+        Error::RateLimited { retry_after_s } => Some(*retry_after_s),
+        _ => None,
+    }
+}
+
+impl Codec for Session {
+    const DIALECT: Dialect = Dialect::Session;
+    type Tag = Tag;
+
+    fn decode(&self, text: &str) -> (Tag, Result<Command, Error>) {
+        let shape = || Error::BadFrame("expected {\"type\": \"...\", \"data\": {...}}".into());
+        let Ok(FrameIn { kind, data }) = serde_json::from_str(text) else {
+            return (Tag::Other, Err(shape()));
+        };
+        let Ok(kind) = serde_json::from_str::<String>(kind.get()) else {
+            return (Tag::Other, Err(shape()));
+        };
+        let command = self.command(&kind, data);
+        let tag = match &command {
+            Ok(Command::Send { client_id, .. }) => Tag::Message(client_id.clone()),
+            Err(_) if kind == "message" => {
+                let known = data.and_then(|d| serde_json::from_str::<ClientIdOnly>(d.get()).ok());
+                Tag::Message(known.and_then(|d| d.client_id))
+            }
+            _ => Tag::Other,
+        };
+        (tag, command)
+    }
+
+    fn encode(envelope: &Envelope) -> Option<Bytes> {
+        let cursor = envelope.cursor;
+        match &envelope.event {
+            Event::Message(message) => frame("message", MessageOut::of(message, envelope)),
+            Event::Typing(t) => frame(
+                "typing_indicator",
+                TypingOut {
+                    session_id: t.session_id,
+                    user_id: &t.user_id,
+                    user_name: t.name.as_deref(),
+                    user_type: t.sender_type,
+                    is_typing: t.is_typing,
+                },
+            ),
+            Event::MessageStatus(s) => frame(
+                "message_status",
+                ReceiptOut {
+                    session_id: s.session_id,
+                    seq: s.seq,
+                    user_id: &s.user_id,
+                    status: s.status,
+                    timestamp: envelope.at,
+                    cursor,
+                },
+            ),
+            Event::Joined(j) => {
+                let about = About {
+                    event_type: Some("user_connected"),
+                    event_user_id: Some(&j.user_id),
+                    reconnected: j.away_ms.map(|_| true),
+                    away_ms: j.away_ms,
+                    ..About::default()
+                };
+                status_frame(envelope, j.session_id, about)
+            }
+            Event::Left(l) => {
+                let about = About {
+                    event_type: Some("user_disconnected"),
+                    event_user_id: Some(&l.user_id),
+                    disconnect_reason: Some(l.reason),
+                    ..About::default()
+                };
+                status_frame(envelope, l.session_id, about)
+            }
+            Event::Queued(p) => frame("conversation_queued", WithCursor { payload: p, cursor }),
+            Event::Assigned(p) => frame("conversation_assigned", WithCursor { payload: p, cursor }),
+            Event::Transferred(p) => {
+                frame("conversation_transferred", WithCursor { payload: p, cursor })
+            }
+            Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
+            Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
+            // The session dialect knows a closed conversation as conversation_closed, and neither
+            // ratings nor the audit trail.
+            Event::SessionStarted(_) | Event::SessionEnded(_) | Event::Rated(_) | Event::Audit(_) => {
+                None
+            }
+        }
+    }
+
+    fn reply(&self, tag: Tag, result: Result<Reply, Error>) -> Option<Bytes> {
+        match (tag, result) {
+            (Tag::Message(client_id), Ok(Reply::Sent(sent))) => {
+                let (id, seq, timestamp) = (Some(sent.id), Some(sent.seq), Some(sent.at));
+                let ack = AckOut { client_id, success: true, id, seq, timestamp, ..AckOut::default() };
+                frame("ack", ack)
+            }
+            (Tag::Message(client_id), Err(error)) => {
+                let (code, retry_after) = (Some(error.code()), retry_after(&error));
+                let error = Some(error.to_string());
+                frame("ack", AckOut { client_id, code, error, retry_after, ..AckOut::default() })
+            }
+            (Tag::Other, Err(error)) => {
+                let (code, retry_after) = (error.code(), retry_after(&error));
+                frame("error", ErrorOut { code, message: error.to_string(), retry_after })
+            }
+            (_, Ok(Reply::History(history))) => frame("history", HistoryOut::of(&history)),
+            (_, Ok(Reply::Pong)) => frame("pong", PongOut { timestamp: Moment::now() }),
+            (_, Ok(Reply::Authenticated { expires_at })) => {
+                let expires_at = Moment(expires_at.saturating_mul(1000)).to_seconds_string();
+                frame("authenticated", AuthenticatedOut { expires_at })
+            }
+            (_, Ok(Reply::Done | Reply::Sent(_))) => None,
+        }
+    }
+
+    fn established(&self, conn: ConnId, who: &Identity, start: &Start) -> Bytes {
+        // A client that comes back must not note a cursor beyond what it still has to be told.
+        debug_assert!(start.resume != Resume::Missed || start.cursor.position < u64::MAX);
+        certain(
+            "connection_established",
+            EstablishedOut {
+                session_id: self.conversation,
+                user_id: &who.user,
+                user_type: who.role,
+                connection_id: conn.to_string(),
+                cursor: Some(start.cursor),
+                server_time: Moment::now(),
+                heartbeat_interval: self.heartbeat_interval.as_secs(),
+            },
+        )
+    }
+
+    fn status(&self, session_id: ConversationId, status: &ConnectionStatus) -> Bytes {
+        let timestamp = Moment::now().to_seconds_string();
+        let about = About::default();
+        certain(
+            "connection_status_update",
+            StatusOut { session_id, connection_status: status, timestamp, about },
+        )
+    }
+
+    fn resync(&self, reason: &str) -> Bytes {
+        certain("resync", ResyncOut { reason })
+    }
+
+    fn history(&self, history: &History) -> Bytes {
+        certain("history", HistoryOut::of(history))
+    }
+}

@@ -1,0 +1,123 @@
+//! The session dialect's handshake (documents 000 and 002): everything that can be refused is
+//! refused before the upgrade, in the contract's order.
+
+mod codec;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderValue;
+use axum::response::Response;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Opened};
+use super::registry::Registry;
+use super::socket::{self, Socket};
+use crate::app::{App, SessionPath};
+use crate::door::{self, Origin, Origins};
+use crate::model::Error;
+use codec::Session;
+
+/// What the handshake needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Door {
+    /// The verbs.
+    pub app: App,
+    /// The origins that may come in.
+    pub origins: Origins,
+    /// The open connections.
+    pub registry: Registry,
+    /// Where the connections' tasks are counted.
+    pub tracker: TaskTracker,
+    /// No new connection after this.
+    pub shutdown: CancellationToken,
+    /// What a request holds that must last as long as its socket: its address's place.
+    pub place_of: fn(&http::Extensions) -> Option<Box<dyn Send>>,
+}
+
+/// The dialect's one route.
+pub fn router(door: Door) -> Router {
+    Router::new().route("/ws/{session_id}/{user_id}/{user_type}", get(open)).with_state(door)
+}
+
+async fn open(State(door): State<Door>, request: Request) -> Response {
+    let app = door.app.clone();
+    match admit(door, request).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            app.metrics.refused(&refusal);
+            door::refuse(&refusal)
+        }
+    }
+}
+
+async fn admit(door: Door, request: Request) -> Result<Response, Error> {
+    let (mut parts, _) = request.into_parts();
+    let path = parse_path(parts.uri.path())?;
+    let app = door.app;
+    app.count_request(None, &door::address(&parts))?;
+    let origin = door.origins.of(&parts.headers);
+    if origin == Origin::Foreign {
+        return Err(Error::Forbidden("this origin may not connect".into()));
+    }
+    // An open session believes its path; a cookie of another page of this browser must not differ.
+    let cookies: &[&str] = match path.role {
+        _ if app.config.auth.open_sessions => &[],
+        crate::model::Role::Customer => &[door::SESSION_COOKIE],
+        _ => &[door::LOGIN_COOKIE],
+    };
+    let query = parts.uri.query().map(str::to_owned);
+    let credential = door::credential(&parts.headers, query.as_deref(), origin, cookies)?;
+    let token = match credential {
+        Some(credential) => Some(app.identify(&credential).await?),
+        None => None,
+    };
+    let (who, conversation, seat) = app.admit(token, &path).await?;
+    if door.shutdown.is_cancelled() {
+        return Err(Error::Unavailable("the server is going away".into()));
+    }
+    let place = (door.place_of)(&parts.extensions);
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let upgrade = upgrade.map_err(|err| Error::Malformed(err.to_string()))?;
+    let mut upgrade = socket::sized(upgrade, app.config.limits.frame_bytes);
+    let bearer = upgrade.requested_protocols().any(|p| p == door::TOKEN_PROTOCOL);
+    if bearer {
+        upgrade.set_selected_protocol(HeaderValue::from_static(door::TOKEN_PROTOCOL));
+    }
+    let heartbeat_interval = app.config.agents.heartbeat_interval;
+    let opened = Opened {
+        codec: Session::new(path.session, heartbeat_interval),
+        conn: app.connect(who, seat),
+        conversation: conversation.id,
+        after: door::query_parameter(query.as_deref(), "after").filter(|a| !a.is_empty()),
+        registry: door.registry,
+        app,
+    };
+    let tracker = door.tracker;
+    Ok(upgrade.on_upgrade(move |ws| {
+        // A task of its own: the handshake's future is large, a connection's is not.
+        tracker.spawn(async move {
+            connection::run(opened, Socket::new(ws)).await;
+            drop(place);
+        });
+        std::future::ready(())
+    }))
+}
+
+/// The path's three parts. They hold no character that would need decoding.
+fn parse_path(path: &str) -> Result<SessionPath, Error> {
+    let mut parts = path.trim_start_matches("/ws/").split('/');
+    let mut next = || parts.next().unwrap_or_default();
+    let (session, user, user_type) = (next(), next(), next());
+    let user = percent_decode(user);
+    SessionPath::parse(session, &user, user_type)
+}
+
+/// `@` and `:` may come encoded.
+fn percent_decode(text: &str) -> String {
+    let form = text.replace('+', "%2B");
+    let query = format!("v={form}");
+    door::query_parameter(Some(&query), "v").unwrap_or_default()
+}

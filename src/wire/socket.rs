@@ -1,0 +1,107 @@
+//! The WebSocket, behind one narrow interface: receive a frame, send a batch of ready-made ones.
+//! So a codec of our own can take the library's place without anybody noticing.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{timeout, timeout_at};
+use tungstenite::error::{CapacityError, Error as WsError};
+
+use crate::limits::{CLOSE_GRACE, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
+use crate::model::CloseReason;
+
+/// An open WebSocket.
+pub(super) struct Socket(WebSocket);
+
+/// What came in.
+pub(super) enum Incoming {
+    /// A frame of text.
+    Text(Utf8Bytes),
+    /// A sign of life.
+    Alive,
+    /// The end, and why.
+    End(CloseReason),
+}
+
+/// Buffers and limits of an upgrade. The library's own buffers would cost 135 KiB a connection.
+pub(super) fn sized(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketUpgrade {
+    upgrade
+        .read_buffer_size(WS_READ_BUFFER_BYTES)
+        .write_buffer_size(WS_WRITE_BUFFER_BYTES)
+        .max_message_size(frame_bytes)
+        .max_frame_size(frame_bytes)
+}
+
+impl Socket {
+    pub(super) fn new(socket: WebSocket) -> Socket {
+        Socket(socket)
+    }
+
+    /// The next frame. Can be dropped at any await without losing one.
+    pub(super) async fn recv(&mut self) -> Incoming {
+        match self.0.next().await {
+            Some(Ok(Message::Text(text))) => Incoming::Text(text),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
+            Some(Ok(Message::Binary(_))) => Incoming::End(CloseReason::NotText),
+            Some(Ok(Message::Close(_))) => Incoming::End(CloseReason::ClientClosed),
+            Some(Err(err)) => Incoming::End(reason_of(err)),
+            None => Incoming::End(CloseReason::NetworkError),
+        }
+    }
+
+    /// Sends frames with as few system calls as possible.
+    pub(super) async fn send(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
+        for frame in frames {
+            // Every frame is JSON text of our own making, so this never refuses one.
+            let Ok(text) = Utf8Bytes::try_from(frame) else { return Err(CloseReason::Internal) };
+            self.0.feed(Message::Text(text)).await.map_err(reason_of)?;
+        }
+        self.0.flush().await.map_err(reason_of)
+    }
+
+    /// Asks whether the peer is still there.
+    pub(super) async fn ping(&mut self) -> Result<(), CloseReason> {
+        self.0.send(Message::Ping(Bytes::new())).await.map_err(reason_of)
+    }
+
+    /// Says why, and waits a little for the peer to take it in: a socket closed with unread input
+    /// is reset, and the peer would never see the reason.
+    pub(super) async fn close(mut self, reason: CloseReason) {
+        if reason == CloseReason::NetworkError {
+            return;
+        }
+        let deadline = tokio::time::Instant::now() + CLOSE_GRACE;
+        let frame = CloseFrame { code: reason.code(), reason: reason.text().into() };
+        let message = Message::Close((reason != CloseReason::ClientClosed).then_some(frame));
+        // The library has answered a client's own close already; it only wants flushing.
+        let said = match reason {
+            CloseReason::ClientClosed => timeout_at(deadline, self.0.flush()).await,
+            _ => timeout_at(deadline, self.0.send(message)).await,
+        };
+        if !matches!(said, Ok(Ok(()))) {
+            return;
+        }
+        let drained = async { while let Some(Ok(_)) = self.0.next().await {} };
+        let _ = timeout(deadline.duration_since(tokio::time::Instant::now()).min(WAIT_MAX), drained)
+            .await;
+    }
+}
+
+/// A peer that has our close frame answers within a round trip.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+
+fn reason_of(err: axum::Error) -> CloseReason {
+    let Ok(err) = err.into_inner().downcast::<WsError>() else { return CloseReason::NetworkError };
+    match *err {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => CloseReason::TooLarge,
+        WsError::Utf8(_) => CloseReason::NotUtf8,
+        WsError::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            CloseReason::NetworkError
+        }
+        WsError::Protocol(_) => CloseReason::ProtocolError,
+        WsError::ConnectionClosed | WsError::AlreadyClosed => CloseReason::ClientClosed,
+        _ => CloseReason::NetworkError,
+    }
+}
