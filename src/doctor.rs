@@ -158,7 +158,8 @@ fn open_files(config: &Config) -> Finding {
 
 fn sessions(config: &Config) -> Finding {
     if config.auth.open_sessions && !config.auth.loopback_origins {
-        let told = "auth.open_sessions is on: anybody may open any session; turn it off in production";
+        let told =
+            "auth.open_sessions is on: anybody may open any session; turn it off in production";
         return finding(Verdict::Warn, "access", told);
     }
     finding(Verdict::Ok, "access", "sessions need tokens, or this is a demo")

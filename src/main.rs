@@ -245,12 +245,12 @@ fn print_token(args: TokenArgs) -> Result<ExitCode, Failure> {
     })?;
     let ttl = switchboard::config::parse_duration(&args.ttl)
         .map_err(|err| usage(format!("--ttl {}: {err}", args.ttl)))?;
-    let ids = |flag: &str, ids: &[String]| {
-        match ids.iter().find(|id| uuid::Uuid::try_parse(id).is_err()) {
+    let ids =
+        |flag: &str, ids: &[String]| match ids.iter().find(|id| uuid::Uuid::try_parse(id).is_err())
+        {
             Some(bad) => Err(usage(format!("--{flag} {bad}: expected a UUID"))),
             None => Ok(()),
-        }
-    };
+        };
     ids("department", &args.departments)?;
     ids("conversation", &args.conversations)?;
     switchboard::model::UserId::parse(&args.user).map_err(|e| usage(format!("--user: {e}")))?;

@@ -129,7 +129,8 @@ impl Running {
             }
         };
         // Time is kept back for the log, whose last commits count more than a silent peer.
-        let is_clean = timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        let is_clean =
+            timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
         let closed = timeout_at(deadline, self.app.log.close()).await.is_ok();
         self.background.close();
         let ended = timeout_at(deadline, self.background.wait()).await.is_ok();
@@ -149,11 +150,8 @@ fn router(
 ) -> axum::Router {
     let origins = Origins::new(&app.config.auth);
     let sockets = registry.clone();
-    let parts = http::Parts {
-        app: app.clone(),
-        origins: origins.clone(),
-        readiness: readiness.clone(),
-    };
+    let parts =
+        http::Parts { app: app.clone(), origins: origins.clone(), readiness: readiness.clone() };
     let door = wire::session::Door {
         app: app.clone(),
         origins,
@@ -291,12 +289,13 @@ fn secret_path(data_dir: &Path) -> PathBuf {
 pub fn tokens(config: &Config, secret: Vec<u8>) -> Result<Tokens> {
     let settings = &config.auth;
     let public_key = &settings.public_key;
-    let public_key_pem = match public_key.as_os_str().is_empty() {
-        true => None,
-        false => Some(fs::read(public_key).with_context(|| {
-            format!("auth.public_key: cannot read {}", public_key.display())
-        })?),
-    };
+    let public_key_pem =
+        match public_key.as_os_str().is_empty() {
+            true => None,
+            false => Some(fs::read(public_key).with_context(|| {
+                format!("auth.public_key: cannot read {}", public_key.display())
+            })?),
+        };
     Ok(Tokens::new(auth::Settings {
         secret: secret.into(),
         public_key_pem,

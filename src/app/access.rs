@@ -195,7 +195,7 @@ fn as_path(identity: Identity, path: &SessionPath) -> Result<Identity, Error> {
     if !is_own {
         return Err(Error::Forbidden("the path names another user than the token".into()));
     }
-    Ok(Identity { user: path.user.clone(), role: identity.role, ..identity })
+    Ok(Identity { user: path.user.clone(), user_type: path.role, ..identity })
 }
 
 fn open_identity(path: &SessionPath) -> Identity {
@@ -204,6 +204,7 @@ fn open_identity(path: &SessionPath) -> Identity {
         user: path.user.clone(),
         subject: path.user.clone(),
         role: path.role,
+        user_type: path.role,
         name: None,
         departments: [].into(),
         conversations: [].into(),

@@ -94,10 +94,12 @@ impl App {
     /// 403 for a second type of one user, 500 without presence, 503 without the log.
     pub async fn enter(&self, conn: &Connection, id: ConversationId) -> Result<bool, Error> {
         let who = &conn.who;
-        let entry = Entry { user: who.user.clone(), role: who.role, conn: conn.id };
+        let entry = Entry { user: who.user.clone(), role: who.user_type, conn: conn.id };
+        let anywhere = self.presence.enter(&who.tenant, Place::Tenant, entry.clone()).await;
+        anywhere.map_err(presence_fault)?;
         let order = self.order_of(&who.tenant, id).lock().await;
         let place = Place::Conversation(id);
-        let entered = self.presence.enter(&who.tenant, place, entry.clone()).await;
+        let entered = self.presence.enter(&who.tenant, place, entry).await;
         let (joined_at, away_ms) = match entered.map_err(presence_fault)? {
             Entered::First { joined_at, away_ms } => (joined_at, away_ms),
             Entered::Another => return Ok(false),
@@ -106,10 +108,10 @@ impl App {
                 return Err(Error::UserTypeConflict { user, present });
             }
         };
-        let (user_id, user_type) = (who.user.clone(), who.role);
+        let (user_id, user_type) = (who.user.clone(), who.user_type);
         let joined =
             Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
-        let appended = self.append_join(&who.tenant, id, who.role, joined).await;
+        let appended = self.append_join(&who.tenant, id, who.user_type, joined).await;
         drop(order);
         let committed = match appended {
             Ok(pending) => pending.committed().await.map_err(|e| self.fault(e)),
@@ -124,7 +126,6 @@ impl App {
         if away_ms.is_some() {
             self.metrics.reconnections_total.inc();
         }
-        self.presence.enter(&who.tenant, Place::Tenant, entry).await.map_err(presence_fault)?;
         Ok(true)
     }
 
@@ -161,7 +162,8 @@ impl App {
         if !matches!(left, Ok(presence::Left::Last)) {
             return;
         }
-        let left = Left { session_id: id, user_id: user.clone(), user_type: conn.who.role, reason };
+        let left =
+            Left { session_id: id, user_id: user.clone(), user_type: conn.who.user_type, reason };
         let appended = self.log.append(tenant, Change::of(Event::Left(left.clone()))).await;
         drop(order);
         let committed = match appended {

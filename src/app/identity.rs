@@ -72,6 +72,7 @@ impl App {
             subject: user.clone(),
             user,
             role: Role::Service,
+            user_type: Role::Service,
             name: Some(key.name.into()),
             departments: [].into(),
             conversations: [].into(),
@@ -89,7 +90,7 @@ impl App {
         let Some(expires_at) = newer.expires_at.filter(|_| is_same) else {
             return Err(Error::Forbidden("the token is another user's".into()));
         };
-        *who = Identity { user: who.user.clone(), ..newer };
+        *who = Identity { user: who.user.clone(), user_type: who.user_type, ..newer };
         Ok(Reply::Authenticated { expires_at })
     }
 
@@ -229,6 +230,7 @@ fn identity_of(claims: Claims) -> Result<Identity, Error> {
         user: subject.clone(),
         subject,
         role: claims.role,
+        user_type: claims.role,
         name: claims.name.map(Into::into),
         departments: departments.into(),
         conversations,

@@ -58,7 +58,7 @@ fn message(
         seq: 0,
         client_id,
         sender_id: who.user.clone(),
-        sender_type: who.role,
+        sender_type: who.user_type,
         sender_name: who.name.clone().or_else(|| given.map(Arc::from)),
         body,
     }
@@ -107,7 +107,6 @@ fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
-
 
 impl App {
     /// Sends a message and waits until it is kept; the REST way.

@@ -98,10 +98,15 @@ pub struct Connection {
     typing: Pace,
     others: Pace,
     /// Given back when the connection ends.
-    _seat: Seat,
+    seat: Option<Seat>,
 }
 
 impl Connection {
+    /// It counts no longer against any limit.
+    pub fn give_up_seat(&mut self) {
+        self.seat = None;
+    }
+
     /// Whether it kept sending over its limits.
     pub fn is_overrun(&self) -> bool {
         [&self.messages, &self.typing, &self.others].iter().any(|pace| pace.is_overrun())
@@ -145,7 +150,7 @@ impl App {
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),
             others: Pace::per_minute(crate::limits::OTHER_FRAMES_PER_MINUTE),
-            _seat: seat,
+            seat: Some(seat),
         }
     }
 

@@ -80,8 +80,13 @@ pub(super) async fn set(
         let is_customer = conversation.customer.as_ref() == Some(&who.user);
         conversation.name.as_deref().filter(|_| is_customer).map(Arc::from)
     });
-    let typing =
-        Typing { session_id, user_id: who.user.clone(), sender_type: who.role, name, is_typing };
+    let typing = Typing {
+        session_id,
+        user_id: who.user.clone(),
+        sender_type: who.user_type,
+        name,
+        is_typing,
+    };
     if is_typing {
         app.0.typing.start(key, typing.clone());
     } else if app.0.typing.stop(&key).is_none() {

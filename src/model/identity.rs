@@ -201,8 +201,11 @@ pub struct Identity {
     pub user: UserId,
     /// The id in its token; what conversations are assigned to.
     pub subject: UserId,
-    /// Its role.
+    /// Its role: what it may do.
     pub role: Role,
+    /// As what it takes part in conversations. Equals `role`, except for an admin who answers
+    /// customers as an agent.
+    pub user_type: Role,
     /// A name to show, if known.
     pub name: Option<Arc<str>>,
     /// Departments an agent works in, the first being the one shown.

@@ -16,9 +16,9 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::sleep;
 
+use super::Codec;
 use super::registry::{Registered, Registry};
 use super::socket::{Incoming, Socket};
-use super::Codec;
 use crate::app::{Answer, App, Connection, Resume};
 use crate::hub::{Publication, Todo};
 use crate::limits::{ANSWERS_PENDING_MAX, REPLAY_WRITE_EVENTS, WRITE_DEADLINE};
@@ -113,7 +113,9 @@ impl<C: Codec> Serving<C> {
             match self.wake(&mut batch).await {
                 Woken::Incoming(incoming) => self.take_in(incoming).await?,
                 Woken::Answer(tag, result) => self.answer(tag, result).await?,
-                Woken::Replay(read) => self.replay(read.map_err(|_| CloseReason::Internal)?).await?,
+                Woken::Replay(read) => {
+                    self.replay(read.map_err(|_| CloseReason::Internal)?).await?
+                }
                 Woken::Told(Todo::Write) => self.tell(&mut batch).await?,
                 Woken::Told(Todo::Ping) => self.socket.ping().await?,
                 Woken::Told(Todo::Close(reason)) => return Err(reason),
@@ -225,7 +227,11 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    async fn answer(&mut self, tag: C::Tag, result: Result<Reply, Error>) -> Result<(), CloseReason> {
+    async fn answer(
+        &mut self,
+        tag: C::Tag,
+        result: Result<Reply, Error>,
+    ) -> Result<(), CloseReason> {
         let mut frames = Vec::new();
         self.note_answer(&result);
         frames.extend(self.codec.reply(tag, result));
@@ -285,8 +291,8 @@ impl<C: Codec> Serving<C> {
         self.is_present = true;
         let who = &self.conn.who;
         tracing::info!(
-            connection = %self.conn.id, user = %who.user, role = %who.role,
-            "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.role
+            connection = %self.conn.id,
+            "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
         );
         if is_first {
             return Ok(());
@@ -301,9 +307,8 @@ impl<C: Codec> Serving<C> {
     async fn tell(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Result<(), CloseReason> {
         let Feed::Live { after } = self.feed else { return Ok(()) };
         self.app.metrics.outbox_depth(batch.len());
-        let is_new = |p: &&Arc<Publication>| {
-            p.envelope.cursor.is_none_or(|cursor| cursor.position > after)
-        };
+        let is_new =
+            |p: &&Arc<Publication>| p.envelope.cursor.is_none_or(|cursor| cursor.position > after);
         let frames = batch.iter().filter(is_new).filter_map(|p| p.frame(C::DIALECT, C::encode));
         let frames = frames.collect();
         self.write(frames).await?;
@@ -316,7 +321,10 @@ impl<C: Codec> Serving<C> {
             self.app.note_delivered(&self.conn.who, std::slice::from_ref(&publication.envelope));
         }
         let changes_hands = batch.iter().any(|p| {
-            matches!(p.envelope.event, Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_))
+            matches!(
+                p.envelope.event,
+                Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_)
+            )
         });
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
@@ -349,32 +357,30 @@ impl<C: Codec> Serving<C> {
 
     /// The one exit: out of the hub, out of presence, out of the registry, and then goodbye.
     async fn exit(self, reason: CloseReason) {
-        let Serving { app, registered, conn, conversation, socket, mut pending, .. } = self;
-        for topic in [
-            Topic::Conversation(conn.who.tenant.clone(), conversation),
-            Topic::User(conn.who.tenant.clone(), conn.who.user.clone()),
-        ] {
+        let topics = self.topics();
+        let Serving { app, registered, mut conn, conversation, socket, mut pending, .. } = self;
+        for topic in topics {
             app.hub.unsubscribe(&topic, conn.id);
         }
         let (user, role, tenant) =
-            (conn.who.user.clone(), conn.who.role, conn.who.tenant.clone());
+            (conn.who.user.clone(), conn.who.user_type, conn.who.tenant.clone());
         tracing::info!(
-            connection = %conn.id, %user, reason = reason.text(),
+            connection = %conn.id, reason = reason.text(),
             "[Disconnect] User {user} ({role}) disconnecting from session {conversation}"
         );
         // What was accepted is carried out, whether or not its sender hears of it.
         while pending.next().await.is_some() {}
-        if self.is_present {
-            app.leave(&conn, conversation, reason.disconnect_reason()).await;
-        }
-        app.metrics.closed(C::DIALECT, reason);
-        drop(conn);
-        drop(registered);
+        conn.give_up_seat();
         tracing::info!(
             "[Disconnect] Removed connection: {user} from session {conversation}. \
              Remaining connections: {}",
             app.connections_in(&tenant, conversation)
         );
+        if self.is_present {
+            app.leave(&conn, conversation, reason.disconnect_reason()).await;
+        }
+        app.metrics.closed(C::DIALECT, reason);
+        drop(registered);
         tracing::info!(
             "[Disconnect] WebSocket client disconnected: {user} ({role}) from session {conversation}"
         );

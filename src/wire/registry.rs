@@ -101,7 +101,7 @@ impl Registry {
             dialect: dialect.as_str(),
             tenant: who.tenant.clone(),
             user_id: who.user.clone(),
-            role: who.role,
+            role: who.user_type,
             session_id,
             connected_at: Moment::now(),
             queued: 0,
@@ -211,8 +211,7 @@ impl Registry {
     fn plan(&self, heart: &Arc<Heart>, now: u64) {
         let (seen, pinged) = (heart.seen_at.load(Relaxed), heart.pinged_at.load(Relaxed));
         let ping_at = seen.max(pinged) + self.0.ping_interval_ms;
-        let dead_at =
-            if pinged > seen { seen + self.0.ping_timeout_ms } else { u64::MAX };
+        let dead_at = if pinged > seen { seen + self.0.ping_timeout_ms } else { u64::MAX };
         let due = ping_at.min(dead_at).min(heart.ends_at.load(Relaxed)).max(now);
         // Rounded up: whoever is visited is due.
         let second = due.div_ceil(1000).max(now / 1000 + 1);

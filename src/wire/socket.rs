@@ -84,8 +84,9 @@ impl Socket {
             return;
         }
         let drained = async { while let Some(Ok(_)) = self.0.next().await {} };
-        let _ = timeout(deadline.duration_since(tokio::time::Instant::now()).min(WAIT_MAX), drained)
-            .await;
+        let _ =
+            timeout(deadline.duration_since(tokio::time::Instant::now()).min(WAIT_MAX), drained)
+                .await;
     }
 }
 

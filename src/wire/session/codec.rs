@@ -406,9 +406,10 @@ impl Codec for Session {
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             // The session dialect knows a closed conversation as conversation_closed, and neither
             // ratings nor the audit trail.
-            Event::SessionStarted(_) | Event::SessionEnded(_) | Event::Rated(_) | Event::Audit(_) => {
-                None
-            }
+            Event::SessionStarted(_)
+            | Event::SessionEnded(_)
+            | Event::Rated(_)
+            | Event::Audit(_) => None,
         }
     }
 
@@ -416,7 +417,8 @@ impl Codec for Session {
         match (tag, result) {
             (Tag::Message(client_id), Ok(Reply::Sent(sent))) => {
                 let (id, seq, timestamp) = (Some(sent.id), Some(sent.seq), Some(sent.at));
-                let ack = AckOut { client_id, success: true, id, seq, timestamp, ..AckOut::default() };
+                let ack =
+                    AckOut { client_id, success: true, id, seq, timestamp, ..AckOut::default() };
                 frame("ack", ack)
             }
             (Tag::Message(client_id), Err(error)) => {
@@ -446,7 +448,7 @@ impl Codec for Session {
             EstablishedOut {
                 session_id: self.conversation,
                 user_id: &who.user,
-                user_type: who.role,
+                user_type: who.user_type,
                 connection_id: conn.to_string(),
                 cursor: Some(start.cursor),
                 server_time: Moment::now(),

@@ -1,0 +1,126 @@
+/** The lines of the log: messages with their marks, unsent messages, and notices. */
+import type { Conversation, Notice } from "../lib/conversation.ts";
+import type { MessageData } from "../lib/frames.ts";
+import type { Outgoing } from "../lib/outbox.ts";
+import { Icon, type IconName } from "../ui/icons.tsx";
+import { useLanguage, useTexts } from "../ui/language.tsx";
+import { Avatar } from "./people.tsx";
+import { TEXTS, type ChatTexts } from "./texts.ts";
+import type { Session } from "./use-session.ts";
+
+export type Mark = keyof ChatTexts["marks"];
+
+const MARK_ICONS: Record<Mark, IconName> = {
+  pending: "clock",
+  sent: "check",
+  delivered: "checks",
+  read: "checks",
+  failed: "alert",
+};
+
+export function markOf(seq: number, { deliveredSeq, readSeq }: Conversation): Mark {
+  if (seq <= readSeq) return "read";
+  return seq <= deliveredSeq ? "delivered" : "sent";
+}
+
+function MarkSign({ mark }: { mark: Mark }) {
+  const texts = useTexts(TEXTS);
+  return (
+    <span class={`mark ${mark}`} data-testid="mark" data-mark={mark} title={texts.marks[mark]}>
+      <Icon name={MARK_ICONS[mark]} />
+      <span class="visually-hidden">{texts.marks[mark]}</span>
+    </span>
+  );
+}
+
+interface MessageProps {
+  message: MessageData;
+  isOwn: boolean;
+  mark: Mark;
+}
+
+export function Message({ message, isOwn, mark }: MessageProps) {
+  const { content, seq, timestamp, user_id, user_name, user_type } = message;
+  const name = user_name ?? user_id;
+  return (
+    <li class={isOwn ? "message own" : "message"} data-testid="message" data-seq={seq}>
+      {!isOwn && <Avatar name={name} type={user_type} />}
+      <div class="message-body">
+        {!isOwn && <span class="message-name">{name}</span>}
+        <div class="bubble">{content}</div>
+        <span class="message-foot">
+          <ClockTime at={timestamp} />
+          {isOwn && <MarkSign mark={mark} />}
+        </span>
+      </div>
+    </li>
+  );
+}
+
+/** A message of our own that has not come back from the server yet. */
+export function Unsent({ entry, session }: { entry: Outgoing; session: Session }) {
+  const texts = useTexts(TEXTS);
+  const { clientId, content, queuedAt, state, error } = entry;
+  const mark: Mark = state === "acked" ? "sent" : state;
+  return (
+    <li class={`message own ${mark}`} data-testid="message">
+      <div class="message-body">
+        <div class="bubble">{content}</div>
+        <span class="message-foot">
+          <ClockTime at={queuedAt} />
+          <MarkSign mark={mark} />
+        </span>
+        {state === "failed" && (
+          <span class="message-failure">
+            {error}
+            <button type="button" onClick={() => session.client?.retry(clientId)}>
+              {texts.retry}
+            </button>
+            <button type="button" onClick={() => session.client?.discard(clientId)}>
+              {texts.discard}
+            </button>
+          </span>
+        )}
+      </div>
+    </li>
+  );
+}
+
+export function NoticeLine({ notice }: { notice: Notice }) {
+  const texts = useTexts(TEXTS);
+  const words = noticeWords(notice, texts);
+  if (!words) return null;
+  return (
+    <li class={`notice ${notice.kind}`} data-testid="notice" data-kind={notice.kind}>
+      {words} <ClockTime at={notice.at} />
+    </li>
+  );
+}
+
+function noticeWords({ kind, userId = "", text, data }: Notice, texts: ChatTexts): string {
+  const say = texts.notices;
+  switch (kind) {
+    case "joined":
+    case "returned":
+      return say[kind](userId);
+    case "left":
+      return say.left(userId, text && (texts.reasons[text] ?? text));
+    case "conversation_assigned":
+      return say.conversation_assigned(data?.agent_name ?? data?.agent_id ?? texts.agent);
+    case "error":
+    case "notification":
+      return text ?? "";
+    default:
+      return say[kind];
+  }
+}
+
+function ClockTime({ at }: { at: string | number }) {
+  const { language } = useLanguage();
+  const moment = new Date(at);
+  return (
+    <time dateTime={moment.toISOString()}>
+      {moment.toLocaleTimeString(language, { timeStyle: "short" })}
+    </time>
+  );
+}

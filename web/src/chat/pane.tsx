@@ -1,0 +1,232 @@
+/**
+ * One side of the test page: its connection, who is here, the messages, the input and, on demand,
+ * the raw frames.
+ */
+import { type ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { isAbandoned, isWaiting } from "../lib/conversation.ts";
+import { CloseCode } from "../lib/frames.ts";
+import type { LinkState } from "../lib/link.ts";
+import { Icon } from "../ui/icons.tsx";
+import { useTexts } from "../ui/language.tsx";
+import { Composer } from "./composer.tsx";
+import { Log } from "./log.tsx";
+import { People } from "./people.tsx";
+import { RawFrames } from "./raw-frames.tsx";
+import type { Seat, Side } from "./saved.ts";
+import { TEXTS } from "./texts.ts";
+import { useRemoteStatus, useSession, type Session } from "./use-session.ts";
+
+export interface PaneProps {
+  side: Side;
+  sessionId: string | null;
+  seat: Seat | null;
+  /** Shown while nobody sits here; `join` takes the seat. */
+  welcome: (join: () => void) => ComponentChildren;
+  /** Whether this side may ask who is in the session before it has joined. */
+  mayWatch?: boolean;
+  watchToken?: string | undefined;
+  /** Changes whenever there is a reason to ask at once. */
+  watchSignal?: number;
+  /** This side has heard that somebody came or went. */
+  onStatus?: () => void;
+  onJoin?: () => void;
+  /** The server does not accept this seat any more. */
+  onSeatLost?: () => void;
+}
+
+export function Pane(props: PaneProps) {
+  const { side, sessionId, seat, welcome, mayWatch = false, onJoin = () => {} } = props;
+  const texts = useTexts(TEXTS);
+  const session = useSession(side, sessionId, seat);
+  const [showsRaw, setShowsRaw] = useState(false);
+  const isAway = session.link.phase === "idle";
+  const watched = useRemoteStatus(mayWatch && isAway ? sessionId : null, props);
+  const status = isAway ? watched : session.conversation.status;
+  const isLive = session.link.phase === "connected" || watched !== null;
+  useSeatLoss(session, props);
+  useEffect(() => props.onStatus?.(), [session.conversation.status]);
+  return (
+    <section class={`card pane pane-${side}`} data-testid={`pane-${side}`} aria-label={texts[side]}>
+      <PaneHead side={side} session={session} showsRaw={showsRaw} onRaw={setShowsRaw} />
+      {sessionId && <People status={status} selfId={seat?.userId} isLive={isLive} />}
+      <Warnings side={side} session={session} isWaiting={isWaiting(status)} />
+      <LinkNotes session={session} />
+      {session.client && seat ? (
+        <>
+          <Log side={side} session={session} />
+          <Composer side={side} session={session} />
+        </>
+      ) : (
+        <div class="pane-welcome">{welcome(onJoin)}</div>
+      )}
+      {session.client && showsRaw && (
+        <RawFrames side={side} frames={session.raw} onClear={session.clearRaw} />
+      )}
+    </section>
+  );
+}
+
+interface PaneHeadProps {
+  side: Side;
+  session: Session;
+  showsRaw: boolean;
+  onRaw: (shows: boolean) => void;
+}
+
+function PaneHead({ side, session, showsRaw, onRaw }: PaneHeadProps) {
+  const texts = useTexts(TEXTS);
+  const { client, link } = session;
+  const isDown = link.phase === "idle" || link.phase === "ended";
+  return (
+    <header class="pane-head">
+      <div class="pane-title">
+        <h2>{texts[side]}</h2>
+        <p class="muted">{side === "customer" ? texts.customerLead : texts.agentLead}</p>
+      </div>
+      <Badge link={link} isStarted={client !== null} />
+      {client && (
+        <div class="pane-actions">
+          <button
+            type="button"
+            class="button small"
+            data-testid="cut"
+            onClick={() => (isDown ? client.connect() : client.disconnect())}
+          >
+            <Icon name={isDown ? "plug" : "unplug"} />
+            {isDown ? texts.restore : texts.cut}
+          </button>
+          <button
+            type="button"
+            class="button small"
+            aria-pressed={showsRaw}
+            data-testid="frames-toggle"
+            onClick={() => onRaw(!showsRaw)}
+          >
+            <Icon name="frames" />
+            {texts.frames}
+          </button>
+        </div>
+      )}
+    </header>
+  );
+}
+
+const BADGE_TONES: Record<LinkState["phase"], string> = {
+  idle: "",
+  connecting: "warn",
+  connected: "good",
+  waiting: "warn",
+  ended: "bad",
+};
+
+function Badge({ link, isStarted }: { link: LinkState; isStarted: boolean }) {
+  const texts = useTexts(TEXTS);
+  const seconds = useCountdown(link.phase === "waiting" ? link.retryAt : null);
+  const words: Record<LinkState["phase"], string> = {
+    idle: isStarted ? texts.disconnected : texts.notStarted,
+    connecting: texts.connecting,
+    connected: texts.connected,
+    waiting: texts.reconnecting,
+    ended: texts.disconnected,
+  };
+  const shown = seconds === null ? words[link.phase] : texts.reconnectingIn(seconds);
+  return (
+    <p class={`tag badge ${BADGE_TONES[link.phase]}`} data-testid="badge" data-phase={link.phase}>
+      <span class="dot" />
+      {/* The count changes every second; only the state itself is worth announcing. */}
+      <span class="visually-hidden" role="status">
+        {words[link.phase]}
+      </span>
+      <span aria-hidden="true">{shown}</span>
+    </p>
+  );
+}
+
+interface WarningsProps {
+  side: Side;
+  session: Session;
+  isWaiting: boolean;
+}
+
+function Warnings({ side, session, isWaiting }: WarningsProps) {
+  const texts = useTexts(TEXTS);
+  if (side === "customer") return <QueueNote session={session} />;
+  const isAlone = session.link.phase === "connected" && isAbandoned(session.conversation);
+  const text = isWaiting ? texts.waiting : isAlone ? texts.abandoned : null;
+  return (
+    <div role="alert" class="pane-note">
+      {text && (
+        <p class="banner warn" data-testid="warning">
+          <Icon name="alert" />
+          {text}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function QueueNote({ session: { conversation, link } }: { session: Session }) {
+  const texts = useTexts(TEXTS);
+  const { status, queue } = conversation;
+  const waits = link.phase === "connected" && isWaiting(status);
+  return (
+    <div role="status" class="pane-note">
+      {waits && (
+        <p class="banner" data-testid="queue">
+          <Icon name="clock" />
+          {queue && queue.position > 0 ? texts.inQueue(queue.position) : texts.agentSoon}
+          {queue?.waitSeconds ? ` ${texts.wait(queue.waitSeconds)}` : ""}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** What there is to say about a connection that is not up. */
+function LinkNotes({ session: { client, link } }: { session: Session }) {
+  const texts = useTexts(TEXTS);
+  if (!client || link.phase === "connected" || link.phase === "connecting") return null;
+  if (link.phase === "idle") {
+    return (
+      <p class="banner pane-note-line" data-testid="cut-note">
+        <Icon name="unplug" />
+        {texts.cutNote}
+      </p>
+    );
+  }
+  if (link.phase === "ended") {
+    return (
+      <p class="banner bad pane-note-line" role="alert" data-testid="ended">
+        <Icon name="alert" />
+        {link.reason || (texts.ended[link.code] ?? texts.endedOther(link.code))}
+      </p>
+    );
+  }
+  return (
+    <p class="banner warn pane-note-line">
+      {link.slow && <span role="status">{texts.slow(link.attempt - 1)}</span>}
+      <button type="button" class="button small" onClick={() => client.connect()}>
+        {texts.tryNow}
+      </button>
+    </p>
+  );
+}
+
+function useSeatLoss({ link }: Session, { onSeatLost }: PaneProps): void {
+  const isLost = link.phase === "ended" && link.code === CloseCode.tokenEnded;
+  useEffect(() => {
+    if (isLost) onSeatLost?.();
+  }, [isLost]);
+}
+
+/** Whole seconds until a moment, counted down; `null` without one. */
+function useCountdown(until: number | null): number | null {
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (until === null) return;
+    const timer = setInterval(() => tick((count) => count + 1), 250);
+    return () => clearInterval(timer);
+  }, [until]);
+  return until === null ? null : Math.max(0, Math.ceil((until - Date.now()) / 1000));
+}

@@ -1,0 +1,84 @@
+/**
+ * What the test page keeps in `sessionStorage`, so that a reload goes on with the same
+ * conversation: the seats (who sits on which side, with which token), and for each seat how far it
+ * has read and what it still has to send.
+ */
+import type { Login } from "../lib/api.ts";
+import type { SavedSession } from "../lib/session.ts";
+import { isUuid } from "../lib/uuid.ts";
+
+export type Side = "customer" | "agent";
+
+/** Who sits on one side, and what lets that user in. */
+export interface Seat {
+  userId: string;
+  token?: string | undefined;
+}
+
+export interface Table {
+  sessionId: string | null;
+  customer: Seat | null;
+  agent: Seat | null;
+  login: Login | null;
+}
+
+/** The progress of one seat in one session. */
+export interface Progress extends SavedSession {
+  sessionId: string;
+  userId: string;
+  deliveredSeq: number;
+  readSeq: number;
+}
+
+export const emptyTable: Table = { sessionId: null, customer: null, agent: null, login: null };
+
+const TABLE_KEY = "switchboard.test";
+const progressKey = (side: Side) => `${TABLE_KEY}.${side}`;
+
+/**
+ * The table of this tab. A session named in the address wins over a different one that was kept;
+ * where sessions are open both seats of it can be taken without more ado.
+ */
+export function loadTable(openSessions: boolean): Table {
+  const kept = read<Table>(TABLE_KEY) ?? emptyTable;
+  const named = new URLSearchParams(location.search).get("session");
+  if (!named || !isUuid(named) || named === kept.sessionId) return kept;
+  return {
+    ...emptyTable,
+    login: kept.login,
+    sessionId: named,
+    customer: openSessions ? { userId: "customer_demo" } : null,
+    agent: openSessions ? { userId: "agent_demo" } : null,
+  };
+}
+
+export function saveTable(table: Table): void {
+  write(TABLE_KEY, table);
+}
+
+/** How far this seat has come in this session; nothing of any other. */
+export function loadProgress(side: Side, sessionId: string, seat: Seat): Progress | undefined {
+  const kept = read<Progress>(progressKey(side));
+  const isSame = kept?.sessionId === sessionId && kept.userId === seat.userId;
+  return isSame ? kept : undefined;
+}
+
+export function saveProgress(side: Side, progress: Progress): void {
+  write(progressKey(side), progress);
+}
+
+function read<T>(key: string): T | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? "null") as T | null;
+  } catch {
+    return null; // storage is switched off, or somebody else wrote there
+  }
+}
+
+function write(key: string, value: unknown): void {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Without storage everything works except the reload.
+  }
+}

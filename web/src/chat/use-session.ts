@@ -1,0 +1,160 @@
+/** Joins a `SessionClient` to a pane: its life follows the seat, its words become state. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { api, ApiError } from "../lib/api.ts";
+import { emptyConversation, fold, withoutTyping, type Conversation } from "../lib/conversation.ts";
+import { CloseCode, type ConnectionStatus } from "../lib/frames.ts";
+import type { LinkState, Refusal } from "../lib/link.ts";
+import type { Outgoing } from "../lib/outbox.ts";
+import { SessionClient, type FrameRecord, type SavedSession } from "../lib/session.ts";
+import { loadProgress, saveProgress, type Progress, type Seat, type Side } from "./saved.ts";
+
+/** How many raw frames are kept. */
+export const RAW_FRAMES_MAX = 200;
+
+/** An indicator that nobody renews has ended, even if its end was never heard. */
+const TYPING_MS_MAX = 5000;
+
+/** How often a side that is not connected asks who is there. */
+const STATUS_INTERVAL_MS = 5000;
+
+export interface Session {
+  client: SessionClient | null;
+  link: LinkState;
+  conversation: Conversation;
+  outbox: readonly Outgoing[];
+  raw: readonly FrameRecord[];
+  clearRaw: () => void;
+}
+
+export function useSession(side: Side, sessionId: string | null, seat: Seat | null): Session {
+  const [link, setLink] = useState<LinkState>({ phase: "idle" });
+  const [conversation, setConversation] = useState(emptyConversation);
+  const [outbox, setOutbox] = useState<readonly Outgoing[]>([]);
+  const [raw, setRaw] = useState<readonly FrameRecord[]>([]);
+  const client = useMemo(
+    () => (sessionId && seat ? newClient(side, sessionId, seat) : null),
+    [side, sessionId, seat?.userId, seat?.token],
+  );
+
+  useEffect(() => {
+    const { deliveredSeq = 0, readSeq = 0 } = (client && progressOf(side, client)) ?? {};
+    setConversation({ ...emptyConversation, deliveredSeq, readSeq });
+    setOutbox(client?.outbox ?? []);
+    setRaw([]);
+    setLink({ phase: "idle" });
+    if (!client) return;
+    client.on("link", (state) => {
+      setLink(state);
+      if (state.phase !== "connected") setConversation(withoutTyping);
+    });
+    client.on("frame", (frame) =>
+      setConversation((state) => fold(state, frame, client.options.userId)),
+    );
+    client.on("outbox", setOutbox);
+    client.on("raw", (record) => setRaw((kept) => [...kept, record].slice(-RAW_FRAMES_MAX)));
+    client.connect();
+    return () => client.disconnect();
+  }, [client, side]);
+
+  useProgress(side, client, conversation);
+  useTypingEnd(conversation, setConversation);
+  useProbeOnReturn(client);
+  return { client, link, conversation, outbox, raw, clearRaw: () => setRaw([]) };
+}
+
+interface Watch {
+  watchToken?: string | undefined;
+  watchSignal?: number;
+}
+
+/** Who is in a session, asked over REST by a side that has no connection of its own. */
+export function useRemoteStatus(
+  sessionId: string | null,
+  { watchToken, watchSignal }: Watch,
+): ConnectionStatus | null {
+  const [status, setStatus] = useState<ConnectionStatus | null>(null);
+  useEffect(() => setStatus(null), [sessionId]);
+  useEffect(() => {
+    if (!sessionId) return;
+    let isCurrent = true;
+    const tell = (answer: ConnectionStatus | null) => {
+      if (isCurrent) setStatus(answer);
+    };
+    const ask = () => {
+      if (document.hidden) return;
+      api.connectionStatus(sessionId, watchToken).then(tell, () => tell(null));
+    };
+    ask();
+    const timer = setInterval(ask, STATUS_INTERVAL_MS);
+    return () => {
+      isCurrent = false;
+      clearInterval(timer);
+    };
+  }, [sessionId, watchToken, watchSignal]);
+  return status;
+}
+
+function newClient(side: Side, sessionId: string, seat: Seat): SessionClient {
+  return new SessionClient({
+    baseUrl: location.origin.replace(/^http/, "ws"),
+    sessionId,
+    userId: seat.userId,
+    userType: side,
+    token: seat.token,
+    saved: loadProgress(side, sessionId, seat),
+    diagnose: () => diagnose(sessionId, seat.token),
+  });
+}
+
+/** Browsers hide why an upgrade was refused; the same rights are asked of a plain request. */
+async function diagnose(sessionId: string, token: string | undefined): Promise<Refusal | null> {
+  try {
+    await api.connectionStatus(sessionId, token);
+    return null;
+  } catch (error) {
+    const { status, message } = error as ApiError;
+    if (status === 401) return { code: CloseCode.tokenEnded, reason: message };
+    if (status === 403) return { code: CloseCode.forbidden, reason: message };
+    if (status === 404) return { code: CloseCode.noSuchSession, reason: message };
+    return null;
+  }
+}
+
+function progressOf(side: Side, { options }: SessionClient): Progress | undefined {
+  return loadProgress(side, options.sessionId, options);
+}
+
+function useProgress(side: Side, client: SessionClient | null, conversation: Conversation): void {
+  const { deliveredSeq, readSeq } = conversation;
+  useEffect(() => {
+    if (!client) return;
+    const { sessionId, userId } = client.options;
+    const save = (saved: SavedSession) =>
+      saveProgress(side, { ...saved, sessionId, userId, deliveredSeq, readSeq });
+    save(client.saved);
+    return client.on("saved", save);
+  }, [side, client, deliveredSeq, readSeq]);
+}
+
+function useTypingEnd(
+  { typing }: Conversation,
+  setConversation: (change: (state: Conversation) => Conversation) => void,
+): void {
+  useEffect(() => {
+    if (typing.length === 0) return;
+    const timer = setTimeout(() => setConversation(withoutTyping), TYPING_MS_MAX);
+    return () => clearTimeout(timer);
+  }, [typing]);
+}
+
+/** A machine that slept may hold a connection that is long dead. */
+function useProbeOnReturn(client: SessionClient | null): void {
+  useEffect(() => {
+    if (!client) return;
+    const onVisible = () => {
+      if (!document.hidden) client.probe();
+    };
+    document.addEventListener("visibilitychange", onVisible);
+    return () => document.removeEventListener("visibilitychange", onVisible);
+  }, [client]);
+}

@@ -1,0 +1,19 @@
+/** A small typed event emitter. */
+
+export class Emitter<Events extends object> {
+  #listeners = new Map<keyof Events, Set<(value: never) => void>>();
+
+  /** Calls `listener` on every `type`; the returned function ends that. */
+  on<T extends keyof Events>(type: T, listener: (value: Events[T]) => void): () => void {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  protected emit<T extends keyof Events>(type: T, value: Events[T]): void {
+    for (const listener of this.#listeners.get(type) ?? []) {
+      (listener as (value: Events[T]) => void)(value);
+    }
+  }
+}

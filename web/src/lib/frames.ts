@@ -1,0 +1,197 @@
+/**
+ * The words of the session dialect: every frame a client may send or receive on
+ * `/ws/{session_id}/{user_id}/{user_type}`, and the close codes with their meaning.
+ *
+ * Types and constants only. A new frame is one more member of the union it belongs to; readers
+ * ignore types they do not know.
+ */
+
+/** Who a connection speaks for. Admins observe. */
+export type UserType = "customer" | "agent" | "admin";
+
+/** Who wrote a message; programs write too. */
+export type SenderType = UserType | "bot" | "service";
+
+/** One user of the session, however many connections it holds. */
+export interface ConnectedUser {
+  user_id: string;
+  user_type: UserType;
+  user_name?: string;
+  /** RFC 3339, UTC, in seconds. */
+  joined_at: string;
+}
+
+/** Who is in the session now. Admins are listed but counted in neither total. */
+export interface ConnectionStatus {
+  users: Record<string, ConnectedUser>;
+  customer_connected: boolean;
+  agent_connected: boolean;
+  total_customer: number;
+  total_agent: number;
+}
+
+/** A stored message. `seq` counts 1, 2, 3 within the session, without holes. */
+export interface MessageData {
+  session_id: string;
+  id: string;
+  seq: number;
+  client_id?: string;
+  user_id: string;
+  user_name?: string;
+  user_type: SenderType;
+  content: string;
+  timestamp: string;
+}
+
+export interface EstablishedData {
+  session_id: string;
+  user_id: string;
+  user_type: UserType;
+  connection_id: string;
+  cursor?: string;
+  server_time: string;
+  /** Seconds between two signs of life of a client. */
+  heartbeat_interval: number;
+}
+
+export interface StatusUpdateData {
+  session_id: string;
+  connection_status: ConnectionStatus;
+  timestamp: string;
+  event_type?: "user_connected" | "user_disconnected";
+  event_user_id?: string;
+  disconnect_reason?: string;
+  reconnected?: boolean;
+  away_ms?: number;
+}
+
+export interface AckData {
+  client_id?: string;
+  success: boolean;
+  id?: string;
+  seq?: number;
+  timestamp?: string;
+  code?: string;
+  error?: string;
+  /** Seconds until the same message may be sent again. */
+  retry_after?: number;
+}
+
+/** Cumulative: everything up to `seq` has this status for `user_id`. */
+export interface ReceiptData {
+  session_id: string;
+  seq: number;
+  user_id: string;
+  status: "delivered" | "read";
+  timestamp: string;
+}
+
+export interface HistoryData {
+  /** Ascending by `seq`. */
+  messages: MessageData[];
+  has_more: boolean;
+}
+
+export interface TypingData {
+  session_id: string;
+  user_id: string;
+  user_name?: string;
+  user_type: SenderType;
+  is_typing: boolean;
+}
+
+/** What happened to the session's routing; the fields depend on the type of the frame. */
+export interface LifecycleData {
+  session_id?: string;
+  position?: number;
+  estimated_wait_seconds?: number;
+  agent_id?: string;
+  agent_name?: string;
+  to_agent_id?: string;
+  to_department_id?: string;
+  waited_seconds?: number;
+  reason?: string;
+  by?: string;
+}
+
+export type LifecycleType =
+  | "conversation_assigned"
+  | "conversation_queued"
+  | "conversation_transferred"
+  | "conversation_escalated"
+  | "conversation_closed"
+  | "conversation_reopened"
+  | "conversation_handoff";
+
+export type ServerFrame =
+  | { type: "connection_established"; data: EstablishedData }
+  | { type: "connection_status_update"; data: StatusUpdateData }
+  | { type: "message"; data: MessageData }
+  | { type: "ack"; data: AckData }
+  | { type: "message_status"; data: ReceiptData }
+  | { type: "history"; data: HistoryData }
+  | { type: "typing_indicator"; data: TypingData }
+  | { type: LifecycleType; data: LifecycleData }
+  | { type: "notification"; data: Record<string, unknown> }
+  | { type: "resync"; data: { reason?: string } }
+  | { type: "pong"; data: { timestamp?: string } }
+  | { type: "authenticated"; data: { expires_at: string } }
+  | { type: "error"; data: { code: string; message: string; retry_after?: number } };
+
+export type ClientFrame =
+  | { type: "message"; data: { content: string; client_id: string } }
+  | { type: "typing_indicator"; data: { is_typing: boolean } }
+  | { type: "read"; data: { seq: number } }
+  | { type: "history"; data: HistoryRequest }
+  | { type: "authenticate"; data: { token: string } }
+  | { type: "close" }
+  | { type: "ping" };
+
+export interface HistoryRequest {
+  before?: number;
+  after?: number;
+  limit?: number;
+}
+
+/** Ends of a connection, as the server names them. */
+export const CloseCode = {
+  normal: 1000,
+  goingAway: 1001,
+  tokenEnded: 4001,
+  forbidden: 4003,
+  noSuchSession: 4004,
+  slowConsumer: 4008,
+  heartbeatTimeout: 4009,
+  kicked: 4010,
+  rateLimited: 4029,
+  tooManyConnections: 4030,
+} as const;
+
+/** After these a new attempt would end the same way, so none is made by itself. */
+const FINAL_CODES: ReadonlySet<number> = new Set([
+  CloseCode.normal,
+  CloseCode.tokenEnded,
+  CloseCode.forbidden,
+  CloseCode.noSuchSession,
+  CloseCode.kicked,
+]);
+
+/** Whether a close with this code ends the session for good. */
+export function isFinal(code: number): boolean {
+  return FINAL_CODES.has(code);
+}
+
+/** Reads one text message; `null` for anything that is no frame. */
+export function parseFrame(text: string): ServerFrame | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (typeof value !== "object" || value === null) return null;
+  const { type, data } = value as { type?: unknown; data?: unknown };
+  if (typeof type !== "string") return null;
+  const body = typeof data === "object" && data !== null ? data : {};
+  return { type, data: body } as ServerFrame;
+}
