@@ -5,8 +5,24 @@ use std::fs;
 use std::path::Path;
 
 use switchboard::config::Config;
+use switchboard::http::openapi;
 use switchboard::model::{CloseReason, Error, Event};
 use switchboard::telemetry;
+
+/// Every block of JSON in a page that people write.
+#[test]
+fn every_example_is_json() {
+    for page in ["docs/protocols/session.md", "docs/rest.md"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+        let mut blocks = text.split("```json").skip(1);
+        assert!(blocks.clone().count() > 0, "{page} has none");
+        let bad = blocks.find(|block| {
+            let body = block.split_once('\n').and_then(|(_, rest)| rest.split_once("```"));
+            body.is_none_or(|(json, _)| serde_json::from_str::<serde_json::Value>(json).is_err())
+        });
+        assert_eq!(bad, None, "{page}");
+    }
+}
 
 #[test]
 fn the_generated_references_are_fresh() {
@@ -18,6 +34,7 @@ fn the_generated_references_are_fresh() {
         ("reference/events.md", marked(&events())),
         ("reference/close-codes.md", marked(&close_codes())),
         ("reference/metrics.md", marked(&metrics())),
+        ("reference/openapi.json", openapi()),
         ("errors.md", marked(&errors())),
     ] {
         let path = root.join(name);
@@ -37,6 +54,10 @@ fn the_generated_references_are_fresh() {
 
 fn marked(page: &str) -> String {
     format!("<!-- Written by `make docs` from the code; a change here is lost. -->\n\n{page}")
+}
+
+fn openapi() -> String {
+    openapi::document().to_pretty_json().unwrap_or_default() + "\n"
 }
 
 fn events() -> String {
@@ -97,8 +118,8 @@ fn errors() -> String {
     }
     text += "\nMore fields: `invalid` names the fields in `fields` (`{\"content\": \"is empty\"}`); \
              `conflict` over an assignment says in `data` who was first (`{\"agent_id\", \
-             \"name\"}`); 429 and 503 come with `Retry-After` in seconds, on an open socket with \
-             `retry_after`; 401 with `WWW-Authenticate: Bearer`. `internal` shows nothing but an \
+             \"name\"}`); 429 and 503 come with `Retry-After` in seconds, `rate_limited` on an \
+             open socket with `retry_after`; 401 with `WWW-Authenticate: Bearer`. `internal` shows nothing but an \
              id, which is also in the server's log.\n";
     text
 }
