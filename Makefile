@@ -49,9 +49,11 @@ bench: web ## measure the release build; the figures go to bench-results.json
 docs: ## write the generated references anew
 	@UPDATE_DOCS=1 $(STEP) "references" cargo test --locked --test docs
 
-fuzz: ## feed the frame codec garbage for FUZZ_SECONDS (wants nightly Rust and cargo-fuzz)
+fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and cargo-fuzz)
 	@test -d fuzz || { echo "make fuzz: there is no fuzz target yet" >&2; exit 1; }
-	@$(STEP) "fuzz" cargo +nightly fuzz run session_codec -- -max_total_time=$(FUZZ_SECONDS)
+	@for target in $$(cargo +nightly fuzz list); do \
+		$(STEP) "fuzz: $$target" cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
