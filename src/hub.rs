@@ -6,7 +6,7 @@
 //! cost one encoding per dialect.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -21,7 +21,8 @@ pub struct Hub {
     topics: Arc<Mutex<HashMap<Topic, Listeners>>>,
 }
 
-type Listeners = BTreeMap<ConnId, Arc<Outbox>>;
+/// Most topics have two or three listeners, and all are told together; a list does both best.
+type Listeners = Vec<(ConnId, Arc<Outbox>)>;
 
 /// How a publication was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,15 +84,17 @@ enum Offer {
 // === impl Hub ===
 
 impl Hub {
-    /// Adds a connection to a topic.
+    /// Adds a connection to a topic it does not listen to yet.
     pub fn subscribe(&self, topic: Topic, conn: ConnId, outbox: Arc<Outbox>) {
-        self.lock().entry(topic).or_default().insert(conn, outbox);
+        let mut topics = self.lock();
+        let listeners = topics.entry(topic).or_insert_with(|| Vec::with_capacity(2));
+        listeners.push((conn, outbox));
     }
 
     /// Removes a connection from a topic.
     pub fn unsubscribe(&self, topic: &Topic, conn: ConnId) {
         if let Entry::Occupied(mut listeners) = self.lock().entry(topic.clone()) {
-            listeners.get_mut().remove(&conn);
+            listeners.get_mut().retain(|(c, _)| *c != conn);
             if listeners.get().is_empty() {
                 listeners.remove();
             }
@@ -107,12 +110,13 @@ impl Hub {
         let mut heard = publication.envelope.topics().filter_map(|topic| topics.get(&topic));
         let Some(first) = heard.next() else { return Reach::default() };
         let mut reach = Reach::default();
-        first.values().for_each(|outbox| reach.count(outbox.offer(publication)));
+        first.iter().for_each(|(_, outbox)| reach.count(outbox.offer(publication)));
         // Only a connection in more than one of the topics could hear it twice.
-        let mut told: HashSet<ConnId> = HashSet::new();
+        let mut told: Option<HashSet<ConnId>> = None;
         for listeners in heard {
+            let told = told.get_or_insert_with(|| first.iter().map(|(conn, _)| *conn).collect());
             for (conn, outbox) in listeners {
-                if !first.contains_key(conn) && told.insert(*conn) {
+                if told.insert(*conn) {
                     reach.count(outbox.offer(publication));
                 }
             }

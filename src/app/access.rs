@@ -79,6 +79,10 @@ impl Seats {
 }
 
 impl Seats {
+    pub(super) fn taken(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).users.values().sum()
+    }
+
     pub(super) fn in_conversation(&self, tenant: &TenantId, id: ConversationId) -> usize {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.conversations.get(&(tenant.clone(), id)).copied().unwrap_or(0)

@@ -223,6 +223,11 @@ impl App {
         self.0.seats.in_conversation(tenant, id)
     }
 
+    /// How many connections are open, in all conversations.
+    pub fn open_connections(&self) -> usize {
+        self.0.seats.taken()
+    }
+
     /// Who is connected, for somebody who is in.
     ///
     /// # Errors
@@ -290,6 +295,26 @@ impl App {
             Err(Error::NotFound(_)) => Ok(None),
             Err(err) => Err(err),
         }
+    }
+
+    /// The conversation that goes by a name: its own id, or one another system gave it.
+    ///
+    /// # Errors
+    /// 404 for a name nobody knows. Whether the conversation may be seen is not asked here.
+    pub async fn conversation_named(
+        &self,
+        tenant: &TenantId,
+        name: &ExternalId,
+    ) -> Result<ConversationId, Error> {
+        // Ids come first: whoever names its conversation like another one must not step into
+        // that one's place.
+        if let Some(id) = ConversationId::parse(name.as_str())
+            && self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?.is_some()
+        {
+            return Ok(id);
+        }
+        let found = self.log.conversation_by_external_id(tenant, name).await;
+        found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))
     }
 
     /// A page of conversations that `who` may see, newest first, each with who is connected.

@@ -1,31 +1,124 @@
-//! HTTP: the listeners and what they serve.
+//! HTTP: the listeners, and REST with a file per resource (contract 8). A handler reads, calls a
+//! verb of `app`, and writes; every rule is in `app`.
+//!
+//! To add an endpoint: its handler with `#[utoipa::path]` in the file of its resource, a line in
+//! `identified` or `anonymous`, and a row in `tests/described.rs`.
 
+mod answer;
+mod audit;
+mod auth;
+mod caller;
+mod cookies;
+mod health;
+mod keys;
 pub mod listen;
+mod messages;
+pub mod openapi;
+mod outer;
 pub mod pages;
+mod sessions;
+mod status;
+#[cfg(test)]
+mod tests;
 pub mod tls;
+mod work;
 
-/// tmp
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::door::Origins;
+
+pub use outer::outer;
+
+/// What the routes need. Cheap to clone.
 #[derive(Clone)]
 pub struct Parts {
-    /// a
-    pub app: crate::app::App,
-    /// b
-    pub origins: crate::door::Origins,
-    /// c
+    /// The verbs.
+    pub app: App,
+    /// The origins whose pages may come in.
+    pub origins: Origins,
+    /// What `/ready` says.
     pub readiness: Readiness,
 }
-/// tmp
-#[derive(Clone, Default)]
-pub struct Readiness;
+
+impl Parts {
+    /// How many entries a page has of which `asked` are asked for.
+    fn page_of(&self, asked: Option<u64>) -> usize {
+        let limits = &self.app.config.limits;
+        let asked = asked.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        asked.unwrap_or(limits.history_page).clamp(1, limits.history_page_max)
+    }
+}
+
+/// Whether the server wants new clients. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness {
+    is_draining: Arc<AtomicBool>,
+}
+
 impl Readiness {
-    /// x
-    pub fn set_draining(&self) {}
+    /// From now on no new clients are wanted.
+    pub fn set_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new clients are welcome.
+    pub fn is_ready(&self) -> bool {
+        !self.is_draining.load(Ordering::Relaxed)
+    }
 }
-/// tmp
-pub fn router(_p: Parts) -> axum::Router {
-    pages::router()
+
+/// Every route but the sockets', without the outer layers.
+pub fn router(parts: Parts) -> Router {
+    let (identified, _) = identified().split_for_parts();
+    let (anonymous, _) = anonymous().split_for_parts();
+    let (operations, _) = operations().split_for_parts();
+    identified
+        .route_layer(from_fn_with_state(parts.clone(), caller::identify))
+        .merge(anonymous.route_layer(from_fn_with_state(parts.clone(), caller::count)))
+        .merge(operations)
+        .merge(pages::router())
+        .with_state(parts)
 }
-/// tmp
-pub fn outer(r: axum::Router, _p: &Parts) -> axum::Router {
-    r
+
+/// What is asked by somebody, and counted as its.
+fn identified() -> OpenApiRouter<Parts> {
+    OpenApiRouter::default()
+        .routes(routes!(status::connection_status))
+        .routes(routes!(status::flight_recorder))
+        .routes(routes!(sessions::list))
+        .routes(routes!(work::assign))
+        .routes(routes!(work::transfer))
+        .routes(routes!(work::close))
+        .routes(routes!(work::reopen))
+        .routes(routes!(work::rate))
+        .routes(routes!(messages::list, messages::send))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(audit::list))
+}
+
+/// What is asked by nobody yet, and counted as its address's.
+fn anonymous() -> OpenApiRouter<Parts> {
+    OpenApiRouter::default()
+        .routes(routes!(sessions::start))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
+        .routes(routes!(health::about))
+}
+
+/// What is not counted: for machines that watch the server, and the description of it all.
+fn operations() -> OpenApiRouter<Parts> {
+    OpenApiRouter::default()
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(openapi::show))
 }

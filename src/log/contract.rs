@@ -292,6 +292,25 @@ async fn lists_and_queues_tell_what_was_committed(log: &dyn Log) {
     assert_eq!(log.assigned_count(&of, &user("ana")).await.unwrap(), 1);
     let queue = log.queue(&of, None, Moment(i64::MAX)).await.unwrap();
     assert!(queue.ahead == 2 && queue.recent_wait_ms.is_some(), "{queue:?}");
+    let back = Event::Transferred(crate::model::Transferred {
+        session_id: ids[0],
+        from_agent_id: Some(user("ana")),
+        to_agent_id: None,
+        to_agent_name: None,
+        to_department_id: None,
+        note: None,
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    commit(log, &of, back).await;
+    let queued = crate::model::Queued {
+        session_id: ids[0],
+        position: 3,
+        estimated_wait_seconds: 0,
+        department_id: None,
+    };
+    commit(log, &of, Event::Queued(queued)).await;
+    let queue = log.queue(&of, None, Moment(i64::MAX)).await.unwrap();
+    assert_eq!(queue, QueueFigures { ahead: 3, recent_wait_ms: None }, "an unfinished wait");
 }
 
 async fn nothing_is_visible_to_another_tenant(log: &dyn Log) {

@@ -349,8 +349,11 @@ impl Log for Memory {
             let waits = |c: &&Arc<Conversation>| {
                 c.status == Status::Waiting && c.queued_at.is_some_and(|q| q < queued_before)
             };
-            let mut served: Vec<_> =
-                ours().filter_map(|c| Some((c.assigned_at?, c.queued_at?))).collect();
+            // Back in a queue, it has been assigned before it was queued; that was no wait.
+            let mut served: Vec<_> = ours()
+                .filter_map(|c| Some((c.assigned_at?, c.queued_at?)))
+                .filter(|(assigned, queued)| assigned >= queued)
+                .collect();
             served.sort();
             let recent: Vec<u64> =
                 served.iter().rev().take(20).map(|(a, q)| a.ms_since(*q)).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConversationId, TenantId, UserId};
+use super::{ConversationId, TenantId};
 
 /// An address connections subscribe to.
 ///
@@ -11,8 +11,6 @@ use super::{ConversationId, TenantId, UserId};
 pub enum Topic {
     /// The consoles of a tenant.
     Tenant(TenantId),
-    /// Every connection of one user.
-    User(TenantId, UserId),
     /// The participants of one conversation.
     Conversation(TenantId, ConversationId),
 }

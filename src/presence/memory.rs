@@ -1,6 +1,6 @@
 //! Presence of one node, in its memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -15,7 +15,9 @@ pub(super) struct Memory(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    places: HashMap<(TenantId, Place), BTreeMap<UserId, Stay>>,
+    /// One map for all, so that a conversation of two costs two entries and no map of its own;
+    /// who is in a place stands side by side in it.
+    stays: BTreeMap<Key, Stay>,
     departures: Departures,
 }
 
@@ -23,7 +25,7 @@ struct State {
 struct Stay {
     role: Role,
     joined_at: Moment,
-    connections: BTreeSet<ConnId>,
+    connections: Vec<ConnId>,
 }
 
 /// Who left within the last [`RECONNECT_WINDOW`].
@@ -34,7 +36,8 @@ struct Departures {
     order: VecDeque<(Instant, Key)>,
 }
 
-type Key = (TenantId, Place, UserId);
+/// `None` sorts before every user, and so begins a place.
+type Key = (TenantId, Place, Option<UserId>);
 
 impl Departures {
     fn note(&mut self, key: Key) {
@@ -72,18 +75,20 @@ impl Memory {
 impl Presence for Memory {
     async fn enter(&self, of: &TenantId, place: Place, entry: Entry) -> Result<Entered, Error> {
         let mut state = self.lock();
-        let users = state.places.entry((of.clone(), place)).or_default();
-        if let Some(stay) = users.get_mut(&entry.user) {
+        let key = (of.clone(), place, Some(entry.user));
+        if let Some(stay) = state.stays.get_mut(&key) {
             if stay.role != entry.role {
                 return Ok(Entered::WithRole(stay.role));
             }
-            stay.connections.insert(entry.conn);
+            if !stay.connections.contains(&entry.conn) {
+                stay.connections.push(entry.conn);
+            }
             return Ok(Entered::Another);
         }
         let joined_at = Moment::now();
-        let connections = BTreeSet::from([entry.conn]);
-        users.insert(entry.user.clone(), Stay { role: entry.role, joined_at, connections });
-        let away_ms = state.departures.take(&(of.clone(), place, entry.user));
+        let away_ms = state.departures.take(&key);
+        let connections = vec![entry.conn];
+        state.stays.insert(key, Stay { role: entry.role, joined_at, connections });
         Ok(Entered::First { joined_at, away_ms })
     }
 
@@ -95,40 +100,40 @@ impl Presence for Memory {
         conn: ConnId,
     ) -> Result<Left, Error> {
         let mut state = self.lock();
-        let at = (of.clone(), place);
-        let Some(users) = state.places.get_mut(&at) else { return Ok(Left::NotLast) };
-        let Some(stay) = users.get_mut(user) else { return Ok(Left::NotLast) };
-        if !stay.connections.remove(&conn) || !stay.connections.is_empty() {
+        let key = (of.clone(), place, Some(user.clone()));
+        let Some(stay) = state.stays.get_mut(&key) else { return Ok(Left::NotLast) };
+        let before = stay.connections.len();
+        stay.connections.retain(|c| *c != conn);
+        if stay.connections.len() == before || !stay.connections.is_empty() {
             return Ok(Left::NotLast);
         }
-        users.remove(user);
-        if users.is_empty() {
-            state.places.remove(&at);
-        }
-        state.departures.note((at.0, place, user.clone()));
+        state.stays.remove(&key);
+        state.departures.note(key);
         Ok(Left::Last)
     }
 
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error> {
         let state = self.lock();
-        let users = state.places.get(&(of.clone(), place)).into_iter().flatten();
-        Ok(users
-            .map(|(user, stay)| Member {
-                user_id: user.clone(),
-                user_type: stay.role,
-                joined_at: stay.joined_at,
-            })
-            .collect())
+        let stays = state.stays.range((of.clone(), place, None)..);
+        let here = stays.take_while(|((t, p, _), _)| t == of && *p == place);
+        let members = here.filter_map(|((_, _, user), stay)| {
+            let (user_type, joined_at) = (stay.role, stay.joined_at);
+            user.clone().map(|user_id| Member { user_id, user_type, joined_at })
+        });
+        Ok(members.collect())
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
         let state = self.lock();
         let mut counts = Counts::default();
-        for ((_, place), users) in &state.places {
+        let mut last = None;
+        for (tenant, place, _) in state.stays.keys() {
+            let is_another = last != Some((tenant, place));
             match place {
-                Place::Tenant => counts.users += users.len(),
-                Place::Conversation(_) => counts.conversations += 1,
+                Place::Tenant => counts.users += 1,
+                Place::Conversation(_) => counts.conversations += usize::from(is_another),
             }
+            last = Some((tenant, place));
         }
         Ok(counts)
     }

@@ -38,14 +38,18 @@ pub(super) struct Opened<C: Codec> {
 }
 
 /// Serves a connection to its end, and takes it out of everything it was in.
-pub(super) async fn run<C: Codec>(opened: Opened<C>, socket: Socket) {
+pub(super) fn run<C: Codec>(
+    opened: Opened<C>,
+    socket: Socket,
+) -> impl Future<Output = ()> + Send + use<C> {
     let Opened { app, registry, codec, conn, conversation, after } = opened;
     let registered =
         registry.register(conn.id, C::DIALECT, &conn.who, conversation, conn.outbox.clone());
     app.metrics.opened(C::DIALECT);
     let feed = Feed::Starting { after };
     let pending = FuturesOrdered::new();
-    let mut serving = Serving {
+    // In a box, as are the steps below that are rare: an idle connection pays for its loop alone.
+    let mut serving = Box::new(Serving {
         app,
         registry,
         registered,
@@ -56,10 +60,12 @@ pub(super) async fn run<C: Codec>(opened: Opened<C>, socket: Socket) {
         feed,
         pending,
         is_present: false,
-    };
-    // A panic ends this connection, not the process, and leaves no ghost behind.
-    let served = AssertUnwindSafe(serving.serve()).catch_unwind().await;
-    serving.exit(served.unwrap_or(CloseReason::Internal)).await;
+    });
+    async move {
+        // A panic ends this connection, not the process, and leaves no ghost behind.
+        let served = AssertUnwindSafe(serving.serve()).catch_unwind().await;
+        Box::pin(serving.exit(served.unwrap_or(CloseReason::Internal))).await;
+    }
 }
 
 /// Where what is told comes from.
@@ -107,15 +113,14 @@ impl<C: Codec> Serving<C> {
     }
 
     async fn try_serve(&mut self) -> Result<std::convert::Infallible, CloseReason> {
-        self.begin().await?;
+        Box::pin(self.begin()).await?;
         let mut batch = VecDeque::new();
         loop {
             match self.wake(&mut batch).await {
-                Woken::Incoming(incoming) => self.take_in(incoming).await?,
-                Woken::Answer(tag, result) => self.answer(tag, result).await?,
-                Woken::Replay(read) => {
-                    self.replay(read.map_err(|_| CloseReason::Internal)?).await?
-                }
+                Woken::Incoming(Incoming::Alive) => self.registry.seen(&self.registered),
+                Woken::Incoming(incoming) => Box::pin(self.take_in(incoming)).await?,
+                Woken::Answer(tag, result) => Box::pin(self.answer(tag, result)).await?,
+                Woken::Replay(read) => Box::pin(self.replay(read)).await?,
                 Woken::Told(Todo::Write) => self.tell(&mut batch).await?,
                 Woken::Told(Todo::Ping) => self.socket.ping().await?,
                 Woken::Told(Todo::Close(reason)) => return Err(reason),
@@ -154,18 +159,12 @@ impl<C: Codec> Serving<C> {
         Ok(())
     }
 
-    fn topics(&self) -> [Topic; 2] {
-        let who = &self.conn.who;
-        [
-            Topic::Conversation(who.tenant.clone(), self.conversation),
-            Topic::User(who.tenant.clone(), who.user.clone()),
-        ]
+    fn topic(&self) -> Topic {
+        Topic::Conversation(self.conn.who.tenant.clone(), self.conversation)
     }
 
     fn listen(&self) {
-        for topic in self.topics() {
-            self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
-        }
+        self.app.hub.subscribe(self.topic(), self.conn.id, self.conn.outbox.clone());
     }
 
     async fn wake(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Woken<C::Tag> {
@@ -175,11 +174,12 @@ impl<C: Codec> Serving<C> {
             Feed::Log { after, .. } => Some(after),
             Feed::Starting { .. } | Feed::Live { .. } => None,
         };
+        let missed = replay_after.map(|after| {
+            Box::pin(self.app.missed(&self.conn.who.tenant, self.conversation, after))
+        });
         let missed = async {
-            match replay_after {
-                Some(after) => {
-                    self.app.missed(&self.conn.who.tenant, self.conversation, after).await
-                }
+            match missed {
+                Some(missed) => missed.await,
                 None => std::future::pending().await,
             }
         };
@@ -201,10 +201,7 @@ impl<C: Codec> Serving<C> {
     async fn take_in(&mut self, incoming: Incoming) -> Result<(), CloseReason> {
         let text = match incoming {
             Incoming::Text(text) => text,
-            Incoming::Alive => {
-                self.registry.seen(&self.registered);
-                return Ok(());
-            }
+            Incoming::Alive => return Ok(()),
             Incoming::End(reason) => return Err(reason),
         };
         self.registry.seen(&self.registered);
@@ -255,7 +252,8 @@ impl<C: Codec> Serving<C> {
     }
 
     /// Writes a stretch of the log; at its end, goes live.
-    async fn replay(&mut self, (events, read_to, is_end): Replayed) -> Result<(), CloseReason> {
+    async fn replay(&mut self, read: Result<Replayed, Error>) -> Result<(), CloseReason> {
+        let (events, read_to, is_end) = read.map_err(|_| CloseReason::Internal)?;
         for group in events.chunks(REPLAY_WRITE_EVENTS) {
             let frames = group.iter().filter_map(|e| C::encode(e)).collect();
             // The reader sets the pace; taking something is a sign of life.
@@ -356,12 +354,18 @@ impl<C: Codec> Serving<C> {
     }
 
     /// The one exit: out of the hub, out of presence, out of the registry, and then goodbye.
-    async fn exit(self, reason: CloseReason) {
-        let topics = self.topics();
-        let Serving { app, registered, mut conn, conversation, socket, mut pending, .. } = self;
-        for topic in topics {
-            app.hub.unsubscribe(&topic, conn.id);
-        }
+    async fn exit(self: Box<Self>, reason: CloseReason) {
+        self.app.hub.unsubscribe(&self.topic(), self.conn.id);
+        let Serving {
+            app,
+            registered,
+            mut conn,
+            conversation,
+            socket,
+            mut pending,
+            is_present,
+            ..
+        } = *self;
         let (user, role, tenant) =
             (conn.who.user.clone(), conn.who.user_type, conn.who.tenant.clone());
         tracing::info!(
@@ -376,7 +380,7 @@ impl<C: Codec> Serving<C> {
              Remaining connections: {}",
             app.connections_in(&tenant, conversation)
         );
-        if self.is_present {
+        if is_present {
             app.leave(&conn, conversation, reason.disconnect_reason()).await;
         }
         app.metrics.closed(C::DIALECT, reason);

@@ -94,7 +94,7 @@ statements! {
         WHERE tenant = ?1 AND department IS ?2 AND status = 'waiting' AND queued_at < ?3";
     RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations
         WHERE tenant = ?1 AND department IS ?2 AND assigned_at IS NOT NULL
-        AND queued_at IS NOT NULL ORDER BY assigned_at DESC LIMIT 20";
+        AND assigned_at >= queued_at ORDER BY assigned_at DESC LIMIT 20";
     ASSIGNED_COUNT = "SELECT count(*) FROM conversations
         WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned'";
     ADD_EXTERNAL_ID = "INSERT INTO external_ids VALUES (?1, ?2, ?3)";

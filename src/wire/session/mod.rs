@@ -98,10 +98,12 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     let tracker = door.tracker;
     Ok(upgrade.on_upgrade(move |ws| {
         // A task of its own: the handshake's future is large, a connection's is not.
-        tracker.spawn(async move {
-            connection::run(opened, Socket::new(ws)).await;
+        let serving = connection::run(opened, Socket::new(ws));
+        let f = async move {
+            serving.await;
             drop(place);
-        });
+        };
+        tracker.spawn(f);
         std::future::ready(())
     }))
 }

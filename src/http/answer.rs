@@ -1,0 +1,195 @@
+//! What REST reads and what it answers: bodies, parameters and ids that are refused in the
+//! contract's words when they cannot be read, and the two shapes of an answer (contract 8).
+//! Knows no resource.
+
+use std::error::Error as _;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header, request};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::Parts;
+use crate::door;
+use crate::limits::{REST_BODY_BYTES_MAX, REST_BODY_TIMEOUT};
+use crate::model::{ConversationId, Error};
+
+/// A request that was carried out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answer<T> {
+    /// True; a refusal has another shape.
+    #[schema(example = true)]
+    success: bool,
+    /// What happened, for people.
+    #[schema(value_type = String)]
+    message: &'static str,
+    /// What was asked for.
+    data: T,
+}
+
+impl<T> Answer<T> {
+    /// An answer with its message.
+    pub(super) fn of(message: &'static str, data: T) -> Answer<T> {
+        Answer { success: true, message, data }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// The data of an answer that has none: an empty object, so that clients may read it all the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Nothing {}
+
+/// An answer that made something: 201.
+pub(super) struct Created<T>(pub(super) Answer<T>);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, self.0).into_response()
+    }
+}
+
+/// A refusal on its way out. The response carries the [`Error`] as an extension, by which the
+/// outer layer counts it.
+#[derive(Debug)]
+pub(super) struct Refusal(pub(super) Error);
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = door::refuse(&self.0);
+        response.extensions_mut().insert(self.0);
+        response
+    }
+}
+
+fn malformed(reason: impl Display) -> Refusal {
+    Refusal(Error::Malformed(reason.to_string()))
+}
+
+/// A JSON body.
+pub(super) struct Input<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Parts> for Input<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, parts: &Parts) -> Result<Input<T>, Refusal> {
+        let body = read(request, parts).await?;
+        body.map(Input).ok_or_else(|| malformed("expected a JSON object, not an empty body"))
+    }
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalInput<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<Parts> for OptionalInput<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, parts: &Parts) -> Result<OptionalInput<T>, Refusal> {
+        Ok(OptionalInput(read(request, parts).await?.unwrap_or_default()))
+    }
+}
+
+/// `None` for an empty body, whatever its type. The type is asked for because a page of another
+/// origin cannot send this one without a preflight.
+async fn read<T: DeserializeOwned>(request: Request, parts: &Parts) -> Result<Option<T>, Refusal> {
+    let is_json = is_json(request.headers());
+    let bytes = timeout(REST_BODY_TIMEOUT, Bytes::from_request(request, parts)).await;
+    let bytes = bytes.map_err(|_| malformed("the body did not arrive in time"))?;
+    let bytes = bytes.map_err(refuse_bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !is_json {
+        return Err(malformed("expected Content-Type: application/json"));
+    }
+    match Json::from_bytes(&bytes) {
+        Ok(Json(body)) => Ok(Some(body)),
+        Err(rejection) => Err(malformed(reason(&rejection))),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/");
+    subtype.is_some_and(|s| s == "json" || s.ends_with("+json"))
+}
+
+fn refuse_bytes(rejection: BytesRejection) -> Refusal {
+    match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            Refusal(Error::TooLarge { max_bytes: REST_BODY_BYTES_MAX })
+        }
+        _ => malformed("the body broke off"),
+    }
+}
+
+/// The cause alone, which names the field; the library's own sentence names Rust's types.
+fn reason(rejection: &dyn std::error::Error) -> String {
+    rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string)
+}
+
+/// The parameters of a query. Unknown ones are ignored: `token` may stand beside any.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Parts> for Parameters<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        head: &mut request::Parts,
+        parts: &Parts,
+    ) -> Result<Parameters<T>, Refusal> {
+        match Query::from_request_parts(head, parts).await {
+            Ok(Query(parameters)) => Ok(Parameters(parameters)),
+            Err(rejection) => {
+                Err(malformed(rejection.source().map_or_else(|| rejection.to_string(), reason)))
+            }
+        }
+    }
+}
+
+/// Reads a parameter whose name may stand there without a value, as forms send it.
+pub(super) fn blank_as_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    match Option::<String>::deserialize(deserializer)?.as_deref() {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// The conversation that a path names.
+pub(super) struct SessionId(pub(super) ConversationId);
+
+impl FromRequestParts<Parts> for SessionId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        head: &mut request::Parts,
+        parts: &Parts,
+    ) -> Result<SessionId, Refusal> {
+        let path = Path::<String>::from_request_parts(head, parts).await;
+        let id = path.ok().and_then(|Path(id)| ConversationId::parse(&id));
+        id.map(SessionId).ok_or(Refusal(Error::InvalidSessionId))
+    }
+}
