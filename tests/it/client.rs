@@ -20,7 +20,7 @@ use crate::clock::{within, within_real};
 /// The answer to a request that was not let in.
 #[derive(Debug)]
 pub struct Refusal {
-    /// The status.
+    /// The status; 0 if the line ended without an answer.
     pub status: u16,
     /// The head, in lower case.
     pub head: String,
@@ -69,7 +69,9 @@ pub async fn connect(
     if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
-    let mut stream = within("connect", socket.connect(addr)).await.unwrap();
+    let unanswered = || Refusal { status: 0, head: String::new(), body: Value::Null };
+    let connected = within("connect", socket.connect(addr)).await;
+    let mut stream = connected.map_err(|_| unanswered())?;
     stream.set_nodelay(true).unwrap();
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -78,7 +80,8 @@ pub async fn connect(
     for (name, value) in headers {
         request += &format!("{name}: {value}\r\n");
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    let asked = stream.write_all(format!("{request}\r\n").as_bytes()).await;
+    asked.map_err(|_| unanswered())?;
     let (head, rest) = within("handshake", read_head(&mut stream)).await;
     let status: u16 = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     if status == 101 {

@@ -13,7 +13,12 @@
 
 mod client;
 mod clock;
+mod crash;
+mod dice;
 mod pattern;
+mod process;
+mod resume;
 mod server;
+mod slow_reader;
 mod tidy;
 mod transcript;

@@ -58,16 +58,17 @@ impl Server {
     pub async fn try_open(&self, path: &str) -> Result<Client, Refusal> {
         Client::open(self.addr, path, &[]).await
     }
+}
 
-    /// Signs claims as this server would.
-    pub fn sign(&self, claims: &Claims) -> String {
-        self.running.app.tokens.sign(claims).unwrap()
-    }
+/// Signs claims as every test server would.
+pub fn sign(claims: &Claims) -> String {
+    let tokens = server::tokens(&Config::default(), SECRET.into()).unwrap();
+    tokens.sign(claims).unwrap()
+}
 
-    /// A token that holds for an hour.
-    pub fn token(&self, role: Role, sub: &str) -> String {
-        self.sign(&claims(role, sub))
-    }
+/// A token of the default tenant that holds for an hour.
+pub fn token(role: Role, sub: &str) -> String {
+    sign(&claims(role, sub))
 }
 
 /// Claims of the default tenant that hold for an hour.
