@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 
 use crate::clock::{within, within_real};
 
-/// The answer to a request that was not let in.
+/// An answer of HTTP: to a request, or to a handshake that was not let in.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Answer {
     /// The status; 0 if the line ended without an answer.
     pub status: u16,
     /// The head, in lower case.
@@ -64,12 +64,12 @@ pub async fn connect(
     path: &str,
     headers: &[(&str, &str)],
     receive_bytes: Option<u32>,
-) -> Result<(WebSocketStream<TcpStream>, String), Refusal> {
+) -> Result<(WebSocketStream<TcpStream>, String), Answer> {
     let socket = TcpSocket::new_v4().unwrap();
     if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
-    let unanswered = || Refusal { status: 0, head: String::new(), body: Value::Null };
+    let unanswered = || Answer { status: 0, head: String::new(), body: Value::Null };
     let connected = within("connect", socket.connect(addr)).await;
     let mut stream = connected.map_err(|_| unanswered())?;
     stream.set_nodelay(true).unwrap();
@@ -83,13 +83,11 @@ pub async fn connect(
     let asked = stream.write_all(format!("{request}\r\n").as_bytes()).await;
     asked.map_err(|_| unanswered())?;
     let (head, rest) = within("handshake", read_head(&mut stream)).await;
-    let status: u16 = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
-    if status == 101 {
+    if head.starts_with("http/1.1 101 ") {
         let ws = WebSocketStream::from_partially_read(stream, rest, Role::Client, None).await;
         return Ok((ws, head));
     }
-    let body = within("refusal", read_body(&mut stream, &head, rest)).await;
-    Err(Refusal { status, head, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+    Err(answer(&mut stream, head, rest).await)
 }
 
 /// The head of an answer in lower case, and what was read beyond it.
@@ -106,6 +104,34 @@ pub async fn read_head(stream: &mut TcpStream) -> (String, Vec<u8>) {
     }
 }
 
+/// Asks by HTTP, on a connection of its own.
+pub async fn request(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    if !body.is_empty() {
+        let length = body.len();
+        text += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+    }
+    stream.write_all(format!("{text}\r\n{body}").as_bytes()).await.unwrap();
+    let (head, rest) = within("an answer", read_head(&mut stream)).await;
+    answer(&mut stream, head, rest).await
+}
+
+async fn answer(stream: &mut TcpStream, head: String, rest: Vec<u8>) -> Answer {
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    let body = within("a body", read_body(stream, &head, rest)).await;
+    Answer { status, head, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+}
+
 async fn read_body(stream: &mut TcpStream, head: &str, mut body: Vec<u8>) -> Vec<u8> {
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let length: usize = length.and_then(|l| l.parse().ok()).unwrap_or(0);
@@ -119,7 +145,7 @@ impl Client {
         addr: SocketAddr,
         path: &str,
         headers: &[(&str, &str)],
-    ) -> Result<Client, Refusal> {
+    ) -> Result<Client, Answer> {
         let (ws, head) = connect(addr, path, headers, None).await?;
         let (acts, orders) = mpsc::channel(1_024);
         let (tell, seen) = mpsc::channel(1 << 20);

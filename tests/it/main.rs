@@ -11,10 +11,14 @@
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 
+mod abuse;
+mod access;
 mod client;
 mod clock;
 mod crash;
 mod dice;
+mod drain;
+mod limits;
 mod pattern;
 mod process;
 mod resume;

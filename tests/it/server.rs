@@ -10,7 +10,7 @@ use switchboard::model::{Moment, Role};
 use switchboard::server::{self, Running};
 use tempfile::TempDir;
 
-use crate::client::{Client, Refusal};
+use crate::client::{self, Answer, Client};
 
 /// The secret of every test server's tokens.
 pub const SECRET: &str = "a secret of tests, and long enough for HS256";
@@ -54,8 +54,13 @@ impl Server {
         }
     }
 
+    /// Asks by HTTP; the query may hold a token.
+    pub async fn request(&self, method: &str, path: &str, body: &str) -> Answer {
+        client::request(self.addr, method, path, &[], body).await
+    }
+
     /// Opens a socket, or says how it was refused.
-    pub async fn try_open(&self, path: &str) -> Result<Client, Refusal> {
+    pub async fn try_open(&self, path: &str) -> Result<Client, Answer> {
         Client::open(self.addr, path, &[]).await
     }
 }

@@ -20,6 +20,8 @@
 //! budi@session close                           sends a close frame and has its answer
 //! budi@session closed 4008                     the server closed it
 //! budi@session refused 403 {...}               the line before was not let in
+//! GET /api/... => 200 {...}                     asks by HTTP; the answer has these fields
+//! POST /api/... {...} => 200 {...}
 //! +55s  +200ms                                 moves the clock
 //! ```
 //!
@@ -33,7 +35,7 @@ use std::time::Duration;
 use serde_json::Value;
 use switchboard::model::{Moment, Role};
 
-use crate::client::{Client, Refusal, Seen};
+use crate::client::{Answer, Client, Seen};
 use crate::clock;
 use crate::pattern::{self, Names};
 use crate::server::{Server, claims, sign};
@@ -54,6 +56,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    a_conversation_changes_hands
     a_foreign_cursor_is_a_resync
     a_repeat_by_client_id
     a_token_ends
@@ -86,7 +89,7 @@ fn every_transcript_is_run() {
 }
 
 struct Peer {
-    connected: Result<Client, Refusal>,
+    connected: Result<Client, Answer>,
     /// Patterns of a run of `<~` that no frame has answered yet.
     expected: Vec<Value>,
     pings: usize,
@@ -142,6 +145,9 @@ impl Runner {
             clock::advance(span).await;
             return Ok(());
         }
+        if line.starts_with("GET ") || line.starts_with("POST ") {
+            return self.ask(line).await;
+        }
         let (name, act) = line.split_once(' ').ok_or("what?")?;
         if !name.ends_with("@session") {
             return Err("NAME@DIALECT ..., the dialect being session".into());
@@ -181,6 +187,16 @@ impl Runner {
         }
         self.names.insert(name.to_owned(), sign(&claims));
         Ok(())
+    }
+
+    async fn ask(&mut self, line: &str) -> Result<(), String> {
+        let line = self.fill_in(line);
+        let (request, wanted) = line.split_once(" => ").ok_or("METHOD PATH BODY => STATUS ...")?;
+        let mut parts = request.splitn(3, ' ');
+        let mut next = || parts.next().unwrap_or_default();
+        let (method, path, body) = (next(), next(), next());
+        let server = self.server.as_ref().ok_or("no server")?;
+        check_answer(&server.request(method, path, body).await, wanted, &mut self.names)
     }
 
     fn fill_in(&self, text: &str) -> String {
@@ -330,13 +346,7 @@ impl Peer {
     fn check_refusal(&mut self, rest: &str, names: &mut Names) -> Result<(), String> {
         let Err(refusal) = &self.connected else { return Err("it was let in".into()) };
         self.has_ended = true;
-        let (status, body) = rest.split_once(' ').unwrap_or((rest, "{}"));
-        let body = serde_json::from_str(body).map_err(|e| format!("pattern: {e}"))?;
-        if refusal.status.to_string() != status {
-            return Err(format!("got {refusal:?}"));
-        }
-        pattern::check(&body, &refusal.body, false, names)
-            .map_err(|why| format!("{why}\n  in {refusal:?}"))
+        check_answer(refusal, rest, names)
     }
 
     /// Nothing may be left over.
@@ -347,4 +357,15 @@ impl Peer {
             Err(refusal) => Err(format!("it was refused: {refusal:?}")),
         }
     }
+}
+
+/// Compares an answer with a status and a pattern of its body.
+fn check_answer(answer: &Answer, wanted: &str, names: &mut Names) -> Result<(), String> {
+    let (status, body) = wanted.split_once(' ').unwrap_or((wanted, "{}"));
+    let body = serde_json::from_str(body).map_err(|e| format!("pattern: {e}"))?;
+    if answer.status.to_string() != status {
+        return Err(format!("got {answer:?}"));
+    }
+    pattern::check(&body, &answer.body, false, names)
+        .map_err(|why| format!("{why}\n  in {answer:?}"))
 }
