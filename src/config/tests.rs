@@ -1,3 +1,5 @@
+//! What each source may say, and how it is refused.
+
 use std::collections::HashMap;
 use std::io::Write;
 

@@ -1,3 +1,5 @@
+//! Listeners against real sockets: limits, deadlines, drain, TLS.
+
 use std::path::Path;
 
 use axum::Extension;

@@ -1,0 +1,28 @@
+//! The integration tests: everything here talks to a server over real sockets, as its clients do.
+//!
+//! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
+//! - dialogues that need a loop or a random number, in Rust: [`abuse`], [`access`], [`limits`],
+//!   [`resume`], [`slow_reader`], [`drain`];
+//! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
+//! - [`tidy`]: rules about the code itself.
+//!
+//! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
+//! client, [`clock`] stops time and bounds waiting.
+
+#![expect(unreachable_pub, reason = "nothing is public in a test program")]
+
+mod abuse;
+mod access;
+mod client;
+mod clock;
+mod crash;
+mod dice;
+mod drain;
+mod limits;
+mod pattern;
+mod process;
+mod resume;
+mod server;
+mod slow_reader;
+mod tidy;
+mod transcript;

@@ -1,0 +1,371 @@
+//! Runs the transcripts: a text file is a test.
+//!
+//! One step a line, in order, on a server of its own whose clock stands still:
+//!
+//! ```text
+//! # a comment
+//! config limits.messages_per_minute = 2        an option of the server; before all else
+//! token budi = customer customer_123 conversation={SESSION} ttl=60
+//! budi@session = /ws/{SESSION}/customer_123/customer?token={budi}
+//! budi@session = /ws/... | Origin: https://a.example | Cookie: a=b
+//! budi@session > {"type": "ping"}              sends a frame, JSON or not
+//! budi@session sends binary | not-utf8 | 5000 bytes
+//! budi@session < {"type": "pong"}              the next frame has at least these fields
+//! budi@session <! {"type": "pong", ...}        ... and no others, at any depth
+//! budi@session <~ {...}                        one of a run of such lines, in any order
+//! budi@session nothing                         no frame waits
+//! budi@session pinged                          a ping came
+//! budi@session freezes                         reads and answers no more
+//! budi@session cut                             resets the line without a close frame
+//! budi@session close                           sends a close frame and has its answer
+//! budi@session closed 4008                     the server closed it
+//! budi@session refused 403 {...}               the line before was not let in
+//! GET /api/... => 200 {...}                     asks by HTTP; the answer has these fields
+//! POST /api/... {...} => 200 {...}
+//! +55s  +200ms                                 moves the clock
+//! ```
+//!
+//! `{SESSION}`, `{OTHER}` and `{THIRD}` are ids of conversations, new each time; a token and a
+//! value kept by `{=name}` are used by their name. When the file ends, no frame may be left over.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use switchboard::model::{Moment, Role};
+
+use crate::client::{Answer, Client, Seen};
+use crate::clock;
+use crate::pattern::{self, Names};
+use crate::server::{Server, claims, sign};
+
+/// How long nothing must happen for a line of `nothing`, by the real clock. The clock of the
+/// server stands still, so whatever was to come is on its way already.
+const MOMENT: Duration = Duration::from_millis(40);
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        $(#[tokio::test]
+        async fn $name() {
+            run(stringify!($name)).await;
+        })*
+
+        const ALL: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+transcripts! {
+    a_conversation_changes_hands
+    a_foreign_cursor_is_a_resync
+    a_repeat_by_client_id
+    a_token_ends
+    an_admin_observes
+    close_and_reopen
+    document_000
+    document_002
+    frames_that_end_a_connection
+    heartbeat
+    history
+    malformed_frames
+    one_user_of_two_types_is_refused
+    rate_limits
+    receipts
+    reconnection
+    refusals_come_in_order
+    resume
+    two_tabs_are_one_user
+    typing_ends_after_three_seconds
+}
+
+#[test]
+fn every_transcript_is_run() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/transcripts");
+    for entry in dir.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(ALL.contains(&name), "{name} is not in the list above");
+    }
+}
+
+struct Peer {
+    connected: Result<Client, Answer>,
+    /// Patterns of a run of `<~` that no frame has answered yet.
+    expected: Vec<Value>,
+    pings: usize,
+    has_ended: bool,
+}
+
+struct Runner {
+    server: Option<Server>,
+    options: Vec<(String, String)>,
+    names: Names,
+    peers: BTreeMap<String, Peer>,
+}
+
+async fn run(name: &str) {
+    let path = format!("{}/tests/it/transcripts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let _stopped = clock::stop();
+    let ids = ["SESSION", "OTHER", "THIRD"];
+    let ids = ids.map(|name| (name.to_owned(), uuid::Uuid::new_v4().to_string()));
+    let names = Names::from(ids);
+    let mut runner = Runner { server: None, options: vec![], names, peers: BTreeMap::new() };
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Err(why) = runner.step(line).await {
+            panic!("transcripts/{name}.txt:{}: {line}\n  {why}", number + 1);
+        }
+    }
+    if let Err(why) = runner.end().await {
+        panic!("transcripts/{name}.txt: at the end: {why}");
+    }
+}
+
+impl Runner {
+    async fn step(&mut self, line: &str) -> Result<(), String> {
+        if let Some(option) = line.strip_prefix("config ") {
+            let (key, value) = option.split_once(" = ").ok_or("config KEY = VALUE")?;
+            self.options.push((key.to_owned(), value.to_owned()));
+            return if self.server.is_none() { Ok(()) } else { Err("too late".into()) };
+        }
+        if self.server.is_none() {
+            let options: Vec<(&str, &str)> =
+                self.options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            self.server = Some(Server::start(&options).await);
+        }
+        if let Some(token) = line.strip_prefix("token ") {
+            return self.make_token(token);
+        }
+        if let Some(span) = line.strip_prefix('+') {
+            let span = switchboard::config::parse_duration(span)?;
+            clock::advance(span).await;
+            return Ok(());
+        }
+        if line.starts_with("GET ") || line.starts_with("POST ") {
+            return self.ask(line).await;
+        }
+        let (name, act) = line.split_once(' ').ok_or("what?")?;
+        if !name.ends_with("@session") {
+            return Err("NAME@DIALECT ..., the dialect being session".into());
+        }
+        let (verb, rest) = act.split_once(' ').unwrap_or((act, ""));
+        let rest = self.fill_in(rest);
+        if verb != "<~"
+            && let Some(peer) = self.peers.get_mut(name)
+        {
+            peer.take_run(&mut self.names).await?;
+        }
+        if verb == "=" {
+            return self.open(name, &rest).await;
+        }
+        let peer = self.peers.get_mut(name).ok_or("not connected")?;
+        peer.act(verb, &rest, &mut self.names).await
+    }
+
+    fn make_token(&mut self, line: &str) -> Result<(), String> {
+        let line = self.fill_in(line);
+        let (name, claim) = line.split_once(" = ").ok_or("token NAME = ROLE USER ...")?;
+        let mut words = claim.split_whitespace();
+        let role = words.next().and_then(Role::parse).ok_or("no such role")?;
+        let mut claims = claims(role, words.next().ok_or("no user")?);
+        for word in words {
+            match word.split_once('=').ok_or("NAME=VALUE")? {
+                ("tenant", v) => claims.tenant = v.into(),
+                ("name", v) => claims.name = Some(v.into()),
+                ("conversation", v) => claims.conversations.push(v.into()),
+                ("department", v) => claims.departments.push(v.into()),
+                ("ttl", v) => {
+                    let ttl: i64 = v.parse().map_err(|_| "ttl: seconds")?;
+                    claims.exp = Moment::now().unix_seconds() + ttl;
+                }
+                (other, _) => return Err(format!("no such claim: {other}")),
+            }
+        }
+        self.names.insert(name.to_owned(), sign(&claims));
+        Ok(())
+    }
+
+    async fn ask(&mut self, line: &str) -> Result<(), String> {
+        let line = self.fill_in(line);
+        let (request, wanted) = line.split_once(" => ").ok_or("METHOD PATH BODY => STATUS ...")?;
+        let mut parts = request.splitn(3, ' ');
+        let mut next = || parts.next().unwrap_or_default();
+        let (method, path, body) = (next(), next(), next());
+        let server = self.server.as_ref().ok_or("no server")?;
+        check_answer(&server.request(method, path, body).await, wanted, &mut self.names)
+    }
+
+    fn fill_in(&self, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for (name, value) in &self.names {
+            filled = filled.replace(&format!("{{{name}}}"), value);
+        }
+        filled
+    }
+
+    async fn open(&mut self, name: &str, rest: &str) -> Result<(), String> {
+        let mut parts = rest.split(" | ");
+        let path = parts.next().unwrap_or_default();
+        let headers: Vec<(&str, &str)> = parts.filter_map(|h| h.split_once(": ")).collect();
+        if let Some(peer) = self.peers.get_mut(name) {
+            peer.end().await?;
+        }
+        let server = self.server.as_ref().ok_or("no server")?;
+        let connected = Client::open(server.addr, path, &headers).await;
+        let peer = Peer { connected, expected: vec![], pings: 0, has_ended: false };
+        self.peers.insert(name.to_owned(), peer);
+        Ok(())
+    }
+
+    async fn end(&mut self) -> Result<(), String> {
+        for (name, peer) in &mut self.peers {
+            let ended = async {
+                peer.take_run(&mut self.names).await?;
+                peer.end().await
+            };
+            ended.await.map_err(|why| format!("{name}: {why}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Peer {
+    async fn act(&mut self, verb: &str, rest: &str, names: &mut Names) -> Result<(), String> {
+        if verb == "refused" {
+            return self.check_refusal(rest, names);
+        }
+        let client = match &mut self.connected {
+            Ok(client) => client,
+            Err(refusal) => return Err(format!("it was refused: {refusal:?}")),
+        };
+        match verb {
+            ">" => client.send_text(rest).await,
+            "sends" if rest == "binary" => client.send_binary(vec![1, 2, 3]).await,
+            "sends" if rest == "not-utf8" => client.send_raw_text(vec![b'"', 0xc3, 0x28]).await,
+            "sends" => {
+                let bytes: usize = rest.trim_end_matches(" bytes").parse().map_err(|_| "bytes?")?;
+                client.send_text(&"x".repeat(bytes)).await;
+            }
+            "<" | "<!" => {
+                let pattern = serde_json::from_str(rest).map_err(|e| format!("pattern: {e}"))?;
+                let frame = self.next_frame().await?;
+                return pattern::check(&pattern, &frame, verb == "<!", names)
+                    .map_err(|why| format!("{why}\n  in {frame}"));
+            }
+            "<~" => {
+                let pattern = serde_json::from_str(rest).map_err(|e| format!("pattern: {e}"))?;
+                self.expected.push(pattern);
+            }
+            "nothing" => self.check_nothing().await?,
+            "pinged" => return self.check_pinged().await,
+            "freezes" => client.freeze().await,
+            "cut" => {
+                client.cut().await;
+                self.has_ended = true;
+                clock::settle().await;
+            }
+            "close" => {
+                client.close().await;
+                self.has_ended = true;
+                // The server's answer.
+                client.end().await;
+                clock::settle().await;
+            }
+            "closed" => {
+                self.has_ended = true;
+                return self.check_closed(rest).await;
+            }
+            other => return Err(format!("no such verb: {other}")),
+        }
+        Ok(())
+    }
+
+    async fn next_frame(&mut self) -> Result<Value, String> {
+        let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
+        loop {
+            match client.next().await {
+                Seen::Frame(frame) => return Ok(frame),
+                Seen::Ping => self.pings += 1,
+                end => return Err(format!("expected a frame, got {end:?}")),
+            }
+        }
+    }
+
+    /// Takes a frame for each pattern of a run of `<~`.
+    async fn take_run(&mut self, names: &mut Names) -> Result<(), String> {
+        while !self.expected.is_empty() {
+            let frame = self.next_frame().await?;
+            let fits = |p: &Value| pattern::check(p, &frame, false, &mut names.clone()).is_ok();
+            let Some(index) = self.expected.iter().position(fits) else {
+                return Err(format!("none of the lines above fits {frame}"));
+            };
+            pattern::check(&self.expected.remove(index), &frame, false, names)?;
+        }
+        Ok(())
+    }
+
+    async fn check_nothing(&mut self) -> Result<(), String> {
+        let Ok(client) = &mut self.connected else { return Ok(()) };
+        while let Some(seen) = client.next_soon(MOMENT).await {
+            match seen {
+                Seen::Ping => self.pings += 1,
+                other => return Err(format!("got {other:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_pinged(&mut self) -> Result<(), String> {
+        while self.pings == 0 {
+            let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
+            match client.next().await {
+                Seen::Ping => self.pings += 1,
+                other => return Err(format!("expected a ping, got {other:?}")),
+            }
+        }
+        self.pings -= 1;
+        Ok(())
+    }
+
+    async fn check_closed(&mut self, code: &str) -> Result<(), String> {
+        let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
+        let code: u16 = code.parse().map_err(|_| "a close code?")?;
+        loop {
+            match client.next().await {
+                Seen::Ping => {}
+                Seen::Closed(got) if got == code => return Ok(()),
+                other => return Err(format!("got {other:?}")),
+            }
+        }
+    }
+
+    fn check_refusal(&mut self, rest: &str, names: &mut Names) -> Result<(), String> {
+        let Err(refusal) = &self.connected else { return Err("it was let in".into()) };
+        self.has_ended = true;
+        check_answer(refusal, rest, names)
+    }
+
+    /// Nothing may be left over.
+    async fn end(&mut self) -> Result<(), String> {
+        match &self.connected {
+            _ if self.has_ended => Ok(()),
+            Ok(_) => self.check_nothing().await,
+            Err(refusal) => Err(format!("it was refused: {refusal:?}")),
+        }
+    }
+}
+
+/// Compares an answer with a status and a pattern of its body.
+fn check_answer(answer: &Answer, wanted: &str, names: &mut Names) -> Result<(), String> {
+    let (status, body) = wanted.split_once(' ').unwrap_or((wanted, "{}"));
+    let body = serde_json::from_str(body).map_err(|e| format!("pattern: {e}"))?;
+    if answer.status.to_string() != status {
+        return Err(format!("got {answer:?}"));
+    }
+    pattern::check(&body, &answer.body, false, names)
+        .map_err(|why| format!("{why}\n  in {answer:?}"))
+}
