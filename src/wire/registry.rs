@@ -154,6 +154,20 @@ impl Registry {
         ours.map(|h| ConnectionInfo { queued: h.outbox.depth(), ..h.info.clone() }).collect()
     }
 
+    /// Puts a connection of a tenant out, whose user may not notice for a while; false if there is
+    /// none of that number.
+    pub fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
+        let hearts = self.hearts();
+        let mut ours = hearts.values().filter(|h| h.info.tenant == *tenant);
+        match ours.find(|h| h.info.connection_id == connection_id) {
+            Some(heart) => {
+                heart.outbox.close(CloseReason::Kicked);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Pings the silent and ends the dead, once a second. Runs for ever.
     pub async fn keep_alive(&self) {
         let mut ticks = interval(Duration::from_secs(1));

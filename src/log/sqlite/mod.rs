@@ -11,7 +11,9 @@ mod tests;
 mod writer;
 
 use std::collections::HashMap;
+use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -110,6 +112,8 @@ fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>
 
 fn open_file(path: &Path) -> Result<Connection, Error> {
     let at = |err: rusqlite::Error| Error::failed(format!("{}: {err}", path.display()));
+    let made = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map_err(|err| Error::failed(format!("{}: {err}", path.display())))?;
     let db = Connection::open(path).map_err(at)?;
     db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(at)?;
     db.execute_batch(
