@@ -127,7 +127,7 @@ pub const LEAVE_RETRIES_MAX: usize = 60;
 
 /// Buffers of an open WebSocket. What fits into them needs one system call; what they hold is
 /// paid for by every idle connection.
-pub const WS_READ_BUFFER_BYTES: usize = 1024;
+pub const WS_READ_BUFFER_BYTES: usize = 512;
 /// See [`WS_READ_BUFFER_BYTES`].
 pub const WS_WRITE_BUFFER_BYTES: usize = 8 * 1024;
 

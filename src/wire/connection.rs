@@ -326,7 +326,7 @@ impl<C: Codec> Serving<C> {
         });
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
-        if changes_hands && !self.app.may_stay(&self.conn.who, self.conversation).await {
+        if changes_hands && !Box::pin(self.app.may_stay(&self.conn.who, self.conversation)).await {
             return Err(CloseReason::Forbidden);
         }
         Ok(())
@@ -339,11 +339,15 @@ impl<C: Codec> Serving<C> {
         if let Poll::Ready(sent) = poll_once(send.as_mut()).await {
             return sent;
         }
-        tokio::select! {
-            sent = send => sent,
-            reason = outbox.closed() => Err(reason),
-            () = sleep(WRITE_DEADLINE) => Err(CloseReason::SlowConsumer),
-        }
+        // In a box, because an idle connection need not keep room for a slow one's timer.
+        Box::pin(async move {
+            tokio::select! {
+                sent = send => sent,
+                reason = outbox.closed() => Err(reason),
+                () = sleep(WRITE_DEADLINE) => Err(CloseReason::SlowConsumer),
+            }
+        })
+        .await
     }
 
     async fn write_patiently(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {

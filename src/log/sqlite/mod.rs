@@ -126,7 +126,7 @@ fn open_file(path: &Path) -> Result<Connection, Error> {
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -3000;
+         PRAGMA cache_size = -2000;
          PRAGMA foreign_keys = ON;",
     )
     .map_err(at)?;
@@ -203,7 +203,7 @@ impl Readers {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let db = Connection::open_with_flags(path, flags).map_err(Error::failed)?;
             db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(Error::failed)?;
-            db.pragma_update(None, "cache_size", -500).map_err(Error::failed)?;
+            db.pragma_update(None, "cache_size", -300).map_err(Error::failed)?;
             db.set_prepared_statement_cache_capacity(64);
             Ok(db)
         };

@@ -55,6 +55,14 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut jobs = Vec::with_capacity(COMMIT_BATCH_CHANGES_MAX);
         while self.jobs.blocking_recv_many(&mut jobs, COMMIT_BATCH_CHANGES_MAX) > 0 {
+            // Whoever woke us may have more to say, and on a busy core it has not come to it yet:
+            // a burst that is committed as one is also told as one.
+            std::thread::yield_now();
+            while jobs.len() < COMMIT_BATCH_CHANGES_MAX
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                jobs.push(job);
+            }
             let mut group = Vec::with_capacity(jobs.len());
             for job in jobs.drain(..) {
                 match job {

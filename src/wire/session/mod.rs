@@ -57,7 +57,6 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     let (mut parts, _) = request.into_parts();
     let path = parse_path(parts.uri.path())?;
     let app = door.app;
-    app.count_request(None, &door::address(&parts))?;
     let origin = door.origins.of(&parts.headers);
     if origin == Origin::Foreign {
         return Err(Error::Forbidden("this origin may not connect".into()));
@@ -99,11 +98,10 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     Ok(upgrade.on_upgrade(move |ws| {
         // A task of its own: the handshake's future is large, a connection's is not.
         let serving = connection::run(opened, Socket::new(ws));
-        let f = async move {
+        tracker.spawn(async move {
             serving.await;
             drop(place);
-        };
-        tracker.spawn(f);
+        });
         std::future::ready(())
     }))
 }

@@ -1,0 +1,74 @@
+# Everything a developer or the CI runs. `make` alone lists the targets.
+#
+# ARGS goes on to the program: make run ARGS="--listen 127.0.0.1:9000", make bench ARGS=--quick.
+# CARGO_TARGET_DIR is honoured; CHROMIUM names another browser for `make test`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The steps share two caches, cargo's and npm's; each of them uses every core by itself.
+.NOTPARALLEL:
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+STEP := scripts/step
+# What the pages are built from.
+PAGES := $(shell find web -name node_modules -prune -o -name dist -prune -o -name test -prune \
+	-o -type f ! -name README.md ! -name .gitignore -print)
+FUZZ_SECONDS ?= 60
+
+.PHONY: help run web test lint bench docs fuzz clean browser toolchain
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: web ## build everything and start a demo on this machine
+	@$(STEP) "server: release build" cargo build --release --locked --bin switchboard
+	@exec $(TARGET)/release/switchboard serve --demo $(ARGS)
+
+web: web/dist/index.html ## build the pages that the server embeds
+
+test: browser web e2e/node_modules/.package-lock.json ## run every test
+	@$(STEP) "web: unit tests" npm --prefix web test
+	@$(STEP) "server: tests" cargo test --workspace --locked
+	@$(STEP) "server: build for the browser tests" cargo build --locked --bin switchboard
+	@# The last step: its runner's own closing lines end the output.
+	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
+
+lint: toolchain web web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
+	@$(STEP) "format" cargo fmt --all --check
+	@$(STEP) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(STEP) "web: types" npm --prefix web run lint
+	@$(STEP) "browser tests: lint" npm --prefix e2e run --if-present lint
+
+bench: web ## measure the release build; the figures go to bench-results.json
+	@$(STEP) "server and load generator: release build" cargo build --release --workspace --locked
+	@ulimit -n "$$(ulimit -Hn)" || true; \
+	$(TARGET)/release/switchboard-bench --json bench-results.json $(ARGS)
+
+docs: ## write the generated references anew
+	@UPDATE_DOCS=1 $(STEP) "references" cargo test --locked --test docs
+
+fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and cargo-fuzz)
+	@test -d fuzz || { echo "make fuzz: there is no fuzz target yet" >&2; exit 1; }
+	@for target in $$(cargo +nightly fuzz list); do \
+		$(STEP) "fuzz: $$target" cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+clean: ## remove what was built and installed here; data stays
+	cargo clean
+	rm -rf web/dist web/node_modules e2e/node_modules bench-results.json
+
+web/dist/index.html: $(PAGES) web/node_modules/.package-lock.json
+	@$(STEP) "web: build" npm --prefix web run build
+
+# npm writes this file into node_modules last of all, so its age is that of the installation.
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json
+	@$(STEP) "$*: packages" npm --prefix $* ci
+	@touch $@
+
+browser:
+	@scripts/need-chromium
+
+toolchain:
+	@scripts/need-rust-components
