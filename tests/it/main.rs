@@ -13,10 +13,12 @@
 
 mod abuse;
 mod access;
+mod cli;
 mod client;
 mod clock;
 mod crash;
 mod dice;
+mod disk;
 mod drain;
 mod limits;
 mod pattern;

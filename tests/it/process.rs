@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::clock::within;
 use crate::server::SECRET;
@@ -21,6 +21,7 @@ pub struct Process {
     pub addr: SocketAddr,
     /// Everything it wrote to standard error.
     log: PathBuf,
+    printed: Lines<BufReader<ChildStdout>>,
 }
 
 /// A command that sees nothing of this process' environment.
@@ -42,25 +43,55 @@ impl Process {
 
     /// As [`Process::serve`], by a command that ends in running the program with what follows.
     pub async fn serve_by(mut command: Command, data: &Path) -> Process {
+        command.env("JWT_SECRET", SECRET);
+        Process::start(command, &[], data).await
+    }
+
+    /// As [`Process::serve`], with the secret that is in `data` or made there.
+    pub async fn serve_with_own_secret(data: &Path) -> Process {
+        Process::start(command(PROGRAM, &[]), &[], data).await
+    }
+
+    /// The demo.
+    pub async fn serve_demo(data: &Path) -> Process {
+        Process::start(command(PROGRAM, &[]), &["--demo"], data).await
+    }
+
+    async fn start(mut command: Command, flags: &[&str], data: &Path) -> Process {
         fs::create_dir_all(data).unwrap();
         let log = data.with_extension("log");
         let stderr = File::options().create(true).append(true).open(&log).unwrap();
         command
             .env("SWITCHBOARD__LIMITS__MESSAGES_PER_MINUTE", "0")
-            .env("JWT_SECRET", SECRET)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data)
+            .args(flags)
             .stdout(Stdio::piped())
             .stderr(stderr);
         let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let mut lines = BufReader::new(stdout).lines();
-        let line = within("listening", lines.next_line()).await.unwrap();
+        let mut printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = within("listening", printed.next_line()).await.unwrap();
         let addr = line.as_deref().and_then(|l| l.strip_prefix("listening on http://"));
         let Some(addr) = addr.and_then(|a| a.parse().ok()) else {
             panic!("it does not listen: {line:?}\n{}", fs::read_to_string(&log).unwrap());
         };
-        Process { child, addr, log }
+        Process { child, addr, log, printed }
+    }
+
+    /// What it prints up to a line with these words.
+    pub async fn printed_until(&mut self, words: &str) -> String {
+        let mut printed = String::new();
+        while !printed.contains(words) {
+            let line = within(words, self.printed.next_line()).await.unwrap();
+            printed += &line.unwrap_or_else(|| panic!("it printed only {printed}"));
+            printed.push('\n');
+        }
+        printed
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
     }
 
     /// Kills it as a power cut would, and waits until it is gone.
@@ -70,7 +101,7 @@ impl Process {
 
     /// Sends it SIGTERM.
     pub async fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(sent.success());
     }

@@ -21,8 +21,7 @@ pub struct Server {
     pub addr: SocketAddr,
     /// The server itself.
     pub running: Running,
-    /// Its data, which a second server may take over.
-    pub data: Arc<TempDir>,
+    _data: Arc<TempDir>,
 }
 
 impl Server {
@@ -43,7 +42,7 @@ impl Server {
         let running = server::start(config(data.path(), options)).await?;
         let url = running.urls[0].clone();
         let addr = url.trim_start_matches("http://").parse().unwrap();
-        Ok(Server { addr, running, data })
+        Ok(Server { addr, running, _data: data })
     }
 
     /// Opens a socket that must be let in.

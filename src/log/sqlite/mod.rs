@@ -15,6 +15,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(super) struct Sqlite {
     threads: Mutex<Vec<JoinHandle<()>>>,
     readers: Arc<Readers>,
     cache: Cache,
+    /// Whether the last commit failed.
+    is_failing: Arc<AtomicBool>,
 }
 
 impl Sqlite {
@@ -62,6 +65,7 @@ impl Sqlite {
         migrate(&mut db)?;
         let readers = Arc::new(Readers::open(path)?);
         let cache = Cache::new();
+        let is_failing = Arc::<AtomicBool>::default();
         let (jobs, queue) = mpsc::channel(COMMIT_QUEUE_CHANGES_MAX);
         let (tail_sender, tail) = mpsc::channel(TAIL_COMMITS_MAX);
         let writer = Writer {
@@ -71,11 +75,13 @@ impl Sqlite {
             cache: cache.clone(),
             observer,
             heads: HashMap::new(),
+            is_failing: is_failing.clone(),
         };
         let writer = spawn("log-writer", move || writer.run())?;
         let checkpointer = spawn_checkpointer(path, jobs.downgrade())?;
         let threads = Mutex::new(vec![writer, checkpointer]);
-        Ok((Sqlite { jobs: Mutex::new(Some(jobs)), threads, readers, cache }, tail))
+        let jobs = Mutex::new(Some(jobs));
+        Ok((Sqlite { jobs, threads, readers, cache, is_failing }, tail))
     }
 
     fn jobs(&self) -> Result<mpsc::Sender<Job>, Error> {
@@ -115,6 +121,10 @@ fn open_file(path: &Path) -> Result<Connection, Error> {
     let made = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     made.map_err(|err| Error::failed(format!("{}: {err}", path.display())))?;
     let db = Connection::open(path).map_err(at)?;
+    // SQLite opens a file that may not be written all the same, and every commit fails later.
+    if db.is_readonly("main").map_err(at)? {
+        return Err(Error::failed(format!("{}: may not be written", path.display())));
+    }
     db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(at)?;
     db.execute_batch(
         "PRAGMA journal_mode = WAL;
@@ -597,9 +607,16 @@ impl Log for Sqlite {
     }
 
     async fn check(&self) -> Result<(), Error> {
-        self.writing(|db| {
+        // The probe asks for the write lock and writes nothing: watchers come every second, and a
+        // sync of the disk each time would be dear. After a failure it has to be a true write.
+        let must_write = self.is_failing.load(Ordering::Relaxed);
+        self.writing(move |db| {
             let tx = db.transaction().map_err(Error::failed)?;
             run(&tx, sql::PROBE, [])?;
+            if must_write {
+                let version = MIGRATIONS.len() as u32;
+                tx.pragma_update(None, "user_version", version).map_err(Error::failed)?;
+            }
             tx.commit().map_err(Error::failed)
         })
         .await

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +39,7 @@ pub(super) struct Writer {
     pub(super) cache: Cache,
     pub(super) observer: Observer,
     pub(super) heads: HashMap<TenantId, Head>,
+    pub(super) is_failing: Arc<AtomicBool>,
 }
 
 /// Where a tenant's log ends.
@@ -89,7 +91,9 @@ impl Writer {
             heads: HashMap::new(),
             touched: HashMap::new(),
         };
-        match batch.write(changes) {
+        let written = batch.write(changes);
+        self.is_failing.store(written.is_err(), Ordering::Relaxed);
+        match written {
             Ok(results) => {
                 let Batch { heads, touched, .. } = batch;
                 self.heads.extend(heads);

@@ -494,3 +494,6 @@ impl Codec for Session {
         certain("history", HistoryOut::of(history))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,16 @@ fn percent_decode(text: &str) -> String {
     let query = format!("v={form}");
     door::query_parameter(Some(&query), "v").unwrap_or_default()
 }
+
+/// Reads any text as a client's frame, and writes the answer to what is refused; for `fuzz/`.
+#[doc(hidden)]
+pub fn fuzz_session_decode(text: &str) {
+    use super::Codec;
+    let session = crate::model::ConversationId(uuid::Uuid::nil());
+    let codec = Session::new(session, std::time::Duration::ZERO);
+    let (tag, command) = codec.decode(text);
+    if let Err(refusal) = command {
+        let answer = codec.reply(tag, Err(refusal));
+        assert!(answer.is_some_and(|json| json.starts_with(b"{")), "a refusal is answered");
+    }
+}

@@ -1,0 +1,196 @@
+//! The codec against whatever a client may send, and every event it may write.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::TenantId;
+
+fn codec() -> Session {
+    Session::new(ConversationId(Uuid::from_u128(7)), Duration::from_secs(180))
+}
+
+fn parsed(frame: Option<Bytes>) -> Value {
+    let frame = frame.expect("a frame");
+    let value: Value = serde_json::from_slice(&frame).expect("JSON");
+    assert!(value["type"].is_string() && value["data"].is_object(), "{value}");
+    value
+}
+
+/// Decodes, and checks that a refusal is answered as its frame wants it.
+fn check_refusal(text: &str) -> Result<Command, Error> {
+    let (tag, command) = codec().decode(text);
+    let Err(refusal) = &command else { return command };
+    let answer = match &tag {
+        Tag::Message(client_id) => {
+            let ack = parsed(codec().reply(Tag::Message(client_id.clone()), Err(refusal.clone())));
+            assert_eq!((&ack["type"], &ack["data"]["success"]), (&json!("ack"), &json!(false)));
+            assert_eq!(ack["data"].get("client_id").and_then(Value::as_str), client_id.as_deref());
+            ack
+        }
+        Tag::Other => {
+            let error = parsed(codec().reply(Tag::Other, Err(refusal.clone())));
+            assert_eq!(error["type"], "error");
+            error
+        }
+    };
+    assert_eq!(answer["data"]["code"], refusal.code());
+    command
+}
+
+/// JSON of any shape, with the words of the protocol where they hurt most.
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just("type"),
+        Just("data"),
+        Just("content"),
+        Just("client_id"),
+        Just("is_typing"),
+        Just("seq"),
+        Just("before"),
+        Just("after"),
+        Just("limit"),
+        Just("token"),
+        Just("message"),
+        Just("read"),
+        Just("history"),
+        Just("close"),
+        Just("ping"),
+        Just("typing_indicator"),
+        Just("authenticate"),
+    ]
+    .prop_map(str::to_owned);
+    let text = prop_oneof![word.clone(), any::<String>()];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, move |inner| {
+        let members = prop::collection::hash_map(word.clone(), inner.clone(), 0..6);
+        prop_oneof![
+            prop::collection::vec(inner, 0..6).prop_map(Value::from),
+            members.prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        let _ = check_refusal(&text);
+    }
+
+    #[test]
+    fn any_json_is_read_or_refused(frame in any_json()) {
+        let _ = check_refusal(&frame.to_string());
+    }
+
+    #[test]
+    fn a_frame_of_a_known_type_is_read_or_refused(
+        kind in prop_oneof![
+            Just("message"), Just("typing_indicator"), Just("read"), Just("history"),
+            Just("close"), Just("ping"), Just("authenticate"),
+        ],
+        data in any_json(),
+    ) {
+        let text = json!({ "type": kind, "data": data }).to_string();
+        let (tag, _) = codec().decode(&text);
+        let _ = check_refusal(&text);
+        // Every message is to be acknowledged, by the client_id it came with.
+        prop_assert_eq!(kind == "message", matches!(tag, Tag::Message(_)));
+        if let Tag::Message(client_id) = tag {
+            let sent = data.get("client_id").and_then(Value::as_str);
+            prop_assert_eq!(client_id.as_deref(), sent);
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_as_it_was_written(
+        content in any::<String>(),
+        client_id in prop::option::of(any::<String>()),
+    ) {
+        let data = json!({ "content": content, "client_id": client_id });
+        let (tag, command) = codec().decode(&json!({ "type": "message", "data": data }).to_string());
+        prop_assert_eq!(tag, Tag::Message(client_id.clone()));
+        let conversation = codec().conversation;
+        prop_assert_eq!(command.unwrap(), Command::Send { conversation, content, client_id });
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_were_written(
+        seq: u64, before in prop::option::of(any::<u64>()), limit in prop::option::of(any::<u64>()),
+    ) {
+        let conversation = codec().conversation;
+        let read = json!({ "type": "read", "data": { "seq": seq } }).to_string();
+        prop_assert_eq!(codec().decode(&read).1.unwrap(), Command::Read { conversation, seq });
+        let data = json!({ "before": before, "limit": limit });
+        let history = json!({ "type": "history", "data": data }).to_string();
+        let range = HistoryRange { before, after: None, limit };
+        let expected = Command::History { conversation, range };
+        prop_assert_eq!(codec().decode(&history).1.unwrap(), expected);
+    }
+
+    #[test]
+    fn a_text_is_written_so_that_it_can_be_read(body in any::<String>(), name in any::<String>()) {
+        let Some(Event::Message(sample)) =
+            Event::samples().into_iter().find(|e| matches!(e, Event::Message(_)))
+        else { unreachable!("a sample of each") };
+        let message = Message { body: body.clone(), sender_name: Some(name.as_str().into()), ..sample };
+        let frame = parsed(Session::encode(&durable(Event::Message(message))));
+        prop_assert_eq!(frame["data"]["content"].as_str(), Some(body.as_str()));
+        prop_assert_eq!(frame["data"]["user_name"].as_str(), Some(name.as_str()));
+    }
+}
+
+fn durable(event: Event) -> Envelope {
+    Envelope {
+        cursor: Some(Cursor { log: 1, position: 9 }),
+        present: Some([].into()),
+        ..Envelope::volatile(TenantId::default_tenant(), event)
+    }
+}
+
+#[test]
+fn every_event_has_the_frame_of_its_name_or_none() {
+    let told = [
+        ("chat.message", "message"),
+        ("chat.message.status", "message_status"),
+        ("chat.typing", "typing_indicator"),
+        ("conversation.joined", "connection_status_update"),
+        ("conversation.left", "connection_status_update"),
+        ("conversation.queued", "conversation_queued"),
+        ("conversation.assigned", "conversation_assigned"),
+        ("conversation.transferred", "conversation_transferred"),
+        ("conversation.closed", "conversation_closed"),
+        ("conversation.reopened", "conversation_reopened"),
+    ];
+    for event in Event::samples() {
+        let (name, is_durable) = (event.name(), event.facts().is_durable);
+        let payload: Value = serde_json::from_str(&event.payload().unwrap()).unwrap();
+        let mut envelope = durable(event);
+        if !is_durable {
+            envelope.cursor = None;
+        }
+        let frame = Session::encode(&envelope);
+        let Some((_, kind)) = told.iter().find(|(known, _)| *known == name) else {
+            assert!(frame.is_none(), "{name}: a frame nobody knows of");
+            continue;
+        };
+        let frame = parsed(frame);
+        assert_eq!(frame["type"], *kind, "{name}");
+        assert_eq!(frame["data"]["session_id"], payload["session_id"], "{name}");
+        // A durable frame says where it stands, and no other does (contract 3).
+        assert_eq!(frame["data"]["cursor"].is_string(), is_durable, "{frame}");
+    }
+}
+
+#[test]
+fn a_join_of_the_past_is_not_told_again() {
+    let joined = Event::samples().into_iter().find(|e| matches!(e, Event::Joined(_))).unwrap();
+    let replayed = Envelope { present: None, ..durable(joined) };
+    assert_eq!(Session::encode(&replayed), None);
+}
