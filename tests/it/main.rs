@@ -10,6 +10,7 @@
 //! client, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod abuse;
 mod access;
