@@ -23,7 +23,7 @@ use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::RETENTION_INTERVAL;
 use crate::log::{self, Change, Location, Record, Retention};
-use crate::model::{Moment, TenantId};
+use crate::model::{ConnectionInfo, Moment, TenantId};
 use crate::presence;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
@@ -170,9 +170,8 @@ fn router(
 }
 
 impl http::Sockets for Registry {
-    fn of_tenant(&self, tenant: &TenantId) -> Vec<serde_json::Value> {
-        let rows = Registry::of_tenant(self, tenant).into_iter();
-        rows.filter_map(|row| serde_json::to_value(row).ok()).collect()
+    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo> {
+        Registry::of_tenant(self, tenant)
     }
 
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {

@@ -2,13 +2,12 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use serde_json::Value;
 
 use super::Parts;
 use super::answer::{Answer, Nothing, Refusal};
 use super::caller::Caller;
 use super::openapi::Refused;
-use crate::model::Error;
+use crate::model::{ConnectionInfo, Error};
 
 /// The open connections of the tenant
 ///
@@ -19,18 +18,14 @@ use crate::model::Error;
     operation_id = "list_connections",
     tag = "administration",
     responses(
-        (status = 200, description = "The connections", body = Answer<Vec<Object>>,
-            example = json!({"success": true, "message": "Connections retrieved successfully",
-                "data": [{"connection_id": "c7", "dialect": "session", "user_id": "agent_456",
-                    "role": "agent", "session_id": "550e8400-e29b-41d4-a716-446655440000",
-                    "connected_at": "2025-01-24T10:30:00.000Z", "queued": 0}]})),
+        (status = 200, description = "The connections", body = Answer<Vec<ConnectionInfo>>),
         Refused<401>, Refused<403>, Refused<429>, Refused<500>, Refused<503>,
     ),
 )]
 pub(super) async fn list(
     State(parts): State<Parts>,
     Caller(who): Caller,
-) -> Result<Answer<Vec<Value>>, Refusal> {
+) -> Result<Answer<Vec<ConnectionInfo>>, Refusal> {
     parts.app.check_admin(&who)?;
     let rows = parts.sockets.of_tenant(&who.tenant);
     Ok(Answer::of("Connections retrieved successfully", rows))

@@ -34,7 +34,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::door::Origins;
-use crate::model::TenantId;
+use crate::model::{ConnectionInfo, TenantId};
 
 pub use outer::outer;
 
@@ -54,7 +54,7 @@ pub struct Parts {
 /// The open sockets, as `server.rs` shows them to REST: their layer is this one's peer.
 pub trait Sockets: Send + Sync {
     /// A tenant's connections.
-    fn of_tenant(&self, tenant: &TenantId) -> Vec<serde_json::Value>;
+    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo>;
 
     /// Puts one of them out; false if there is none of that number.
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;

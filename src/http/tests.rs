@@ -28,20 +28,20 @@ use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
 use crate::log::{self, Change, Location, Record};
-use crate::model::{Moment, Role, TenantId};
+use crate::model::{ConnectionInfo, Moment, Role, TenantId};
 use crate::presence;
 use crate::telemetry::Metrics;
 
-/// One open socket, `c1`, of every tenant.
-struct OneSocket;
+/// No open sockets: they are another layer's.
+struct NoSockets;
 
-impl Sockets for OneSocket {
-    fn of_tenant(&self, _: &TenantId) -> Vec<Value> {
-        vec![json!({ "connection_id": "c1" })]
+impl Sockets for NoSockets {
+    fn of_tenant(&self, _: &TenantId) -> Vec<ConnectionInfo> {
+        vec![]
     }
 
-    fn kick(&self, _: &TenantId, connection_id: &str) -> bool {
-        connection_id == "c1"
+    fn kick(&self, _: &TenantId, _: &str) -> bool {
+        false
     }
 }
 
@@ -96,7 +96,7 @@ impl Server {
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
         let parts =
-            Parts { app, origins, readiness: Readiness::default(), sockets: Arc::new(OneSocket) };
+            Parts { app, origins, readiness: Readiness::default(), sockets: Arc::new(NoSockets) };
         let router = super::outer(super::router(parts.clone()), &parts);
         Server { parts, router }
     }
