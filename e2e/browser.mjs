@@ -125,7 +125,7 @@ export class Pane {
 }
 
 /** Opens the test page, without anybody in it. */
-export async function openTestPage(page, origin, query = "") {
+export async function openTestPage(page, origin, query = "?start=ask") {
   await page.goto(`${origin}/websocket-test.html${query}`);
   return { customer: new Pane(page, "customer"), agent: new Pane(page, "agent") };
 }

@@ -177,6 +177,16 @@ test("a message that was not sent survives a reload", async (t) => {
   await customer.shows(["kept"]);
 });
 
+test("who opens a demo's test page can chat at once", async (t) => {
+  const server = await startServer(t);
+  const page = await newPage(t, browser);
+  const { customer, agent } = await openTestPage(page, server.origin, "");
+  await customer.phase("connected");
+  await agent.phase("connected");
+  await customer.send("hello");
+  await agent.shows(["hello"]);
+});
+
 test("a new conversation starts empty", async (t) => {
   const { page, customer, agent } = await conversation(t);
   await customer.send("old");

@@ -149,7 +149,7 @@ test("the start page says what runs and how it is doing", async (t) => {
 test("everything can be reached with the keyboard", async (t) => {
   const { origin } = await startServer(t);
   const page = await newPage(t, browser);
-  await open(page, origin, "/websocket-test.html");
+  await open(page, origin, "/websocket-test.html?start=ask");
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip-link");
   await page.keyboard.press("Enter");

@@ -5,7 +5,7 @@
  */
 import type { Login } from "../lib/api.ts";
 import type { SavedSession } from "../lib/session.ts";
-import { isUuid } from "../lib/uuid.ts";
+import { isUuid, randomUuid } from "../lib/uuid.ts";
 
 export type Side = "customer" | "agent";
 
@@ -37,11 +37,15 @@ const progressKey = (side: Side) => `${TABLE_KEY}.${side}`;
 
 /**
  * The table of this tab. A session named in the address wins over a different one that was kept;
- * where sessions are open both seats of it can be taken without more ado.
+ * where sessions are open both seats of it can be taken without more ado. There, a new visitor
+ * finds both sides in a conversation already, unless the address says `start=ask`.
  */
 export function loadTable(openSessions: boolean): Table {
-  const kept = read<Table>(TABLE_KEY) ?? emptyTable;
-  const named = new URLSearchParams(location.search).get("session");
+  const known = read<Table>(TABLE_KEY);
+  const address = new URLSearchParams(location.search);
+  const kept = known ?? emptyTable;
+  const isNew = known === null && openSessions && address.get("start") !== "ask";
+  const named = address.get("session") ?? (isNew ? randomUuid() : null);
   if (!named || !isUuid(named) || named === kept.sessionId) return kept;
   return {
     ...emptyTable,
