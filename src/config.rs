@@ -139,7 +139,8 @@ options! {
         ping_interval: Duration = secs(54), check_positive;
         /// How long a WebSocket may stay silent before it is closed with 4009.
         ping_timeout: Duration = secs(60), check_positive;
-        /// How long a client may take to introduce itself on a new connection.
+        /// How long a client may take for its TLS handshake, and for the head of a request; also
+        /// how long a connection may stay without a request.
         handshake_timeout: Duration = secs(10), check_positive;
     }
 
@@ -302,7 +303,7 @@ impl Config {
             }
         }
         text += "\n## Environment\n\n`SWITCHBOARD__SECTION__KEY` sets any key; a list is \
-                 separated by commas. These names of the seeds work too:\n\n\
+                 separated by commas. These names work too:\n\n\
                  | variable | key |\n|---|---|\n";
         for (name, section, key) in SEED_NAMES {
             text += &format!("| `{name}` | `{section}.{key}` |\n");

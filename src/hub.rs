@@ -373,7 +373,9 @@ mod tests {
     fn a_full_outbox_misses_volatile_events_and_stays() {
         let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
         hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
-        (1..=4).for_each(|n| drop(hub.publish(&durable(id, n))));
+        for n in 1..=4 {
+            hub.publish(&durable(id, n));
+        }
         assert_eq!(hub.publish(&typing(id, "other", true)).taken, 0);
         assert_eq!(taken(&mine).len(), 4);
     }
@@ -401,7 +403,9 @@ mod tests {
         let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
         mine.begin_catch_up();
         hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
-        (1..=5).for_each(|n| drop(hub.publish(&durable(id, n))));
+        for n in 1..=5 {
+            hub.publish(&durable(id, n));
+        }
         assert!(!mine.end_catch_up(), "the fifth was lost");
         hub.publish(&durable(id, 6));
         assert!(mine.end_catch_up());

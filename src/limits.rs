@@ -47,10 +47,6 @@ pub const STORE_READERS: usize = 4;
 /// How long a read waits for another process that holds the database file, such as a backup.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client may take to send a request's head. Also ends a keep-alive connection that
-/// stays silent, so a browser's spare connections do not pile up.
-pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The size of a request's head: a token of [`TOKEN_BYTES_MAX`] in the query, cookies, and room.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
@@ -70,9 +66,6 @@ pub const ACCEPT_BACKLOG: u32 = 4_096;
 /// How long the accept loop rests after an error such as "too many open files": accepting again
 /// at once would fail again and turn a full table into a busy loop.
 pub const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
-
-/// How long a TLS handshake may take; the same ten seconds as every other handshake.
-pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often the certificate and key files are looked at. Polling two files costs nothing and
 /// works on every file system, Kubernetes' swapped symlinks included.

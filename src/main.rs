@@ -222,7 +222,7 @@ fn announce(running: &Running) -> Result<(), Failure> {
         out += &format!("tokens are signed with the secret in {}\n", path.display());
     }
     if let (Some(demo), Some(url)) = (&running.demo, running.urls.first()) {
-        out += &format!("\nThis is a demo: no tokens needed, on this machine only.\n\n");
+        out += "\nThis is a demo: no tokens needed, on this machine only.\n\n";
         out += &format!("  chat, both sides   {url}/websocket-test.html\n");
         out += &format!("  what there is      {url}/\n");
         out += &format!("  API reference      {url}/docs\n\n");

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::RETENTION_INTERVAL;
 use crate::log::{self, Change, Location, Record, Retention};
-use crate::model::{Moment, TenantId};
+use crate::model::{ConnectionInfo, Moment, TenantId};
 use crate::presence;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
@@ -90,6 +91,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
+        handshake_timeout: config.server.handshake_timeout,
         drain_timeout: config.server.drain_timeout,
         shutdown: shutdown.clone(),
         tracker: connections.clone(),
@@ -149,19 +151,32 @@ fn router(
     shutdown: &CancellationToken,
 ) -> axum::Router {
     let origins = Origins::new(&app.config.auth);
-    let sockets = registry.clone();
-    let parts =
-        http::Parts { app: app.clone(), origins: origins.clone(), readiness: readiness.clone() };
+    let parts = http::Parts {
+        app: app.clone(),
+        origins: origins.clone(),
+        readiness: readiness.clone(),
+        sockets: Arc::new(registry.clone()),
+    };
     let door = wire::session::Door {
         app: app.clone(),
         origins,
-        registry: sockets,
+        registry: registry.clone(),
         tracker: connections.clone(),
         shutdown: shutdown.clone(),
         place_of: |extensions| Some(Box::new(extensions.get::<AddressGuard>()?.clone())),
     };
     let router = http::router(parts.clone()).merge(wire::session::router(door));
     http::outer(router, &parts)
+}
+
+impl http::Sockets for Registry {
+    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo> {
+        Registry::of_tenant(self, tenant)
+    }
+
+    fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
+        Registry::kick(self, tenant, connection_id)
+    }
 }
 
 fn spawn_background(
@@ -244,7 +259,11 @@ pub fn location(config: &Config) -> Location {
 fn open_data_dir(config: &Config) -> Result<Option<File>> {
     let dir = &config.server.data_dir;
     let hint = "choose another with --data-dir, or make it writable";
-    fs::create_dir_all(dir)
+    // Messages are in it: nobody else's to read.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
         .with_context(|| format!("cannot make the data directory {}; {hint}", dir.display()))?;
     let path = dir.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);

@@ -31,6 +31,27 @@ impl App {
         Ok(())
     }
 
+    /// Refuses anybody but an admin.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn check_admin(&self, who: &Identity) -> Result<(), Error> {
+        check_admin(who)
+    }
+
+    /// Notes what an admin did to something that `app` does not know.
+    ///
+    /// # Errors
+    /// 503 when the log does not keep it.
+    pub async fn note_act(
+        &self,
+        who: &Identity,
+        action: &str,
+        target: Option<String>,
+    ) -> Result<(), Error> {
+        self.audit(who, action, target).await
+    }
+
     /// The audit trail of an admin's tenant: what follows `after`, or the newest entries.
     ///
     /// # Errors

@@ -271,7 +271,9 @@ impl App {
             return Err(Error::NotFound("conversation"));
         };
         let page = self.log.read_latest(&tenant, Reading::Recorder(id), limit).await;
-        Ok(page.map_err(|e| self.fault(e))?.events)
+        let events = page.map_err(|e| self.fault(e))?.events;
+        let is_staff = who.is_some_and(|who| who.role != Role::Customer);
+        Ok(if is_staff { events } else { events.into_iter().map(without_note).collect() })
     }
 
     async fn look(
@@ -590,6 +592,17 @@ impl App {
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
         let change = Change { events, records: vec![] };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
+    }
+}
+
+/// What agents write to each other is not for the customer.
+fn without_note(envelope: Arc<Envelope>) -> Arc<Envelope> {
+    match &envelope.event {
+        Event::Transferred(transferred) if transferred.note.is_some() => {
+            let event = Event::Transferred(Transferred { note: None, ..transferred.clone() });
+            Arc::new(Envelope { event, ..envelope.as_ref().clone() })
+        }
+        _ => envelope,
     }
 }
 

@@ -31,8 +31,8 @@ use tower::ServiceExt;
 
 use super::tls::TlsReloader;
 use crate::limits::{
-    ACCEPT_BACKLOG, ACCEPT_BACKOFF, HEADER_BYTES_MAX, HEADER_READ_TIMEOUT, REFUSAL_RETRY_AFTER_S,
-    REFUSAL_TIMEOUT, REFUSALS_AT_ONCE_MAX, TLS_HANDSHAKE_TIMEOUT,
+    ACCEPT_BACKLOG, ACCEPT_BACKOFF, HEADER_BYTES_MAX, REFUSAL_RETRY_AFTER_S, REFUSAL_TIMEOUT,
+    REFUSALS_AT_ONCE_MAX,
 };
 use crate::model::Error;
 
@@ -148,6 +148,8 @@ pub struct Serving {
     pub router: Router,
     /// The share of each address, one for all listeners.
     pub addresses: AddressLimit,
+    /// How long a client may take for its TLS handshake, and for the head of a request.
+    pub handshake_timeout: Duration,
     /// How long requests under way may take once shutdown began.
     pub drain_timeout: Duration,
     /// Ends the accept loops and lets connections finish.
@@ -222,7 +224,7 @@ impl Connection {
     async fn run_tls(self, stream: TcpStream, tls: TlsReloader) {
         let shutdown = self.serving.shutdown.clone();
         let limit = match self.welcome {
-            Welcome::Served(_) => TLS_HANDSHAKE_TIMEOUT,
+            Welcome::Served(_) => self.serving.handshake_timeout,
             Welcome::Refused(_) => REFUSAL_TIMEOUT,
         };
         let handshake = timeout(limit, tls.acceptor().accept(stream));
@@ -247,7 +249,8 @@ impl Connection {
             Welcome::Served(guard) => run_http(stream, peer, guard, serving).await,
             Welcome::Refused(_permit) => {
                 let refusing = service_fn(|_| async { Ok::<_, Infallible>(refusal()) });
-                let connection = builder().serve_connection(TokioIo::new(stream), refusing);
+                let connection =
+                    builder(REFUSAL_TIMEOUT).serve_connection(TokioIo::new(stream), refusing);
                 let _ = timeout(REFUSAL_TIMEOUT, connection).await;
             }
         }
@@ -258,13 +261,13 @@ async fn run_http<S>(stream: S, peer: SocketAddr, guard: AddressGuard, serving: 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Serving { router, drain_timeout, shutdown, .. } = serving;
+    let Serving { router, handshake_timeout, drain_timeout, shutdown, .. } = serving;
     let answering = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(guard.clone());
         router.clone().oneshot(request)
     });
-    let connection = builder().serve_connection(TokioIo::new(stream), answering);
+    let connection = builder(handshake_timeout).serve_connection(TokioIo::new(stream), answering);
     let mut connection = pin!(connection.with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
@@ -281,11 +284,11 @@ where
 }
 
 /// hyper's own limit of 100 header lines holds too.
-fn builder() -> http1::Builder {
+fn builder(head_timeout: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_header_size(HEADER_BYTES_MAX);
     builder
 }

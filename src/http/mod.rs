@@ -8,6 +8,7 @@ mod answer;
 mod audit;
 mod auth;
 mod caller;
+mod connections;
 mod cookies;
 mod health;
 mod keys;
@@ -33,6 +34,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::door::Origins;
+use crate::model::{ConnectionInfo, TenantId};
 
 pub use outer::outer;
 
@@ -45,6 +47,17 @@ pub struct Parts {
     pub origins: Origins,
     /// What `/ready` says.
     pub readiness: Readiness,
+    /// What is known of the open sockets.
+    pub sockets: Arc<dyn Sockets>,
+}
+
+/// The open sockets, as `server.rs` shows them to REST: their layer is this one's peer.
+pub trait Sockets: Send + Sync {
+    /// A tenant's connections.
+    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo>;
+
+    /// Puts one of them out; false if there is none of that number.
+    fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;
 }
 
 impl Parts {
@@ -102,6 +115,8 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(auth::refresh))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::kick))
         .routes(routes!(audit::list))
 }
 

@@ -11,7 +11,7 @@ use super::Parts;
 use super::answer::{Answer, Parameters, Refusal, SessionId, blank_as_none};
 use super::caller::MaybeCaller;
 use super::openapi::Refused;
-use crate::model::{ConnectionStatus, Envelope, Error, Moment};
+use crate::model::{ConnectionStatus, Envelope, Error, Event, Moment};
 
 /// Who is connected to a conversation
 ///
@@ -56,6 +56,9 @@ pub(super) struct Recorded {
     at: Moment,
     /// Where it stands in the log.
     cursor: Option<String>,
+    /// `user_connected` or `user_disconnected`, as in the status frames; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: Option<&'static str>,
     /// What it tells.
     #[schema(value_type = Object)]
     payload: Box<RawValue>,
@@ -73,6 +76,11 @@ impl Recorded {
             name: envelope.event.name(),
             at: envelope.at,
             cursor: envelope.cursor.map(|c| c.to_string()),
+            event_type: match envelope.event {
+                Event::Joined(_) => Some("user_connected"),
+                Event::Left(_) => Some("user_disconnected"),
+                _ => None,
+            },
             payload,
         })
     }

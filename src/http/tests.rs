@@ -21,16 +21,29 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::{Parts, Readiness};
+use super::{Parts, Readiness, Sockets};
 use crate::app::{App, Inner, LOGIN_WAIT};
 use crate::auth::{Claims, Passwords, Secret, Settings, Tokens};
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
 use crate::log::{self, Change, Location, Record};
-use crate::model::{Moment, Role, TenantId};
+use crate::model::{ConnectionInfo, Moment, Role, TenantId};
 use crate::presence;
 use crate::telemetry::Metrics;
+
+/// No open sockets: they are another layer's.
+struct NoSockets;
+
+impl Sockets for NoSockets {
+    fn of_tenant(&self, _: &TenantId) -> Vec<ConnectionInfo> {
+        vec![]
+    }
+
+    fn kick(&self, _: &TenantId, _: &str) -> bool {
+        false
+    }
+}
 
 /// A department that tokens may name.
 pub(super) const DEPARTMENT: &str = "660e8400-e29b-41d4-a716-446655440000";
@@ -82,7 +95,8 @@ impl Server {
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
-        let parts = Parts { app, origins, readiness: Readiness::default() };
+        let parts =
+            Parts { app, origins, readiness: Readiness::default(), sockets: Arc::new(NoSockets) };
         let router = super::outer(super::router(parts.clone()), &parts);
         Server { parts, router }
     }

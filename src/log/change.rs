@@ -127,15 +127,14 @@ impl Subject {
                     return Ok(Plan::Known(first));
                 }
             }
-            Event::MessageStatus(status) if status.status == Receipt::Read => {
-                if status.seq <= state.read_mark(id, &status.user_id)? {
-                    return Ok(Plan::Unchanged);
-                }
+            Event::MessageStatus(status)
+                if status.status == Receipt::Read
+                    && status.seq <= state.read_mark(id, &status.user_id)? =>
+            {
+                return Ok(Plan::Unchanged);
             }
-            Event::Joined(_) | Event::Left(_) => {
-                if !self.moves(state, id, &event)? {
-                    return Ok(Plan::Unchanged);
-                }
+            Event::Joined(_) | Event::Left(_) if !self.moves(state, id, &event)? => {
+                return Ok(Plan::Unchanged);
             }
             _ => {}
         }

@@ -259,7 +259,7 @@ pub struct Transferred {
     /// Whose queue it waits in now, when it went to a department.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_department_id: Option<Uuid>,
-    /// What the next agent should know.
+    /// What the next agent should know; not for the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -402,6 +402,7 @@ impl Event {
     }
 
     /// One of each, for the catalogue that `switchboard events` and the docs print.
+    #[expect(clippy::too_many_lines, reason = "a list, one entry an event")]
     pub fn samples() -> Vec<Event> {
         let session_id = ConversationId(Uuid::from_u128(0x550e_8400_e29b_41d4_a716_4466_5544_0000));
         let department_id = Some(Uuid::from_u128(0x660e_8400_e29b_41d4_a716_4466_5544_0000));

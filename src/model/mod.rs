@@ -22,7 +22,7 @@ pub use identity::{
     BadId, ConnId, ConversationId, ExternalId, ID_CHARS_MAX, Identity, Role, Scope, TenantId,
     UserId,
 };
-pub use presence::{ConnectedUser, ConnectionStatus, Member, Place};
+pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
 pub use protocol::Dialect;
 pub use time::Moment;
 pub use topic::{Cursor, Topic};

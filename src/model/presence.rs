@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ConversationId, Moment, Role, UserId};
+use super::{ConversationId, Moment, Role, TenantId, UserId};
 
 /// A user who is present, however many connections it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,4 +76,29 @@ impl ConnectionStatus {
             total_agent,
         }
     }
+}
+
+/// An open connection, as its admin sees it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ConnectionInfo {
+    /// Its number on this node.
+    #[schema(example = "c7")]
+    pub connection_id: String,
+    /// How it talks.
+    #[schema(example = "session")]
+    pub dialect: &'static str,
+    /// Whose.
+    #[serde(skip)]
+    pub tenant: TenantId,
+    /// Who.
+    pub user_id: UserId,
+    /// As what.
+    pub role: Role,
+    /// In which conversation.
+    pub session_id: ConversationId,
+    /// Since when.
+    #[schema(value_type = String, format = DateTime)]
+    pub connected_at: Moment,
+    /// Events that wait for it: its lag.
+    pub queued: usize,
 }

@@ -17,7 +17,7 @@ use crate::model::{
     Reply,
 };
 
-pub use registry::{ConnectionInfo, Registry};
+pub use registry::Registry;
 
 /// One socket dialect, without its sockets.
 pub trait Codec: Send + Sync + 'static {

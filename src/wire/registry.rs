@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::hub::Outbox;
 use crate::limits::{DRAIN_GROUP_CONNECTIONS, DRAIN_GROUP_INTERVAL};
 use crate::model::{
-    CloseReason, ConnId, ConversationId, Dialect, Identity, Moment, Role, TenantId, UserId,
+    CloseReason, ConnId, ConnectionInfo, ConversationId, Dialect, Identity, Moment, TenantId,
 };
 
 /// The open connections. Cheap to clone.
@@ -39,28 +38,6 @@ pub(super) struct Heart {
     seen_at: AtomicU64,
     pinged_at: AtomicU64,
     ends_at: AtomicU64,
-}
-
-/// What is shown of an open connection.
-#[derive(Clone, Debug, Serialize)]
-pub struct ConnectionInfo {
-    /// Its number on this node.
-    pub connection_id: String,
-    /// How it talks.
-    pub dialect: &'static str,
-    /// Whose.
-    #[serde(skip)]
-    pub tenant: TenantId,
-    /// Who.
-    pub user_id: UserId,
-    /// As what.
-    pub role: Role,
-    /// In which conversation.
-    pub session_id: ConversationId,
-    /// Since when.
-    pub connected_at: Moment,
-    /// Events that wait for it: its lag.
-    pub queued: usize,
 }
 
 /// Takes a connection out of the registry when it ends.
@@ -152,6 +129,20 @@ impl Registry {
         let hearts = self.hearts();
         let ours = hearts.values().filter(|h| h.info.tenant == *tenant);
         ours.map(|h| ConnectionInfo { queued: h.outbox.depth(), ..h.info.clone() }).collect()
+    }
+
+    /// Puts a connection of a tenant out, whose user may not notice for a while; false if there is
+    /// none of that number.
+    pub fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
+        let hearts = self.hearts();
+        let mut ours = hearts.values().filter(|h| h.info.tenant == *tenant);
+        match ours.find(|h| h.info.connection_id == connection_id) {
+            Some(heart) => {
+                heart.outbox.close(CloseReason::Kicked);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Pings the silent and ends the dead, once a second. Runs for ever.

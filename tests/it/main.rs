@@ -10,7 +10,7 @@
 //! client, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
-#![expect(clippy::unwrap_used, reason = "what must not fail here fails the test")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod abuse;
 mod access;

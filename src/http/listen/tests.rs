@@ -27,6 +27,8 @@ struct Served {
     release: Arc<Notify>,
 }
 
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 impl Served {
     fn start(connections_max: usize, tls: Option<TlsReloader>) -> Served {
         let listener = Listener::bind(ANY.parse().unwrap(), tls).unwrap();
@@ -51,6 +53,7 @@ impl Served {
         let serving = Serving {
             router,
             addresses: AddressLimit::new(connections_max),
+            handshake_timeout: HANDSHAKE,
             drain_timeout: Duration::from_secs(5),
             shutdown: CancellationToken::new(),
             tracker: TaskTracker::new(),
@@ -137,7 +140,7 @@ async fn a_refused_connection_that_says_nothing_is_dropped_soon() {
     let (_first, _) = served.ask(GET).await;
     let began = tokio::time::Instant::now();
     assert_eq!(read_to_end(&mut served.connect().await).await, "");
-    assert!(began.elapsed() < HEADER_READ_TIMEOUT, "{:?}", began.elapsed());
+    assert!(began.elapsed() < HANDSHAKE, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -161,7 +164,7 @@ async fn a_request_head_that_does_not_come_ends_the_connection() {
     client.write_all(b"GET /peer HTTP/1.1\r\nHost:").await.unwrap();
     let began = tokio::time::Instant::now();
     assert_eq!(read_to_end(&mut client).await, "");
-    assert!(began.elapsed() >= HEADER_READ_TIMEOUT - ACCEPT_BACKOFF, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= HANDSHAKE - ACCEPT_BACKOFF, "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -14,6 +14,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/auth/login"),
     ("post", "/api/auth/logout"),
     ("post", "/api/auth/refresh"),
+    ("get", "/api/connections"),
+    ("delete", "/api/connections/{id}"),
     ("get", "/api/keys"),
     ("post", "/api/keys"),
     ("delete", "/api/keys/{id}"),

@@ -11,7 +11,9 @@ mod tests;
 mod writer;
 
 use std::collections::HashMap;
+use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -116,6 +118,8 @@ fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>
 
 fn open_file(path: &Path) -> Result<Connection, Error> {
     let at = |err: rusqlite::Error| Error::failed(format!("{}: {err}", path.display()));
+    let made = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    made.map_err(|err| Error::failed(format!("{}: {err}", path.display())))?;
     let db = Connection::open(path).map_err(at)?;
     // SQLite opens a file that may not be written all the same, and every commit fails later.
     if db.is_readonly("main").map_err(at)? {

@@ -231,6 +231,19 @@ struct ReceiptOut<'a> {
     cursor: Option<Cursor>,
 }
 
+/// Without the note: the customer reads this frame too.
+#[derive(Serialize)]
+struct TransferredOut<'a> {
+    session_id: ConversationId,
+    from_agent_id: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_agent_id: Option<&'a UserId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_department_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
+    cursor: Option<Cursor>,
+}
+
 #[derive(Serialize)]
 struct StatusOut<'a> {
     session_id: ConversationId,
@@ -399,9 +412,16 @@ impl Codec for Session {
             }
             Event::Queued(p) => frame("conversation_queued", WithCursor { payload: p, cursor }),
             Event::Assigned(p) => frame("conversation_assigned", WithCursor { payload: p, cursor }),
-            Event::Transferred(p) => {
-                frame("conversation_transferred", WithCursor { payload: p, cursor })
-            }
+            Event::Transferred(t) => frame(
+                "conversation_transferred",
+                TransferredOut {
+                    session_id: t.session_id,
+                    from_agent_id: t.from_agent_id.as_ref(),
+                    to_agent_id: t.to_agent_id.as_ref(),
+                    to_department_id: t.to_department_id,
+                    cursor,
+                },
+            ),
             Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             // The session dialect knows a closed conversation as conversation_closed, and neither
