@@ -21,7 +21,7 @@
 //! budi@session closed 4008                     the server closed it
 //! budi@session refused 403 {...}               the line before was not let in
 //! GET /api/... => 200 {...}                     asks by HTTP; the answer has these fields
-//! POST /api/... {...} => 200 {...}
+//! POST /api/... {...} => 200 {...}             and DELETE
 //! +55s  +200ms                                 moves the clock
 //! ```
 //!
@@ -61,6 +61,7 @@ transcripts! {
     a_repeat_by_client_id
     a_token_ends
     an_admin_observes
+    an_admin_puts_somebody_out
     close_and_reopen
     document_000
     document_002
@@ -145,7 +146,7 @@ impl Runner {
             clock::advance(span).await;
             return Ok(());
         }
-        if line.starts_with("GET ") || line.starts_with("POST ") {
+        if ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)) {
             return self.ask(line).await;
         }
         let (name, act) = line.split_once(' ').ok_or("what?")?;
