@@ -4,6 +4,9 @@
 //! The writer never checkpoints: that would stall a commit for as long as the disk takes to copy
 //! the log back. A thread of its own does it, while commits go on.
 
+mod cache;
+mod file;
+mod reads;
 mod rows;
 mod sql;
 #[cfg(test)]
@@ -11,41 +14,36 @@ mod tests;
 mod writer;
 
 use std::collections::HashMap;
-use std::fs;
-use std::num::NonZeroUsize;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lru::LruCache;
-use rusqlite::{Connection, OpenFlags, params};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Page, Pending,
     QueueFigures, Reading, Retention, Tail,
 };
-use crate::limits::{
-    CHECKPOINT_INTERVAL, COMMIT_QUEUE_CHANGES_MAX, CONVERSATION_CACHE_RECORDS, STORE_BUSY_TIMEOUT,
-    STORE_READERS, TAIL_COMMITS_MAX,
-};
+use crate::limits::{COMMIT_QUEUE_CHANGES_MAX, TAIL_COMMITS_MAX};
 use crate::model::{
     Conversation, ConversationId, Cursor, ExternalId, History, HistoryRange, Moment, TenantId,
     UserId,
 };
+use cache::{Cache, CacheKey};
+use file::{MIGRATIONS, migrate, open_file, spawn, spawn_checkpointer};
+use reads::{Readers, find_position, prune_tenant, read_latest_page, read_messages, read_page};
 use rows::{all, first, int, run};
 use writer::{Job, Writer};
 
+pub(super) use file::{examine_file, migrate_file};
+
 /// Told of every group commit: how many events, and how long it took.
 pub type Observer = Arc<dyn Fn(usize, Duration) + Send + Sync>;
-
-/// The migrations, oldest first; a file's version is how many it has.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/001_log.sql")];
 
 /// The log in a SQLite file.
 pub(super) struct Sqlite {
@@ -110,271 +108,6 @@ impl Sqlite {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
-    thread::Builder::new().name(name.into()).spawn(f).map_err(Error::failed)
-}
-
-fn open_file(path: &Path) -> Result<Connection, Error> {
-    let at = |err: rusqlite::Error| Error::failed(format!("{}: {err}", path.display()));
-    let made = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    made.map_err(|err| Error::failed(format!("{}: {err}", path.display())))?;
-    let db = Connection::open(path).map_err(at)?;
-    // SQLite opens a file that may not be written all the same, and every commit fails later.
-    if db.is_readonly("main").map_err(at)? {
-        return Err(Error::failed(format!("{}: may not be written", path.display())));
-    }
-    db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(at)?;
-    db.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -2000;
-         PRAGMA foreign_keys = ON;",
-    )
-    .map_err(at)?;
-    db.set_prepared_statement_cache_capacity(64);
-    Ok(db)
-}
-
-/// Applies the migrations a database lacks, each in a transaction of its own.
-fn migrate(db: &mut Connection) -> Result<(u32, u32), Error> {
-    let version = |db: &Connection| {
-        db.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(Error::failed)
-    };
-    let before = version(db)?;
-    if before as usize > MIGRATIONS.len() {
-        return Err(Error::failed(format!(
-            "the database has version {before}, this program knows up to {}; \
-             run the newer program",
-            MIGRATIONS.len()
-        )));
-    }
-    for (number, migration) in (1u32..).zip(MIGRATIONS).skip(before as usize) {
-        let tx = db.transaction().map_err(Error::failed)?;
-        tx.execute_batch(migration).map_err(Error::failed)?;
-        tx.pragma_update(None, "user_version", number).map_err(Error::failed)?;
-        tx.commit().map_err(Error::failed)?;
-    }
-    Ok((before, version(db)?))
-}
-
-/// Brings a file up to this program's schema; returns its version before and after.
-pub(super) fn migrate_file(path: &Path) -> Result<(u32, u32), Error> {
-    migrate(&mut open_file(path)?)
-}
-
-/// The version of a file that is whole; `None` if there is no file.
-pub(super) fn examine_file(path: &Path) -> Result<Option<u32>, Error> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let db = Connection::open_with_flags(path, flags).map_err(Error::failed)?;
-    let text = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0));
-    let verdict = text("PRAGMA quick_check(1)").map_err(Error::failed)?;
-    if verdict != "ok" {
-        return Err(Error::failed(verdict));
-    }
-    let version = db.query_row("PRAGMA user_version", [], |row| row.get(0));
-    version.map(Some).map_err(Error::failed)
-}
-
-/// Copies the write-ahead log back from time to time, until the writer is gone.
-fn spawn_checkpointer(path: &Path, alive: mpsc::WeakSender<Job>) -> Result<JoinHandle<()>, Error> {
-    let db = open_file(path)?;
-    spawn("log-checkpoint", move || {
-        while alive.upgrade().is_some() {
-            // Passive: never waits for a reader and never keeps the writer out.
-            if let Err(err) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-                tracing::warn!(error = %err, "checkpoint failed, will be tried again");
-            }
-            thread::park_timeout(CHECKPOINT_INTERVAL);
-        }
-    })
-}
-
-/// A few reading connections, used on the blocking pool.
-struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
-impl Readers {
-    fn open(path: &Path) -> Result<Readers, Error> {
-        let open = |_| {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let db = Connection::open_with_flags(path, flags).map_err(Error::failed)?;
-            db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(Error::failed)?;
-            db.pragma_update(None, "cache_size", -300).map_err(Error::failed)?;
-            db.set_prepared_statement_cache_capacity(64);
-            Ok(db)
-        };
-        let idle = (0..STORE_READERS).map(open).collect::<Result<Vec<_>, Error>>()?;
-        Ok(Readers { idle: Mutex::new(idle), permits: Semaphore::new(STORE_READERS) })
-    }
-
-    async fn run<T: Send + 'static>(
-        self: &Arc<Self>,
-        f: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let readers = self.clone();
-        let _permit = self.permits.acquire().await.map_err(Error::failed)?;
-        let work = move || {
-            let db = lock(&readers.idle).pop().ok_or_else(|| Error::failed("no reader"))?;
-            let result = f(&db);
-            lock(&readers.idle).push(db);
-            result
-        };
-        tokio::task::spawn_blocking(work).await.map_err(Error::failed)?
-    }
-}
-
-type CacheKey = (TenantId, ConversationId);
-
-/// The records of the conversations used last, as the latest commit left them.
-///
-/// Only the writer puts records in, and only after their commit; so a reader never sees one that
-/// may still be rolled back.
-#[derive(Clone)]
-struct Cache(Arc<Mutex<LruCache<CacheKey, Arc<Conversation>>>>);
-
-impl Cache {
-    fn new() -> Cache {
-        let capacity = NonZeroUsize::new(CONVERSATION_CACHE_RECORDS).unwrap_or(NonZeroUsize::MIN);
-        // Grows as it fills: a server that never has many conversations never pays for them.
-        let mut records = LruCache::unbounded();
-        records.resize(capacity);
-        Cache(Arc::new(Mutex::new(records)))
-    }
-
-    fn get(&self, key: &CacheKey) -> Option<Arc<Conversation>> {
-        lock(&self.0).get(key).cloned()
-    }
-
-    /// For the writer alone: what it loads cannot change before it puts it in.
-    fn get_or_load(
-        &self,
-        db: &Connection,
-        key: &CacheKey,
-    ) -> Result<Option<Arc<Conversation>>, Error> {
-        if let Some(record) = self.get(key) {
-            return Ok(Some(record));
-        }
-        let of = params![key.0.as_str(), key.1.0];
-        let found = first(db, sql::CONVERSATION, of, rows::conversation)?.map(Arc::new);
-        if let Some(record) = &found {
-            lock(&self.0).put(key.clone(), record.clone());
-        }
-        Ok(found)
-    }
-
-    fn put_all(&self, records: impl Iterator<Item = (CacheKey, Arc<Conversation>)>) {
-        let mut cache = lock(&self.0);
-        for (key, record) in records {
-            cache.put(key, record);
-        }
-    }
-}
-
-fn read_page(
-    db: &Connection,
-    tenant: &TenantId,
-    reading: Reading,
-    after: u64,
-    limit: usize,
-) -> Result<Page, Error> {
-    let (of, after, max) = (tenant.as_str(), int(after), int(limit as u64));
-    let read = |row: &rusqlite::Row| rows::envelope(row, tenant);
-    let events = match reading {
-        Reading::All => all(db, sql::EVENTS, params![of, after, max], read),
-        Reading::Conversation(id) => {
-            all(db, sql::EVENTS_OF_CONVERSATION, params![of, after, max, id.0], read)
-        }
-        Reading::Recorder(id) => {
-            all(db, sql::EVENTS_OF_RECORDER, params![of, after, max, id.0], read)
-        }
-        Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
-    }?;
-    Ok(Page { is_end: events.len() < limit, events })
-}
-
-fn read_latest_page(
-    db: &Connection,
-    tenant: &TenantId,
-    reading: Reading,
-    limit: usize,
-) -> Result<Page, Error> {
-    let (of, max) = (tenant.as_str(), int(limit as u64));
-    let read = |row: &rusqlite::Row| rows::envelope(row, tenant);
-    let mut events = match reading {
-        Reading::All => all(db, sql::LATEST, params![of, max], read),
-        Reading::Conversation(id) => {
-            all(db, sql::LATEST_OF_CONVERSATION, params![of, max, id.0], read)
-        }
-        Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
-        Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
-    }?;
-    events.reverse();
-    Ok(Page { events, is_end: true })
-}
-
-fn read_messages(
-    db: &Connection,
-    tenant: &TenantId,
-    conversation: ConversationId,
-    range: HistoryRange,
-) -> Result<History, Error> {
-    let is_forward = range.after.is_some() && range.before.is_none();
-    let sql = if is_forward { sql::MESSAGES_FORWARD } else { sql::MESSAGES_BACKWARD };
-    let (after, before) = (int(range.after.unwrap_or(0)), range.before.map_or(i64::MAX, int));
-    let limit = range.limit.map_or(i64::MAX - 1, int);
-    // One more than asked for tells whether there are more.
-    let of = params![tenant.as_str(), conversation.0, after, before, limit + 1];
-    let mut messages = all(db, sql, of, |row| rows::envelope(row, tenant))?;
-    let has_more = messages.len() as i64 > limit;
-    messages.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    if !is_forward {
-        messages.reverse();
-    }
-    Ok(History { messages, has_more })
-}
-
-/// The last position before `at`: times rise with positions, so halving finds it.
-fn find_position(db: &Connection, tenant: &TenantId, at: Moment) -> Result<u64, Error> {
-    let of = tenant.as_str();
-    let head = first(db, sql::TENANT, params![of], |row| rows::count(row, 1))?.unwrap_or(0u64);
-    let (mut low, mut high) = (0u64, head + 1);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        let found = first(db, sql::FIRST_POSITION_FROM, params![of, int(middle)], |row| {
-            Ok((rows::count::<u64>(row, 0)?, row.get::<_, i64>(1)?))
-        })?;
-        match found {
-            Some((position, when)) if when < at.0 => low = position,
-            _ => high = middle,
-        }
-    }
-    Ok(low)
-}
-
-fn prune_tenant(db: &Connection, tenant: &TenantId, retention: Retention) -> Result<u64, Error> {
-    let mut gone = 0;
-    let kinds = [
-        (retention.connections_before, sql::NEWEST_CONNECTION_EVENT, sql::PRUNE_CONNECTIONS),
-        (retention.all_before, sql::NEWEST_EVENT, sql::PRUNE_ALL),
-    ];
-    for (before, newest, delete) in kinds {
-        let Some(before) = before else { continue };
-        let through = int(find_position(db, tenant, before)?);
-        let of = params![tenant.as_str(), through];
-        let Some(newest) = rows::scalar::<Option<i64>>(db, newest, of)?.flatten() else { continue };
-        let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
-        gone += deleted.map_err(Error::failed)? as u64;
-        run(db, sql::SET_PRUNED, params![tenant.as_str(), newest])?;
-    }
-    Ok(gone)
 }
 
 #[async_trait]

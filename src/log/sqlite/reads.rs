@@ -1,0 +1,152 @@
+//! Reading: a few connections of their own, and the reads that are more than one statement.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::{Connection, OpenFlags, params};
+use tokio::sync::Semaphore;
+
+use super::super::{Error, Page, Reading, Retention};
+use super::rows::{self, all, first, int, run};
+use super::{lock, sql};
+use crate::limits::{STORE_BUSY_TIMEOUT, STORE_READERS};
+use crate::model::{ConversationId, History, HistoryRange, Moment, TenantId};
+
+/// A few reading connections, used on the blocking pool.
+pub(super) struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path) -> Result<Readers, Error> {
+        let open = |_| {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let db = Connection::open_with_flags(path, flags).map_err(Error::failed)?;
+            db.busy_timeout(STORE_BUSY_TIMEOUT).map_err(Error::failed)?;
+            db.pragma_update(None, "cache_size", -300).map_err(Error::failed)?;
+            db.set_prepared_statement_cache_capacity(64);
+            Ok(db)
+        };
+        let idle = (0..STORE_READERS).map(open).collect::<Result<Vec<_>, Error>>()?;
+        Ok(Readers { idle: Mutex::new(idle), permits: Semaphore::new(STORE_READERS) })
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        f: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let readers = self.clone();
+        let _permit = self.permits.acquire().await.map_err(Error::failed)?;
+        let work = move || {
+            let db = lock(&readers.idle).pop().ok_or_else(|| Error::failed("no reader"))?;
+            let result = f(&db);
+            lock(&readers.idle).push(db);
+            result
+        };
+        tokio::task::spawn_blocking(work).await.map_err(Error::failed)?
+    }
+}
+
+pub(super) fn read_page(
+    db: &Connection,
+    tenant: &TenantId,
+    reading: Reading,
+    after: u64,
+    limit: usize,
+) -> Result<Page, Error> {
+    let (of, after, max) = (tenant.as_str(), int(after), int(limit as u64));
+    let read = |row: &rusqlite::Row| rows::envelope(row, tenant);
+    let events = match reading {
+        Reading::All => all(db, sql::EVENTS, params![of, after, max], read),
+        Reading::Conversation(id) => {
+            all(db, sql::EVENTS_OF_CONVERSATION, params![of, after, max, id.0], read)
+        }
+        Reading::Recorder(id) => {
+            all(db, sql::EVENTS_OF_RECORDER, params![of, after, max, id.0], read)
+        }
+        Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
+    }?;
+    Ok(Page { is_end: events.len() < limit, events })
+}
+
+pub(super) fn read_latest_page(
+    db: &Connection,
+    tenant: &TenantId,
+    reading: Reading,
+    limit: usize,
+) -> Result<Page, Error> {
+    let (of, max) = (tenant.as_str(), int(limit as u64));
+    let read = |row: &rusqlite::Row| rows::envelope(row, tenant);
+    let mut events = match reading {
+        Reading::All => all(db, sql::LATEST, params![of, max], read),
+        Reading::Conversation(id) => {
+            all(db, sql::LATEST_OF_CONVERSATION, params![of, max, id.0], read)
+        }
+        Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
+        Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
+    }?;
+    events.reverse();
+    Ok(Page { events, is_end: true })
+}
+
+pub(super) fn read_messages(
+    db: &Connection,
+    tenant: &TenantId,
+    conversation: ConversationId,
+    range: HistoryRange,
+) -> Result<History, Error> {
+    let is_forward = range.after.is_some() && range.before.is_none();
+    let sql = if is_forward { sql::MESSAGES_FORWARD } else { sql::MESSAGES_BACKWARD };
+    let (after, before) = (int(range.after.unwrap_or(0)), range.before.map_or(i64::MAX, int));
+    let limit = range.limit.map_or(i64::MAX - 1, int);
+    // One more than asked for tells whether there are more.
+    let of = params![tenant.as_str(), conversation.0, after, before, limit + 1];
+    let mut messages = all(db, sql, of, |row| rows::envelope(row, tenant))?;
+    let has_more = messages.len() as i64 > limit;
+    messages.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    if !is_forward {
+        messages.reverse();
+    }
+    Ok(History { messages, has_more })
+}
+
+/// The last position before `at`: times rise with positions, so halving finds it.
+pub(super) fn find_position(db: &Connection, tenant: &TenantId, at: Moment) -> Result<u64, Error> {
+    let of = tenant.as_str();
+    let head = first(db, sql::TENANT, params![of], |row| rows::count(row, 1))?.unwrap_or(0u64);
+    let (mut low, mut high) = (0u64, head + 1);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        let found = first(db, sql::FIRST_POSITION_FROM, params![of, int(middle)], |row| {
+            Ok((rows::count::<u64>(row, 0)?, row.get::<_, i64>(1)?))
+        })?;
+        match found {
+            Some((position, when)) if when < at.0 => low = position,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+pub(super) fn prune_tenant(
+    db: &Connection,
+    tenant: &TenantId,
+    retention: Retention,
+) -> Result<u64, Error> {
+    let mut gone = 0;
+    let kinds = [
+        (retention.connections_before, sql::NEWEST_CONNECTION_EVENT, sql::PRUNE_CONNECTIONS),
+        (retention.all_before, sql::NEWEST_EVENT, sql::PRUNE_ALL),
+    ];
+    for (before, newest, delete) in kinds {
+        let Some(before) = before else { continue };
+        let through = int(find_position(db, tenant, before)?);
+        let of = params![tenant.as_str(), through];
+        let Some(newest) = rows::scalar::<Option<i64>>(db, newest, of)?.flatten() else { continue };
+        let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
+        gone += deleted.map_err(Error::failed)? as u64;
+        run(db, sql::SET_PRUNED, params![tenant.as_str(), newest])?;
+    }
+    Ok(gone)
+}
