@@ -1,23 +1,21 @@
-//! Conversations: who is in them, who has them, how they begin and end.
+//! Conversations: who has them, how they begin and end.
 
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::time::sleep;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::App;
+use super::attendance::presence_fault;
 use super::audit::audit_entry;
-use super::{App, Connection};
 use crate::auth;
-use crate::limits::{LEAVE_RETRIES_MAX, LEAVE_RETRY_INTERVAL};
-use crate::log::{self, Change, ConversationFilter, Outcome, Pending, Reading, Record};
+use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
-    Assigned, Closed, ConnectionStatus, Conversation, ConversationId, DisconnectReason, Envelope,
-    Error, Event, ExternalId, Identity, Joined, Left, Member, Moment, Place, Queued, Rated,
-    Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
+    Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
+    Identity, Moment, Place, Queued, Rated, Reopened, Role, SessionEnded, SessionStarted, Status,
+    TenantId, Transferred, UserId,
 };
-use crate::presence::{self, Entered, Entry};
 
 /// What a customer says when it starts a conversation.
 #[derive(Clone, Debug, Default)]
@@ -87,218 +85,6 @@ pub struct Summary {
 }
 
 impl App {
-    /// Lets a connection into its conversation: present from now on, and told if it is the
-    /// user's first. Returns whether it is.
-    ///
-    /// # Errors
-    /// 403 for a second type of one user, 500 without presence, 503 without the log.
-    pub async fn enter(&self, conn: &Connection, id: ConversationId) -> Result<bool, Error> {
-        let who = &conn.who;
-        let entry = Entry { user: who.user.clone(), role: who.user_type, conn: conn.id };
-        let anywhere = self.presence.enter(&who.tenant, Place::Tenant, entry.clone()).await;
-        anywhere.map_err(presence_fault)?;
-        let order = self.order_of(&who.tenant, id).lock().await;
-        let place = Place::Conversation(id);
-        let entered = self.presence.enter(&who.tenant, place, entry).await;
-        let (joined_at, away_ms) = match entered.map_err(presence_fault)? {
-            Entered::First { joined_at, away_ms } => (joined_at, away_ms),
-            Entered::Another => return Ok(false),
-            Entered::WithRole(present) => {
-                let user = who.user.to_string();
-                return Err(Error::UserTypeConflict { user, present });
-            }
-        };
-        let (user_id, user_type) = (who.user.clone(), who.user_type);
-        let joined =
-            Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
-        let appended = self.append_join(&who.tenant, id, who.user_type, joined).await;
-        drop(order);
-        let committed = match appended {
-            Ok(pending) => pending.committed().await.map_err(|e| self.fault(e)),
-            Err(err) => Err(err),
-        };
-        if let Err(err) = committed {
-            // Nobody was told, so nobody needs to be told of the leave.
-            let left = self.presence.leave(&who.tenant, place, &who.user, conn.id).await;
-            left.map_err(presence_fault)?;
-            return Err(err);
-        }
-        if away_ms.is_some() {
-            self.metrics.reconnections_total.inc();
-        }
-        Ok(true)
-    }
-
-    /// A customer's first join also puts the conversation into its queue.
-    async fn append_join(
-        &self,
-        tenant: &TenantId,
-        id: ConversationId,
-        role: Role,
-        joined: Event,
-    ) -> Result<Pending, Error> {
-        let mut events = vec![joined];
-        if role == Role::Customer {
-            let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
-            if let Some(conversation) = found.filter(|c| c.status == Status::Open) {
-                events.push(Event::Queued(self.queued(tenant, &conversation).await?));
-            }
-        }
-        let change = Change { events, records: vec![] };
-        self.log.append(tenant, change).await.map_err(|e| self.fault(e))
-    }
-
-    /// Takes a connection out of its conversation; told if it was the user's last.
-    pub async fn leave(&self, conn: &Connection, id: ConversationId, reason: DisconnectReason) {
-        let (tenant, user) = (&conn.who.tenant, &conn.who.user);
-        self.end_typing(tenant, id, user);
-        let everywhere = self.presence.leave(tenant, Place::Tenant, user, conn.id).await;
-        if let Err(err) = everywhere {
-            tracing::warn!(error = %err, "a leave was not noted");
-        }
-        let order = self.order_of(tenant, id).lock().await;
-        let place = Place::Conversation(id);
-        let left = self.presence.leave(tenant, place, user, conn.id).await;
-        if !matches!(left, Ok(presence::Left::Last)) {
-            return;
-        }
-        let left =
-            Left { session_id: id, user_id: user.clone(), user_type: conn.who.user_type, reason };
-        let appended = self.log.append(tenant, Change::of(Event::Left(left.clone()))).await;
-        drop(order);
-        let committed = match appended {
-            Ok(pending) => pending.committed().await,
-            Err(err) => Err(err),
-        };
-        if let Err(err) = committed {
-            tracing::warn!(error = %err, session = %id, "a leave waits for the log");
-            self.retry_leave(tenant, left).await;
-        }
-    }
-
-    /// A leave the log could not keep is tried again, unless the user came back meanwhile.
-    async fn retry_leave(&self, tenant: &TenantId, left: Left) {
-        for _ in 0..LEAVE_RETRIES_MAX {
-            sleep(LEAVE_RETRY_INTERVAL).await;
-            let _order = self.order_of(tenant, left.session_id).lock().await;
-            let members = self.members(tenant, left.session_id).await;
-            if members.is_ok_and(|m| m.iter().any(|m| m.user_id == left.user_id)) {
-                return;
-            }
-            if self.log.commit(tenant, Change::of(Event::Left(left.clone()))).await.is_ok() {
-                return;
-            }
-        }
-    }
-
-    /// Writes the leaves that the last run did not live to write (contract 2). Returns how many.
-    ///
-    /// # Errors
-    /// When the log does not keep them.
-    pub async fn close_left_behind(&self) -> Result<usize, log::Error> {
-        let mut pending = Vec::new();
-        for behind in self.log.left_behind().await? {
-            let left = Event::Left(Left {
-                session_id: behind.conversation,
-                user_id: behind.member.user_id,
-                user_type: behind.member.user_type,
-                reason: DisconnectReason::NodeLost,
-            });
-            pending.push(self.log.append(&behind.tenant, Change::of(left)).await?);
-        }
-        let count = pending.len();
-        for commit in pending {
-            commit.committed().await?;
-        }
-        Ok(count)
-    }
-
-    async fn members(&self, tenant: &TenantId, id: ConversationId) -> Result<Vec<Member>, Error> {
-        let members = self.presence.members(tenant, Place::Conversation(id)).await;
-        members.map_err(presence_fault)
-    }
-
-    /// How many connections a conversation holds.
-    pub fn connections_in(&self, tenant: &TenantId, id: ConversationId) -> usize {
-        self.0.seats.in_conversation(tenant, id)
-    }
-
-    /// How many connections are open, in all conversations.
-    pub fn open_connections(&self) -> usize {
-        self.0.seats.taken()
-    }
-
-    /// Who is connected, for somebody who is in.
-    ///
-    /// # Errors
-    /// 500 when presence does not answer.
-    pub async fn status_in(
-        &self,
-        tenant: &TenantId,
-        id: ConversationId,
-    ) -> Result<ConnectionStatus, Error> {
-        Ok(ConnectionStatus::of(&self.members(tenant, id).await?))
-    }
-
-    /// Who is connected (document 000). An unknown conversation has nobody in it; with
-    /// `auth.open_sessions` anybody may ask.
-    ///
-    /// # Errors
-    /// 401 or 403, and 500 when presence does not answer.
-    pub async fn connection_status(
-        &self,
-        who: Option<&Identity>,
-        id: ConversationId,
-    ) -> Result<ConnectionStatus, Error> {
-        match self.look(who, id).await? {
-            Some((tenant, _)) => self.status_in(&tenant, id).await,
-            None => Ok(ConnectionStatus::default()),
-        }
-    }
-
-    /// What happened around a conversation: connects, disconnects, assignments; the newest
-    /// `limit`, ascending.
-    ///
-    /// # Errors
-    /// 401, 403 or 404.
-    pub async fn flight_recorder(
-        &self,
-        who: Option<&Identity>,
-        id: ConversationId,
-        limit: usize,
-    ) -> Result<Vec<Arc<Envelope>>, Error> {
-        let Some((tenant, _)) = self.look(who, id).await? else {
-            return Err(Error::NotFound("conversation"));
-        };
-        let page = self.log.read_latest(&tenant, Reading::Recorder(id), limit).await;
-        let events = page.map_err(|e| self.fault(e))?.events;
-        let is_staff = who.is_some_and(|who| who.role != Role::Customer);
-        Ok(if is_staff { events } else { events.into_iter().map(without_note).collect() })
-    }
-
-    async fn look(
-        &self,
-        who: Option<&Identity>,
-        id: ConversationId,
-    ) -> Result<Option<(TenantId, Arc<Conversation>)>, Error> {
-        let Some(who) = who else {
-            if !self.config.auth.open_sessions {
-                return Err(Error::Unauthorized("no token".into()));
-            }
-            let tenant = TenantId::default_tenant();
-            let found = self.log.conversation(&tenant, id).await.map_err(|e| self.fault(e))?;
-            return Ok(found.map(|c| (tenant, c)));
-        };
-        match self.conversation_for(who, id).await {
-            Ok(conversation) => {
-                self.audit_look(who, &conversation).await?;
-                Ok(Some((who.tenant.clone(), conversation)))
-            }
-            Err(Error::NotFound(_)) => Ok(None),
-            Err(err) => Err(err),
-        }
-    }
-
     /// The conversation that goes by a name: its own id, or one another system gave it.
     ///
     /// # Errors
@@ -595,23 +381,7 @@ impl App {
     }
 }
 
-/// What agents write to each other is not for the customer.
-fn without_note(envelope: Arc<Envelope>) -> Arc<Envelope> {
-    match &envelope.event {
-        Event::Transferred(transferred) if transferred.note.is_some() => {
-            let event = Event::Transferred(Transferred { note: None, ..transferred.clone() });
-            Arc::new(Envelope { event, ..envelope.as_ref().clone() })
-        }
-        _ => envelope,
-    }
-}
-
 /// An admin's act on a conversation goes to the audit trail in the same commit.
 fn admin_act(who: &Identity, action: &str, id: ConversationId) -> Option<Event> {
     who.is_admin().then(|| audit_entry(who, action, Some(id.to_string())))
-}
-
-fn presence_fault(err: presence::Error) -> Error {
-    tracing::error!(error = %err, "presence failed");
-    Error::PresenceUnavailable
 }

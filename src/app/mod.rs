@@ -5,6 +5,7 @@
 //! socket's commands and the verbs by name for REST. No file here knows a dialect or a socket.
 
 mod access;
+mod attendance;
 mod audit;
 mod conversations;
 mod demo;

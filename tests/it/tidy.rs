@@ -33,9 +33,8 @@ const NARROWER: &[(&str, &[&str])] = &[
 ];
 
 /// Files over 500 lines, each with the reason why it is one.
-const LONG_FILES: &[(&str, &str)] = &[
-    ("src/model/event.rs", "the catalogue: one list, read as one"),
-];
+const LONG_FILES: &[(&str, &str)] =
+    &[("src/model/event.rs", "the catalogue: one list, read as one")];
 
 /// Where JSON may be known: the edges, and what stores or describes JSON itself.
 const JSON: &[&str] = &[
