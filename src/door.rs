@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -142,19 +142,6 @@ pub fn address(parts: &Parts) -> String {
         Some(ConnectInfo(address)) => address.ip().to_canonical().to_string(),
         None => "unknown".to_owned(),
     }
-}
-
-/// The credential of a whole request, with its origin checked on the way.
-///
-/// # Errors
-/// As [`credential`].
-pub fn credential_of<B>(
-    request: &Request<B>,
-    origins: &Origins,
-    cookies: &[&str],
-) -> Result<Option<String>, Error> {
-    let origin = origins.of(request.headers());
-    credential(request.headers(), request.uri().query(), origin, cookies)
 }
 
 /// A refusal as REST and the handshakes answer it (contract 8).

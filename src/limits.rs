@@ -6,17 +6,13 @@
 
 use std::time::Duration;
 
-/// The longest token read from a header, query, cookie or subprotocol. A JWT with a hundred
-/// conversations stays below 5 KiB; anything longer is refused before it is decoded.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-
 /// How long a peer may take to answer our close frame before the socket is dropped: a round trip
 /// on a bad mobile line.
 pub const CLOSE_GRACE: Duration = Duration::from_secs(3);
 
-/// How long one write may make no progress. A peer whose window stays shut this long is gone; its
-/// outbox would have overflowed on a busy conversation long before.
-pub const WRITE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long one write may take, which is at most a page of history. A peer that takes nothing for
+/// so long is gone; on a busy conversation its outbox overflows long before.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Events read from the log at once when a connection catches up. Large enough that the reads do
 /// not dominate, small enough that a thousand resuming clients hold little memory.
@@ -38,8 +34,15 @@ pub const TAIL_COMMITS_MAX: usize = 64;
 /// bytes each.
 pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;
 
-/// How often the write-ahead log is copied back: at full speed it grows by some 10 MB in between.
+/// How often the write-ahead log is copied back into the database.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pages of 4 KiB after which the write-ahead log begins anew: 32 MiB on disk.
+pub const WAL_PAGES_MAX: i64 = 8_192;
+
+/// How long the writer waits for readers of the old write-ahead log. Reads take milliseconds, and
+/// every commit waits meanwhile.
+pub const WAL_RESTART_WAIT: Duration = Duration::from_millis(20);
 
 /// Read connections of the store. Reads are short; more of them only contend for the page cache.
 pub const STORE_READERS: usize = 4;
@@ -47,7 +50,7 @@ pub const STORE_READERS: usize = 4;
 /// How long a read waits for another process that holds the database file, such as a backup.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The size of a request's head: a token of [`TOKEN_BYTES_MAX`] in the query, cookies, and room.
+/// The size of a request's head: a token of 8 KiB in the query, cookies, and room.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// The size of a REST body: a thousand events of one KiB each.
@@ -55,9 +58,6 @@ pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a client may take to send the body of a request.
 pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Events in one batch of `POST /api/events` (contract 7).
-pub const EVENT_BATCH_MAX: usize = 1_000;
 
 /// Connections the kernel finishes while nobody accepts. A call centre whose switch came back
 /// reconnects all at once; the kernel itself lowers this to `net.core.somaxconn`.
@@ -81,10 +81,6 @@ pub const REFUSALS_AT_ONCE_MAX: usize = 64;
 
 /// When a client refused that way may try again: long enough for closed tabs to be noticed.
 pub const REFUSAL_RETRY_AFTER_S: u64 = 5;
-
-/// Frames over this size are compressed when the client offered permessage-deflate. Measured:
-/// below 1 KiB deflate without context saves next to nothing.
-pub const COMPRESS_BYTES_MIN: usize = 1_024;
 
 /// The longest duration an option may have, ten years: added to any clock it cannot overflow.
 pub const OPTION_DURATION_MAX: Duration = Duration::from_secs(3_650 * 86_400);
@@ -112,11 +108,28 @@ pub const DELIVERY_MARK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a login may wait for its turn at the password hash.
 pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 
-/// How often and how many times a leave is tried again that the log could not keep: two minutes,
-/// after which the next start writes it.
-pub const LEAVE_RETRY_INTERVAL: Duration = Duration::from_secs(2);
-/// See [`LEAVE_RETRY_INTERVAL`].
-pub const LEAVE_RETRIES_MAX: usize = 60;
+/// How often joins and leaves are tried again that the log could not keep.
+pub const OWED_RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Events deleted in one transaction when they are past their retention: some milliseconds, during
+/// which commits wait.
+pub const PRUNE_STEP_EVENTS: u64 = 1_000;
+
+/// Longest e-mail address (RFC 5321).
+pub const EMAIL_BYTES_MAX: usize = 254;
+
+/// Conversations looked at for one page of a list of which the caller may see few, and how many
+/// times: the next page goes on from there.
+pub const LIST_READ_ROWS: usize = 256;
+/// See [`LIST_READ_ROWS`].
+pub const LIST_READS_MAX: usize = 8;
+
+/// How long the store may take to say that it can write. Load balancers ask every few seconds
+/// and give up after one or two.
+pub const STORE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a verdict about the store counts, so that watchers do not keep its writer busy.
+pub const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Buffers of an open WebSocket. What fits into them needs one system call; what they hold is
 /// paid for by every idle connection.

@@ -200,17 +200,18 @@ async fn serve_until_told(config: Config) -> Result<ExitCode, Failure> {
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };
     announce(&running)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let code = tokio::select! {
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        () = running.failed() => ExitCode::from(1),
+    };
     tracing::info!("draining");
     if running.drain().await {
         tracing::info!("drained");
     } else {
         tracing::warn!("the drain took too long; what was left is cut off, nothing is lost");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 fn announce(running: &Running) -> Result<(), Failure> {

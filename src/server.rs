@@ -4,11 +4,13 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::FutureExt;
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +23,7 @@ use crate::http::listen::{self, AddressGuard, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::limits::RETENTION_INTERVAL;
+use crate::limits::{PASSWORD_WAIT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId};
 use crate::presence;
@@ -41,6 +43,7 @@ pub struct Running {
     readiness: Readiness,
     registry: Registry,
     shutdown: CancellationToken,
+    failed: CancellationToken,
     connections: TaskTracker,
     background: TaskTracker,
     _lock: Option<File>,
@@ -74,11 +77,12 @@ pub async fn start(config: Config) -> Result<Running> {
         presence: presence::memory(),
         hub: Hub::default(),
         tokens,
-        passwords: Passwords::new(app::LOGIN_WAIT),
+        passwords: Passwords::new(PASSWORD_WAIT),
         metrics,
     });
     let registry = Registry::new(config.server.ping_interval, config.server.ping_timeout);
-    spawn_background(&app, &registry, tail, tls, &background, &shutdown);
+    let failed = CancellationToken::new();
+    spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
     prepare(&app).await?;
     let demo = match config.auth.loopback_origins {
@@ -108,6 +112,7 @@ pub async fn start(config: Config) -> Result<Running> {
         readiness,
         registry,
         shutdown,
+        failed,
         connections,
         background,
         _lock: lock,
@@ -115,6 +120,11 @@ pub async fn start(config: Config) -> Result<Running> {
 }
 
 impl Running {
+    /// Waits until a part the server cannot do without has ended.
+    pub async fn failed(&self) {
+        self.failed.cancelled().await;
+    }
+
     /// Drains: nobody new comes in, everybody is told to come back, and everything acknowledged
     /// is on disk. Takes at most `server.drain_timeout`; returns whether that was enough.
     pub async fn drain(self) -> bool {
@@ -186,10 +196,18 @@ fn spawn_background(
     tls: Option<TlsReloader>,
     background: &TaskTracker,
     shutdown: &CancellationToken,
+    failed: &CancellationToken,
 ) {
     let feeding = app.clone();
     // Ends by itself when the log is closed: whatever was acknowledged is also told.
-    background.spawn(async move { feeding.feed_hub(tail).await });
+    let failed = failed.clone();
+    background.spawn(async move {
+        if AssertUnwindSafe(feeding.feed_hub(tail)).catch_unwind().await.is_err() {
+            // Nothing would be told any more. Better to start anew than to go on in silence.
+            tracing::error!("the hub is fed no more; the server stops");
+            failed.cancel();
+        }
+    });
     let until = |task| {
         let shutdown = shutdown.clone();
         async move { shutdown.run_until_cancelled(task).await }
@@ -199,6 +217,8 @@ fn spawn_background(
         as futures_util::future::BoxFuture<'static, ()>));
     let typing = app.clone();
     background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
+    let owing = app.clone();
+    background.spawn(until(Box::pin(async move { owing.settle_owed().await })));
     let alive = registry.clone();
     background.spawn(until(Box::pin(async move { alive.keep_alive().await })));
     let old = app.clone();

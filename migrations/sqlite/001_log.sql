@@ -54,7 +54,9 @@ CREATE TABLE conversations (
   PRIMARY KEY (tenant, id)
 ) WITHOUT ROWID;
 
-CREATE INDEX conversations_by_age ON conversations (tenant, created_at DESC, id DESC);
+CREATE INDEX conversations_by_age ON conversations (tenant, status, created_at DESC, id DESC);
+CREATE INDEX conversations_active ON conversations (tenant, created_at DESC, id DESC)
+  WHERE status <> 'closed';
 CREATE INDEX conversations_waiting ON conversations (tenant, department, queued_at)
   WHERE status = 'waiting';
 CREATE INDEX conversations_served ON conversations (tenant, department, assigned_at)

@@ -110,23 +110,32 @@ impl App {
     /// Decides whether the holder of a token (or nobody, with `auth.open_sessions`) may open the
     /// path, as whom, and keeps a seat for it. Makes the conversation where contract 4 says so.
     ///
+    /// `objection` is what is wrong with the request itself: told after who may not come in at
+    /// all, and before anything is made or noted for its sake.
+    ///
     /// # Errors
     /// In the contract's order: 401 was decided by the caller; then 403, 404, and 429.
     pub async fn admit(
         &self,
         token: Option<Identity>,
         path: &SessionPath,
+        objection: Option<Error>,
     ) -> Result<(Identity, Arc<Conversation>, Seat), Error> {
         let who = match token {
             Some(identity) => as_path(identity, path)?,
             None if self.config.auth.open_sessions => open_identity(path),
             None => return Err(Error::Unauthorized("no token".into())),
         };
-        let conversation = match self.conversation_for(&who, path.session).await {
-            Err(Error::NotFound(_)) if self.may_begin(&who, path) => {
-                self.begin_by_path(&who, path).await?
-            }
-            found => found?,
+        let found = match self.conversation_for(&who, path.session).await {
+            Err(Error::NotFound(_)) if self.may_begin(&who, path) => None,
+            found => Some(found?),
+        };
+        if let Some(objection) = objection {
+            return Err(objection);
+        }
+        let conversation = match found {
+            Some(conversation) => conversation,
+            None => self.begin_by_path(&who, path).await?,
         };
         self.check_type(&who, path).await?;
         let limits = &self.config.limits;

@@ -3,33 +3,71 @@
 //! Presence knows connections, the log knows joins and leaves; here the two are kept in one order,
 //! so that exactly one join and one leave bracket a user's stay (document 002).
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::{App, Connection};
-use crate::limits::{LEAVE_RETRIES_MAX, LEAVE_RETRY_INTERVAL};
-use crate::log::{self, Change, Pending, Reading};
+use crate::limits::OWED_RETRY_INTERVAL;
+use crate::log::{self, Change, Outcome, Pending, Reading};
 use crate::model::{
     ConnectionStatus, Conversation, ConversationId, DisconnectReason, Envelope, Error, Event,
-    Identity, Joined, Left, Member, Place, Role, Status, TenantId, Transferred,
+    Identity, Joined, Left, Member, Place, Role, Status, TenantId, Transferred, UserId,
 };
 use crate::presence::{self, Entered, Entry};
 
+/// Joins and leaves that presence has seen and the log could not keep: a full disk, say. One entry
+/// a user and conversation, so never more than are or were present.
+#[derive(Default)]
+pub(super) struct Owed {
+    events: Mutex<BTreeMap<Whose, Event>>,
+    wake: Notify,
+}
+
+type Whose = (TenantId, ConversationId, UserId);
+
+impl Owed {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Whose, Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, whose: Whose, event: Event) {
+        self.lock().insert(whose, event);
+        self.wake.notify_one();
+    }
+
+    fn settle(&self, whose: &Whose) {
+        self.lock().remove(whose);
+    }
+}
+
 impl App {
     /// Lets a connection into its conversation: present from now on, and told if it is the
-    /// user's first. Returns whether it is.
+    /// user's first. Returns whether it was told, to this connection too.
     ///
     /// # Errors
     /// 403 for a second type of one user, 500 without presence, 503 without the log.
     pub async fn enter(&self, conn: &Connection, id: ConversationId) -> Result<bool, Error> {
         let who = &conn.who;
+        let is_told = self.enter_conversation(conn, id).await?;
+        let anywhere = Entry { user: who.subject.clone(), role: who.role, conn: conn.id };
+        let entered = self.presence.enter(&who.tenant, Place::Tenant, anywhere).await;
+        entered.map_err(presence_fault)?;
+        Ok(is_told)
+    }
+
+    async fn enter_conversation(
+        &self,
+        conn: &Connection,
+        id: ConversationId,
+    ) -> Result<bool, Error> {
+        let who = &conn.who;
+        let whose = (who.tenant.clone(), id, who.user.clone());
         let entry = Entry { user: who.user.clone(), role: who.user_type, conn: conn.id };
-        let anywhere = self.presence.enter(&who.tenant, Place::Tenant, entry.clone()).await;
-        anywhere.map_err(presence_fault)?;
         let order = self.order_of(&who.tenant, id).lock().await;
-        let place = Place::Conversation(id);
-        let entered = self.presence.enter(&who.tenant, place, entry).await;
+        let entered = self.presence.enter(&who.tenant, Place::Conversation(id), entry).await;
         let (joined_at, away_ms) = match entered.map_err(presence_fault)? {
             Entered::First { joined_at, away_ms } => (joined_at, away_ms),
             Entered::Another => return Ok(false),
@@ -41,22 +79,42 @@ impl App {
         let (user_id, user_type) = (who.user.clone(), who.user_type);
         let joined =
             Event::Joined(Joined { session_id: id, user_id, user_type, joined_at, away_ms });
-        let appended = self.append_join(&who.tenant, id, who.user_type, joined).await;
+        let appended = self.append_join(&who.tenant, id, who.user_type, joined.clone()).await;
         drop(order);
         let committed = match appended {
             Ok(pending) => pending.committed().await.map_err(|e| self.fault(e)),
             Err(err) => Err(err),
         };
-        if let Err(err) = committed {
-            // Nobody was told, so nobody needs to be told of the leave.
-            let left = self.presence.leave(&who.tenant, place, &who.user, conn.id).await;
-            left.map_err(presence_fault)?;
-            return Err(err);
+        match committed {
+            Ok(outcomes) => {
+                self.0.owed.settle(&whose);
+                self.metrics.reconnections_total.inc_by(u64::from(away_ms.is_some()));
+                // Unchanged after a leave that could not be kept: nobody has to be told anything.
+                Ok(matches!(outcomes.first(), Some(Outcome::Kept(_))))
+            }
+            Err(err) => {
+                self.undo_enter(conn, id, whose, joined).await?;
+                Err(err)
+            }
         }
-        if away_ms.is_some() {
-            self.metrics.reconnections_total.inc();
+    }
+
+    /// Nobody was told of the join, so nobody needs to be told of the leave; unless the user's
+    /// other tab came meanwhile and counts on it.
+    async fn undo_enter(
+        &self,
+        conn: &Connection,
+        id: ConversationId,
+        whose: Whose,
+        joined: Event,
+    ) -> Result<(), Error> {
+        let _order = self.order_of(&whose.0, id).lock().await;
+        let place = Place::Conversation(id);
+        let left = self.presence.leave(&whose.0, place, &whose.2, conn.id).await;
+        if left.map_err(presence_fault)? == presence::Left::NotLast {
+            self.0.owed.add(whose, joined);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// A customer's first join also puts the conversation into its queue.
@@ -78,11 +136,13 @@ impl App {
         self.log.append(tenant, change).await.map_err(|e| self.fault(e))
     }
 
-    /// Takes a connection out of its conversation; told if it was the user's last.
+    /// Takes a connection out of its conversation; told if it was the user's last. Never waits
+    /// for a log that fails: what it could not keep is owed.
     pub async fn leave(&self, conn: &Connection, id: ConversationId, reason: DisconnectReason) {
-        let (tenant, user) = (&conn.who.tenant, &conn.who.user);
+        let who = &conn.who;
+        let (tenant, user) = (&who.tenant, &who.user);
         self.end_typing(tenant, id, user);
-        let everywhere = self.presence.leave(tenant, Place::Tenant, user, conn.id).await;
+        let everywhere = self.presence.leave(tenant, Place::Tenant, &who.subject, conn.id).await;
         if let Err(err) = everywhere {
             tracing::warn!(error = %err, "a leave was not noted");
         }
@@ -92,32 +152,57 @@ impl App {
         if !matches!(left, Ok(presence::Left::Last)) {
             return;
         }
-        let left =
-            Left { session_id: id, user_id: user.clone(), user_type: conn.who.user_type, reason };
-        let appended = self.log.append(tenant, Change::of(Event::Left(left.clone()))).await;
+        let (user_id, user_type) = (user.clone(), who.user_type);
+        let left = Event::Left(Left { session_id: id, user_id, user_type, reason });
+        let appended = self.log.append(tenant, Change::of(left.clone())).await;
         drop(order);
         let committed = match appended {
             Ok(pending) => pending.committed().await,
             Err(err) => Err(err),
         };
-        if let Err(err) = committed {
-            tracing::warn!(error = %err, session = %id, "a leave waits for the log");
-            self.retry_leave(tenant, left).await;
+        let whose = (tenant.clone(), id, user.clone());
+        match committed {
+            Ok(_) => self.0.owed.settle(&whose),
+            Err(err) => {
+                tracing::warn!(error = %err, session = %id, "a leave waits for the log");
+                self.0.owed.add(whose, left);
+            }
         }
     }
 
-    /// A leave the log could not keep is tried again, unless the user came back meanwhile.
-    async fn retry_leave(&self, tenant: &TenantId, left: Left) {
-        for _ in 0..LEAVE_RETRIES_MAX {
-            sleep(LEAVE_RETRY_INTERVAL).await;
-            let _order = self.order_of(tenant, left.session_id).lock().await;
-            let members = self.members(tenant, left.session_id).await;
-            if members.is_ok_and(|m| m.iter().any(|m| m.user_id == left.user_id)) {
-                return;
+    /// Writes the joins and leaves that are owed, as soon as the log keeps them. Runs for ever;
+    /// what is owed when the process ends is written by the next start.
+    pub async fn settle_owed(&self) {
+        loop {
+            self.0.owed.wake.notified().await;
+            while !self.0.owed.lock().is_empty() {
+                sleep(OWED_RETRY_INTERVAL).await;
+                let owed: Vec<_> =
+                    self.0.owed.lock().iter().map(|(w, e)| (w.clone(), e.clone())).collect();
+                for (whose, event) in owed {
+                    self.settle_one(&whose, event).await;
+                }
             }
-            if self.log.commit(tenant, Change::of(Event::Left(left.clone()))).await.is_ok() {
-                return;
-            }
+        }
+    }
+
+    async fn settle_one(&self, whose: &Whose, event: Event) {
+        let (tenant, id, user) = whose;
+        let order = self.order_of(tenant, *id).lock().await;
+        let Ok(members) = self.members(tenant, *id).await else { return };
+        let is_here = members.iter().any(|m| m.user_id == *user);
+        match event {
+            // Back, perhaps only to fail at the door: a join that holds, or the next leave, decides.
+            Event::Left(_) if is_here => return,
+            Event::Joined(_) if !is_here => return self.0.owed.settle(whose),
+            _ => {}
+        }
+        let appended = self.log.append(tenant, Change::of(event)).await;
+        drop(order);
+        if let Ok(pending) = appended
+            && pending.committed().await.is_ok()
+        {
+            self.0.owed.settle(whose);
         }
     }
 

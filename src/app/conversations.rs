@@ -10,6 +10,7 @@ use super::App;
 use super::attendance::presence_fault;
 use super::audit::audit_entry;
 use crate::auth;
+use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
     Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
@@ -59,12 +60,10 @@ pub struct QueuePlace {
 /// Who is to have a conversation.
 #[derive(Clone, Debug)]
 pub enum Claim {
-    /// Whoever asks.
+    /// Whoever asks; for an admin, whom the router finds.
     Own,
     /// This agent.
     Agent(UserId),
-    /// Whom the router finds.
-    Router,
 }
 
 /// Where a conversation goes.
@@ -82,6 +81,15 @@ pub struct Summary {
     pub conversation: Arc<Conversation>,
     /// Who is connected to it.
     pub status: ConnectionStatus,
+}
+
+/// A page of a list of conversations.
+#[derive(Default)]
+pub struct SummaryPage {
+    /// The conversations.
+    pub summaries: Vec<Summary>,
+    /// Where the next page begins, if there is one; it may turn out empty.
+    pub next: Option<(Moment, ConversationId)>,
 }
 
 impl App {
@@ -113,28 +121,35 @@ impl App {
         &self,
         who: &Identity,
         filter: ConversationFilter,
-    ) -> Result<Vec<Summary>, Error> {
+    ) -> Result<SummaryPage, Error> {
         if !who.is_admin() && who.role != Role::Agent {
             return Err(Error::Forbidden("for agents and admins only".into()));
         }
-        let limit = filter.limit;
-        let mut filter = filter;
-        let mut found = Vec::new();
-        // An agent's page is filled with what it may see, in reads of the same size.
-        loop {
-            let page = self.log.conversations(&who.tenant, filter.clone()).await;
-            let page = page.map_err(|e| self.fault(e))?;
-            let is_end = page.len() < limit;
-            filter.after = page.last().map(|c| (c.created_at, c.id));
-            for conversation in page.into_iter().filter(|c| c.is_open_to(who)) {
-                let status = self.status_in(&who.tenant, conversation.id).await?;
-                found.push(Summary { conversation, status });
+        let wanted = filter.limit;
+        let mut filter = ConversationFilter { limit: wanted.max(LIST_READ_ROWS), ..filter };
+        let mut page = SummaryPage::default();
+        // An agent may see few of many; what it may not see is passed over, but not for ever.
+        for _ in 0..LIST_READS_MAX {
+            let read = self.log.conversations(&who.tenant, filter.clone()).await;
+            let read = read.map_err(|e| self.fault(e))?;
+            let is_end = read.len() < filter.limit;
+            for conversation in read {
+                if page.summaries.len() == wanted {
+                    page.next = filter.after;
+                    return Ok(page);
+                }
+                filter.after = Some((conversation.created_at, conversation.id));
+                if conversation.is_open_to(who) {
+                    let status = self.status_in(&who.tenant, conversation.id).await?;
+                    page.summaries.push(Summary { conversation, status });
+                }
             }
-            if is_end || found.len() >= limit {
-                found.truncate(limit);
-                return Ok(found);
+            if is_end {
+                return Ok(page);
             }
         }
+        page.next = filter.after;
+        Ok(page)
     }
 
     /// A customer starts a conversation, which waits for an agent from now on.
@@ -194,9 +209,7 @@ impl App {
         let agent_id = match claim {
             Claim::Own if who.role == Role::Agent => who.subject.clone(),
             Claim::Agent(agent) if who.is_admin() || agent == who.subject => agent,
-            Claim::Own | Claim::Router if who.is_admin() => {
-                self.find_agent(&who.tenant, &conversation).await?
-            }
+            Claim::Own if who.is_admin() => self.find_agent(&who.tenant, &conversation).await?,
             _ => return Err(Error::Forbidden("an agent claims for itself".into())),
         };
         let agent_name = self.name_of(who, &agent_id).await?;
@@ -299,9 +312,7 @@ impl App {
     /// 403, 404, 409 if it is closed already.
     pub async fn close(&self, who: &Identity, id: ConversationId) -> Result<Closed, Error> {
         let conversation = self.conversation_for(who, id).await?;
-        if who.role == Role::Agent && !who.is_open && !conversation.is_assigned_to(who) {
-            return Err(Error::Forbidden("it is not assigned to you".into()));
-        }
+        check_hands(who, &conversation)?;
         let closed = Closed { session_id: id, by: who.user.clone() };
         let mut events = vec![
             Event::Closed(closed.clone()),
@@ -318,12 +329,16 @@ impl App {
     /// 403, 404, 409 if it is not closed.
     pub async fn reopen(&self, who: &Identity, id: ConversationId) -> Result<Reopened, Error> {
         let conversation = self.conversation_for(who, id).await?;
+        check_hands(who, &conversation)?;
         let reopened = Reopened { session_id: id, by: who.user.clone() };
         let queued = self.queued(&who.tenant, &conversation).await?;
         let mut events = vec![Event::Reopened(reopened.clone()), Event::Queued(queued)];
         events.extend(admin_act(who, "conversation.reopened", id));
-        self.commit_work(who, events).await?;
-        Ok(reopened)
+        let outcomes = self.commit_work(who, events).await?;
+        match outcomes.first() {
+            Some(Outcome::Kept(_)) => Ok(reopened),
+            _ => Err(Error::Conflict { message: "it is not closed".into(), holder: None }),
+        }
     }
 
     /// The customer says how it was.
@@ -378,6 +393,14 @@ impl App {
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
         let change = Change { events, records: vec![] };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
+    }
+}
+
+fn check_hands(who: &Identity, conversation: &Conversation) -> Result<(), Error> {
+    if conversation.is_in_the_hands_of(who) {
+        Ok(())
+    } else {
+        Err(Error::Forbidden("for its customer, its agent and admins only".into()))
     }
 }
 

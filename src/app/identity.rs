@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::App;
 use crate::auth::{self, Claims, PasswordError, TokenError};
-use crate::limits::PASSWORD_WAIT;
+use crate::limits::EMAIL_BYTES_MAX;
 use crate::log::Agent;
 use crate::model::{ConversationId, Error, Identity, Moment, Reply, Role, TenantId, UserId};
 
@@ -99,9 +99,13 @@ impl App {
     /// # Errors
     /// 401 for a wrong address or password (which of the two is not said), 429 after too many.
     pub async fn login(&self, email: &str, password: &str, address: &str) -> Result<Login, Error> {
+        if email.len() > EMAIL_BYTES_MAX {
+            return Err(Error::Invalid { field: "email", reason: "is too long".into() });
+        }
         let account = format!("account {}", email.to_lowercase());
-        let keys = [account.clone(), format!("address {address}")];
-        self.0.logins.check(&keys)?;
+        let keys = [account, format!("address {address}")];
+        // Counted before the password is looked at, so that many at once are as many.
+        self.0.logins.take(&keys)?;
         let found = self.log.agents_by_email(email).await.map_err(|e| self.fault(e))?;
         let mut verified = None;
         for (tenant, agent) in found {
@@ -115,10 +119,9 @@ impl App {
         let Some((tenant, agent)) = verified else {
             // An unknown account takes as long as a known one.
             self.passwords.verify_absent(password).await.map_err(refuse_password)?;
-            self.0.logins.note(&keys);
             return Err(Error::Unauthorized("wrong e-mail address or password".into()));
         };
-        self.0.logins.forget(&account);
+        self.0.logins.give_back(&keys);
         self.login_of(&tenant, agent)
     }
 
@@ -129,7 +132,10 @@ impl App {
     pub async fn refresh(&self, who: &Identity) -> Result<Login, Error> {
         let agent = self.log.agent(&who.tenant, &who.subject).await.map_err(|e| self.fault(e))?;
         match agent {
-            Some(agent) if matches!(who.role, Role::Agent | Role::Admin) => {
+            // Not those another issuer vouches for: their tokens last as long as it says.
+            Some(agent)
+                if agent.password.is_some() && agent.role == who.role && !agent.is_disabled =>
+            {
                 self.login_of(&who.tenant, agent)
             }
             _ => Err(Error::Forbidden("only local users' tokens can be refreshed".into())),
@@ -212,9 +218,6 @@ impl App {
         }
     }
 }
-
-/// How long a login waits for its turn at the password hash.
-pub const LOGIN_WAIT: std::time::Duration = PASSWORD_WAIT;
 
 fn identity_of(claims: Claims) -> Result<Identity, Error> {
     let bad = |what: &str| Error::Unauthorized(format!("the token's {what} is malformed"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
-use crate::log::{Change, Outcome};
+use crate::log::{self, Change, Outcome};
 use crate::model::{
     Conversation, ConversationId, Error, Event, History, HistoryRange, Identity, Message, Queued,
     Receipt, Reopened, Reply, Role, Sent, Status,
@@ -24,22 +24,25 @@ pub(super) async fn start_send(
 ) -> Result<impl Future<Output = Result<Reply, Error>> + Send + use<>, Error> {
     let body = check_text(content, app.config.limits.message_bytes)?;
     check_client_id(client_id.as_deref())?;
-    let conversation = app.conversation_for(who, id).await?;
-    let mut events = Vec::with_capacity(1);
-    if conversation.status == Status::Closed {
-        events.extend(reopen(app, who, &conversation).await?);
-    }
+    let conversation = app.conversation_to_write(who, id).await?;
     let length = body.len();
-    events.push(Event::Message(message(who, &conversation, body, client_id)));
-    let change = Change { events, records: vec![] };
+    let message = Event::Message(message(who, &conversation, body, client_id));
+    let mut change = Change::of(message.clone());
+    if conversation.status == Status::Closed {
+        change.events.splice(0..0, reopen(app, who, &conversation).await?);
+    }
     let pending = app.log.append(&who.tenant, change).await.map_err(|e| app.fault(e))?;
-    let (app, user) = (app.clone(), who.user.clone());
+    let (app, who) = (app.clone(), who.clone());
     Ok(async move {
-        let outcomes = pending.committed().await.map_err(|e| app.fault(e))?;
+        let outcomes = match pending.committed().await {
+            // It was closed while the message was on its way.
+            Err(log::Error::Closed) => app.send_reopening(&who, &conversation, message).await?,
+            outcomes => outcomes.map_err(|e| app.fault(e))?,
+        };
         let sent = sent(&outcomes)?;
         if matches!(outcomes.last(), Some(Outcome::Kept(_))) {
             app.metrics.messages_total.inc();
-            tracing::debug!(conversation = %id, sender = %user, length, "message kept");
+            tracing::debug!(conversation = %id, sender = %who.user, length, "message kept");
         }
         Ok(Reply::Sent(sent))
     })
@@ -109,6 +112,17 @@ fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
 }
 
 impl App {
+    async fn send_reopening(
+        &self,
+        who: &Identity,
+        conversation: &Conversation,
+        message: Event,
+    ) -> Result<Vec<Outcome>, Error> {
+        let mut change = Change::of(message);
+        change.events.splice(0..0, reopen(self, who, conversation).await?);
+        self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
+    }
+
     /// Sends a message and waits until it is kept; the REST way.
     ///
     /// # Errors

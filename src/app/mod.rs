@@ -10,6 +10,7 @@ mod audit;
 mod conversations;
 mod demo;
 mod feed;
+mod health;
 mod identity;
 mod messages;
 mod pace;
@@ -37,9 +38,9 @@ use crate::presence::Presence;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
-pub use conversations::{Claim, NewConversation, Started, Summary, TransferTo};
+pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
-pub use identity::{LOGIN_WAIT, Login};
+pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
 pub use resume::{Resume, Start};
@@ -74,6 +75,8 @@ struct Parts {
     logins: pace::Attempts,
     requests: pace::Paces,
     known: people::Known,
+    owed: attendance::Owed,
+    store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
     /// A few locks shared by all conversations: contention is harmless, memory is not.
@@ -108,6 +111,14 @@ impl Connection {
         self.seat = None;
     }
 
+    /// Counts a frame that could not be read; it costs as much as one that can.
+    ///
+    /// # Errors
+    /// 429 when there were too many.
+    pub fn count_unreadable(&mut self) -> Result<(), Error> {
+        self.others.take()
+    }
+
     /// Whether it kept sending over its limits.
     pub fn is_overrun(&self) -> bool {
         [&self.messages, &self.typing, &self.others].iter().any(|pace| pace.is_overrun())
@@ -136,6 +147,8 @@ impl App {
             logins,
             requests,
             known: people::Known::default(),
+            owed: attendance::Owed::default(),
+            store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),
         }))
@@ -200,13 +213,18 @@ impl App {
     ) -> Result<Arc<Conversation>, Error> {
         let found = self.log.conversation(&who.tenant, id).await.map_err(|e| self.fault(e))?;
         let found = found.ok_or(Error::NotFound("conversation"))?;
-        if found.is_open_to(who) {
-            return Ok(found);
-        }
-        Err(Error::Forbidden(match who.role {
-            Role::Customer => "this conversation is not yours".into(),
-            _ => "this conversation is neither assigned to you nor waiting for you".into(),
-        }))
+        if found.is_open_to(who) { Ok(found) } else { Err(not_open_to(who)) }
+    }
+
+    /// The conversation, if `who` may write in it.
+    async fn conversation_to_write(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+    ) -> Result<Arc<Conversation>, Error> {
+        let found = self.log.conversation(&who.tenant, id).await.map_err(|e| self.fault(e))?;
+        let found = found.ok_or(Error::NotFound("conversation"))?;
+        if found.takes_messages_of(who) { Ok(found) } else { Err(not_open_to(who)) }
     }
 
     /// Whether `who` may stay in a conversation that changed hands.
@@ -219,6 +237,7 @@ impl App {
         match err {
             log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
             log::Error::UnknownConversation => Error::NotFound("conversation"),
+            log::Error::Closed => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::Failed(reason) => {
                 self.metrics.faults_total.inc();
                 tracing::error!(error = %reason, "the log failed");
@@ -232,4 +251,12 @@ impl App {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((tenant, id));
         &self.0.order[hash as usize % self.0.order.len()]
     }
+}
+
+fn not_open_to(who: &Identity) -> Error {
+    Error::Forbidden(match who.role {
+        Role::Customer => "this conversation is not yours".into(),
+        Role::Service => "the key's scopes do not reach this conversation".into(),
+        _ => "this conversation is neither assigned to you nor waiting for you".into(),
+    })
 }

@@ -92,52 +92,64 @@ impl Paces {
     }
 }
 
-/// Wrong tries, by account and by address; only failures count (contract 4).
+/// Wrong tries, by account and by address (contract 4). A try counts until it proves right.
 pub(super) struct Attempts {
     per_minute: u32,
-    failures: Mutex<HashMap<String, Vec<Instant>>>,
+    tries: Mutex<Tries>,
+}
+
+#[derive(Default)]
+struct Tries {
+    by_key: HashMap<String, Vec<Instant>>,
+    swept_at: Option<Instant>,
+}
+
+impl Tries {
+    /// Forgets what is older than a minute, once a minute.
+    fn sweep(&mut self) {
+        if self.swept_at.is_some_and(|at| at.elapsed() < MINUTE) {
+            return;
+        }
+        self.by_key.retain(|_, times| times.iter().any(|at| at.elapsed() < MINUTE));
+        self.swept_at = Some(Instant::now());
+    }
 }
 
 impl Attempts {
     pub(super) fn new(per_minute: u32) -> Attempts {
-        Attempts { per_minute, failures: Mutex::default() }
+        Attempts { per_minute, tries: Mutex::default() }
     }
 
-    /// Refuses if any of the keys has failed too often within a minute.
-    pub(super) fn check(&self, keys: &[String]) -> Result<(), Error> {
+    /// Counts a try under each key.
+    ///
+    /// # Errors
+    /// 429 if one of them has had its tries of a minute; nothing is counted then.
+    pub(super) fn take(&self, keys: &[String]) -> Result<(), Error> {
         if self.per_minute == 0 {
             return Ok(());
         }
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        tries.sweep();
         for key in keys {
-            let Some(times) = failures.get_mut(key) else { continue };
+            let Some(times) = tries.by_key.get_mut(key) else { continue };
             times.retain(|at| at.elapsed() < MINUTE);
             if times.len() >= self.per_minute as usize {
                 let wait = MINUTE.saturating_sub(times[0].elapsed());
                 return Err(Error::RateLimited { retry_after_s: wait.as_secs() + 1 });
             }
         }
+        for key in keys {
+            tries.by_key.entry(key.clone()).or_default().push(Instant::now());
+        }
         Ok(())
     }
 
-    /// Notes a failure under each key.
-    pub(super) fn note(&self, keys: &[String]) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= PACES_MAX {
-            failures.retain(|_, times| times.iter().any(|at| at.elapsed() < MINUTE));
-        }
+    /// The latest try was right: it does not count.
+    pub(super) fn give_back(&self, keys: &[String]) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         for key in keys {
-            let times = failures.entry(key.clone()).or_default();
-            times.push(Instant::now());
-            // Only the latest ones decide.
-            let old = times.len().saturating_sub(self.per_minute.max(1) as usize);
-            times.drain(..old);
+            tries.by_key.get_mut(key).and_then(Vec::pop);
         }
-    }
-
-    /// Forgets an account's failures after a right try.
-    pub(super) fn forget(&self, key: &str) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
@@ -171,11 +183,12 @@ mod tests {
         let attempts = Attempts::new(5);
         let keys = ["a@example.com".to_owned()];
         for _ in 0..5 {
-            assert_eq!(attempts.check(&keys), Ok(()));
-            attempts.note(&keys);
+            assert_eq!(attempts.take(&keys), Ok(()));
         }
-        assert!(attempts.check(&keys).is_err());
+        assert!(attempts.take(&keys).is_err());
+        attempts.give_back(&keys);
+        assert_eq!(attempts.take(&keys), Ok(()), "a right one does not count");
         tokio::time::advance(MINUTE).await;
-        assert_eq!(attempts.check(&keys), Ok(()));
+        assert_eq!(attempts.take(&keys), Ok(()));
     }
 }

@@ -12,7 +12,7 @@ use super::audit::{audit_entry, check_admin};
 use crate::auth;
 use crate::limits::KNOWN_TENANTS_MAX;
 use crate::log::{Agent, ApiKey, Change, Department, Record};
-use crate::model::{Error, Identity, Moment, Role, Scope, TenantId};
+use crate::model::{Error, Identity, Moment, Scope, TenantId};
 
 /// How many conversations an agent may have when nobody said (contract 11).
 pub(super) const MAX_CHATS: u32 = 5;
@@ -170,6 +170,11 @@ impl App {
         id: &crate::model::UserId,
     ) -> Result<Option<String>, Error> {
         let agent = self.log.agent(tenant, id).await.map_err(|e| self.fault(e))?;
-        Ok(agent.filter(|a| matches!(a.role, Role::Agent | Role::Admin)).map(|a| a.name))
+        match agent {
+            Some(agent) if agent.is_disabled => {
+                Err(Error::Invalid { field: "agent_id", reason: "is disabled".into() })
+            }
+            agent => Ok(agent.map(|a| a.name)),
+        }
     }
 }

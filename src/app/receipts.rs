@@ -61,20 +61,19 @@ pub(super) async fn read(
         return Err(Error::Invalid { field: "seq", reason });
     }
     let user_id = who.user.clone();
-    // What was read was delivered; nobody sees the marks in the wrong order.
-    app.0.receipts.take_one(&who.tenant, session_id);
-    let delivered = MessageStatus { session_id, seq, user_id, status: Receipt::Delivered };
-    let read = MessageStatus { status: Receipt::Read, ..delivered.clone() };
-    let events = vec![Event::MessageStatus(delivered), Event::MessageStatus(read)];
+    // A delivery that waits is told before what was read of it.
+    let delivered = app.0.receipts.take_one(&who.tenant, session_id);
+    let read = MessageStatus { session_id, seq, user_id, status: Receipt::Read };
+    let events = delivered.into_iter().chain([read]).map(Event::MessageStatus).collect();
     let change = Change { events, records: vec![] };
     app.log.commit(&who.tenant, change).await.map_err(|e| app.fault(e))?;
     Ok(Reply::Done)
 }
 
 impl Marks {
-    fn take_one(&self, tenant: &TenantId, id: ConversationId) {
+    fn take_one(&self, tenant: &TenantId, id: ConversationId) -> Option<MessageStatus> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.remove(&(tenant.clone(), id));
+        waiting.remove(&(tenant.clone(), id))
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn set(
     session_id: ConversationId,
     is_typing: bool,
 ) -> Result<Reply, Error> {
-    let conversation = app.conversation_for(who, session_id).await?;
+    let conversation = app.conversation_to_write(who, session_id).await?;
     let key = (who.tenant.clone(), session_id, who.user.clone());
     let name = who.name.clone().or_else(|| {
         let is_customer = conversation.customer.as_ref() == Some(&who.user);

@@ -1,13 +1,10 @@
 //! For those who watch the server: `/health`, `/ready`, `/metrics`, and what it says about itself.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde::Serialize;
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::Parts;
@@ -16,10 +13,6 @@ use super::openapi::Refused;
 use crate::config::StoreUrl;
 use crate::model::{Dialect, Error};
 use crate::telemetry::METRICS_CONTENT_TYPE;
-
-/// How long the store may take to say that it can write. Load balancers ask every few seconds
-/// and give up after one or two.
-const STORE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -79,7 +72,7 @@ pub(super) struct Store {
     security(()),
 )]
 pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
-    let can_store = can_store(&parts).await;
+    let can_store = parts.app.can_store().await;
     let kind = match parts.app.config.store_url() {
         StoreUrl::Sqlite(_) => "sqlite",
         StoreUrl::Memory => "memory",
@@ -96,20 +89,6 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
         redis: "off",
         kafka: "off",
     })
-}
-
-async fn can_store(parts: &Parts) -> bool {
-    match timeout(STORE_DEADLINE, parts.app.log.check()).await {
-        Ok(Ok(())) => true,
-        Ok(Err(err)) => {
-            tracing::warn!(error = %err, "the store cannot write");
-            false
-        }
-        Err(_) => {
-            tracing::warn!("the store does not answer");
-            false
-        }
-    }
 }
 
 /// Whether new clients are welcome.
@@ -132,7 +111,7 @@ pub(super) async fn ready(State(parts): State<Parts>) -> Result<Json<Ready>, Ref
     if !parts.readiness.is_ready() {
         return Err(Error::Unavailable("the server is draining".into()).into());
     }
-    if !can_store(&parts).await {
+    if !parts.app.can_store().await {
         return Err(Error::Unavailable("the server cannot store anything".into()).into());
     }
     Ok(Json(Ready { status: "ready" }))

@@ -170,13 +170,10 @@ pub(super) async fn list(
     let Caller(who) = who?;
     let status = asked.status.as_deref().map(parse_status).transpose()?;
     let limit = parts.page_of(asked.limit);
-    // One more than the page holds tells whether another page follows.
-    let filter = ConversationFilter { status, department, after, limit: limit + 1 };
-    let mut found = parts.app.sessions(&who, filter).await?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|s| cursor_of(&s.conversation));
-    let sessions = found.into_iter().map(SessionSummary::of).collect();
+    let filter = ConversationFilter { status, department, after, limit };
+    let page = parts.app.sessions(&who, filter).await?;
+    let next_cursor = page.next.map(cursor_of);
+    let sessions = page.summaries.into_iter().map(SessionSummary::of).collect();
     Ok(Answer::of("Sessions retrieved successfully", SessionPage { sessions, next_cursor }))
 }
 
@@ -191,8 +188,8 @@ fn parse_status(text: &str) -> Result<Status, Error> {
 
 /// The place of a conversation in the list. Begins with a letter: no cursor is all digits
 /// (contract 1).
-fn cursor_of(conversation: &Conversation) -> String {
-    format!("c{}.{}", conversation.created_at.0, conversation.id.0.simple())
+fn cursor_of((created_at, id): (Moment, ConversationId)) -> String {
+    format!("c{}.{}", created_at.0, id.0.simple())
 }
 
 fn parse_cursor(text: &str) -> Result<(Moment, ConversationId), Error> {

@@ -22,11 +22,12 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{Parts, Readiness, Sockets};
-use crate::app::{App, Inner, LOGIN_WAIT};
+use crate::app::{App, Inner};
 use crate::auth::{Claims, Passwords, Secret, Settings, Tokens};
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
+use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Change, Location, Record};
 use crate::model::{ConnectionInfo, Moment, Role, TenantId};
 use crate::presence;
@@ -90,7 +91,7 @@ impl Server {
             presence: presence::memory(),
             hub: Hub::default(),
             tokens: Tokens::new(settings()).unwrap(),
-            passwords: Passwords::new(LOGIN_WAIT),
+            passwords: Passwords::new(PASSWORD_WAIT),
             metrics: Metrics::new(),
         });
         let feeding = app.clone();

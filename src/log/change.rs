@@ -68,6 +68,14 @@ pub(super) fn carry_out(
     for event in change.events {
         plans.push(subject.plan(state, event, at)?);
     }
+    if plans.iter().any(|plan| matches!(plan, Plan::Known(_))) {
+        // A repeat publishes nothing, and neither does what came along with it.
+        let known = |plan| match plan {
+            Plan::Known(envelope) => Outcome::Known(envelope),
+            Plan::Keep(_) | Plan::Unchanged => Outcome::Unchanged,
+        };
+        return Ok(plans.into_iter().map(known).collect());
+    }
     let mut outcomes = Vec::with_capacity(plans.len());
     for plan in plans {
         outcomes.push(match plan {
@@ -146,6 +154,7 @@ impl Subject {
                 Ok(Plan::Keep(event))
             }
             Err(Refused::Unchanged) => Ok(Plan::Unchanged),
+            Err(Refused::Closed) => Err(Error::Closed),
             Err(Refused::Conflict(message, holder)) => Err(Error::Conflict(message, holder)),
         }
     }

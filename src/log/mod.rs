@@ -139,6 +139,9 @@ pub enum Error {
     /// The conversation does not exist.
     #[error("conversation not found")]
     UnknownConversation,
+    /// The conversation is closed; a message has to come with what reopens it.
+    #[error("the conversation is closed")]
+    Closed,
     /// The backend failed: disk full, read-only, gone. Nothing of the change was kept.
     #[error("{0}")]
     Failed(Arc<str>),

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ConversationId, Event, ExternalId, Holder, Identity, Moment, Receipt, Role, UserId};
+use super::{
+    ConversationId, Event, ExternalId, Holder, Identity, Moment, Receipt, Role, Scope, UserId,
+};
 
 /// Where a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -86,6 +88,8 @@ pub struct Conversation {
 pub enum Refused {
     /// It changes nothing, so nothing is told.
     Unchanged,
+    /// Nothing is said in a closed conversation.
+    Closed,
     /// Somebody else was first, or the conversation is not in the state for it.
     Conflict(String, Option<Holder>),
 }
@@ -121,6 +125,9 @@ impl Conversation {
     pub fn apply(&mut self, event: &mut Event, at: Moment) -> Result<(), Refused> {
         match event {
             Event::Message(message) => {
+                if self.status == Status::Closed {
+                    return Err(Refused::Closed);
+                }
                 self.last_seq += 1;
                 message.seq = self.last_seq;
             }
@@ -145,7 +152,7 @@ impl Conversation {
             }
             Event::Reopened(_) => {
                 if self.status != Status::Closed {
-                    return Err(Refused::Conflict("not closed".into(), None));
+                    return Err(Refused::Unchanged);
                 }
                 self.status = Status::Open;
                 self.agent = None;
@@ -229,7 +236,7 @@ impl Conversation {
         Some(Holder { agent_id, name })
     }
 
-    /// Whether `who` may see it and write in it (contract 4).
+    /// Whether `who` may see it (contract 4).
     pub fn is_open_to(&self, who: &Identity) -> bool {
         if who.is_open {
             return true;
@@ -246,7 +253,25 @@ impl Conversation {
                 }
             },
             Role::Bot => true,
-            Role::Service => who.is_admin() || who.scopes.contains(&super::Scope::MessagesWrite),
+            Role::Service => who.is_admin() || who.scopes.contains(&Scope::EventsRead),
+        }
+    }
+
+    /// Whether `who` may write in it.
+    pub fn takes_messages_of(&self, who: &Identity) -> bool {
+        match who.role {
+            Role::Service => who.is_admin() || who.scopes.contains(&Scope::MessagesWrite),
+            _ => self.is_open_to(who),
+        }
+    }
+
+    /// Whether `who` may end it or take it up again: its customer, its agent, an admin.
+    pub fn is_in_the_hands_of(&self, who: &Identity) -> bool {
+        match who.role {
+            _ if who.is_open || who.is_admin() => true,
+            Role::Customer => self.is_open_to(who),
+            Role::Agent => self.agent.as_ref() == Some(&who.subject),
+            Role::Admin | Role::Bot | Role::Service => false,
         }
     }
 

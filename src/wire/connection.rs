@@ -59,6 +59,7 @@ pub(super) fn run<C: Codec>(
         socket,
         feed,
         pending,
+        reading: None,
         is_present: false,
     });
     async move {
@@ -90,6 +91,8 @@ struct Serving<C: Codec> {
     socket: Socket,
     feed: Feed,
     pending: Pending<C::Tag>,
+    /// The page of the log that is being read; frames that come in meanwhile do not disturb it.
+    reading: Option<BoxFuture<'static, Result<Replayed, Error>>>,
     is_present: bool,
 }
 
@@ -148,7 +151,10 @@ impl<C: Codec> Serving<C> {
                 frames.push(self.codec.resync(reason));
                 let range = HistoryRange::default();
                 let latest = self.app.history(&self.conn.who, self.conversation, range).await;
-                frames.push(self.codec.history(&latest.map_err(|_| CloseReason::Internal)?));
+                let mut latest = latest.map_err(|_| CloseReason::Internal)?;
+                // What came after the log's end was read follows by itself.
+                latest.messages.retain(|e| e.position() <= position);
+                frames.push(self.codec.history(&latest));
                 Feed::Log { after: position, is_listening: false }
             }
         };
@@ -170,24 +176,24 @@ impl<C: Codec> Serving<C> {
     async fn wake(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Woken<C::Tag> {
         let has_room = self.pending.len() < ANSWERS_PENDING_MAX;
         let has_pending = !self.pending.is_empty();
-        let replay_after = match self.feed {
-            Feed::Log { after, .. } => Some(after),
-            Feed::Starting { .. } | Feed::Live { .. } => None,
-        };
-        let missed = replay_after.map(|after| {
-            Box::pin(self.app.missed(&self.conn.who.tenant, self.conversation, after))
-        });
+        let is_live = !matches!(self.feed, Feed::Log { .. });
+        if let (Feed::Log { after, .. }, None) = (&self.feed, &self.reading) {
+            let (app, id, after) = (self.app.clone(), self.conversation, *after);
+            let tenant = self.conn.who.tenant.clone();
+            self.reading = Some(async move { app.missed(&tenant, id, after).await }.boxed());
+        }
+        let reading = &mut self.reading;
         let missed = async {
-            match missed {
-                Some(missed) => missed.await,
+            match reading {
+                Some(reading) => reading.await,
                 None => std::future::pending().await,
             }
         };
         let told = async {
-            match replay_after {
+            match is_live {
+                true => self.conn.outbox.next(batch).await,
                 // What waits in the outbox meanwhile is read from the log.
-                Some(_) => Todo::Close(self.conn.outbox.closed().await),
-                None => self.conn.outbox.next(batch).await,
+                false => Todo::Close(self.conn.outbox.closed().await),
             }
         };
         tokio::select! {
@@ -208,7 +214,8 @@ impl<C: Codec> Serving<C> {
         let (tag, command) = self.codec.decode(text.as_str());
         let answer = match command {
             Ok(command) => self.app.start(&mut self.conn, command).await,
-            Err(refusal) => Answer::Now(Err(refusal)),
+            // Unreadable frames cost as much as others, and are counted like them.
+            Err(refusal) => Answer::Now(Err(self.conn.count_unreadable().err().unwrap_or(refusal))),
         };
         match answer {
             // Answers come in the order of the questions.
@@ -230,6 +237,7 @@ impl<C: Codec> Serving<C> {
         result: Result<Reply, Error>,
     ) -> Result<(), CloseReason> {
         let mut frames = Vec::new();
+        let is_renewed = matches!(result, Ok(Reply::Authenticated { .. }));
         self.note_answer(&result);
         frames.extend(self.codec.reply(tag, result));
         // A group commit answers many at once; they share a system call.
@@ -238,6 +246,9 @@ impl<C: Codec> Serving<C> {
             frames.extend(self.codec.reply(tag, result));
         }
         self.write(frames).await?;
+        if is_renewed {
+            self.check_stay().await?;
+        }
         if self.conn.is_overrun() { Err(CloseReason::RateLimited) } else { Ok(()) }
     }
 
@@ -253,6 +264,7 @@ impl<C: Codec> Serving<C> {
 
     /// Writes a stretch of the log; at its end, goes live.
     async fn replay(&mut self, read: Result<Replayed, Error>) -> Result<(), CloseReason> {
+        self.reading = None;
         let (events, read_to, is_end) = read.map_err(|_| CloseReason::Internal)?;
         for group in events.chunks(REPLAY_WRITE_EVENTS) {
             let frames = group.iter().filter_map(|e| C::encode(e)).collect();
@@ -281,6 +293,8 @@ impl<C: Codec> Serving<C> {
     /// and to this one alone otherwise.
     async fn become_present(&mut self) -> Result<(), CloseReason> {
         let id = self.conversation;
+        // While it caught up, the conversation may have gone to somebody else.
+        self.check_stay().await?;
         let is_first = match self.app.enter(&self.conn, id).await {
             Ok(is_first) => is_first,
             Err(Error::UserTypeConflict { .. }) => return Err(CloseReason::Forbidden),
@@ -321,15 +335,19 @@ impl<C: Codec> Serving<C> {
         let changes_hands = batch.iter().any(|p| {
             matches!(
                 p.envelope.event,
-                Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_)
+                Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
             )
         });
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
-        if changes_hands && !Box::pin(self.app.may_stay(&self.conn.who, self.conversation)).await {
-            return Err(CloseReason::Forbidden);
+        if changes_hands { Box::pin(self.check_stay()).await } else { Ok(()) }
+    }
+
+    async fn check_stay(&mut self) -> Result<(), CloseReason> {
+        match self.app.may_stay(&self.conn.who, self.conversation).await {
+            true => Ok(()),
+            false => Err(CloseReason::Forbidden),
         }
-        Ok(())
     }
 
     async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {

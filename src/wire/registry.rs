@@ -38,6 +38,8 @@ pub(super) struct Heart {
     seen_at: AtomicU64,
     pinged_at: AtomicU64,
     ends_at: AtomicU64,
+    /// The second of its one valid entry in the schedule; others of it are passed over.
+    planned: AtomicU64,
 }
 
 /// Takes a connection out of the registry when it ends.
@@ -90,6 +92,7 @@ impl Registry {
             seen_at: AtomicU64::new(now),
             pinged_at: AtomicU64::new(0),
             ends_at: AtomicU64::new(u64::MAX),
+            planned: AtomicU64::new(u64::MAX),
         });
         self.hearts().insert(id, heart.clone());
         let registered = Registered { registry: self.clone(), id, heart };
@@ -106,7 +109,8 @@ impl Registry {
     /// The token counts until then, leeway included.
     pub(super) fn end_at(&self, registered: &Registered, expires_at: Option<i64>) {
         let Some(expires_at) = expires_at else { return };
-        let left_ms = (expires_at + crate::auth::LEEWAY_S)
+        let left_ms = expires_at
+            .saturating_add(crate::auth::LEEWAY_S)
             .saturating_mul(1000)
             .saturating_sub(Moment::now().0);
         let ends_at = self.now_ms().saturating_add(u64::try_from(left_ms).unwrap_or(0));
@@ -174,7 +178,14 @@ impl Registry {
             let later = schedule.split_off(&(now / 1000 + 1));
             std::mem::replace(&mut *schedule, later)
         };
-        for heart in due.into_values().flatten().filter_map(|weak| weak.upgrade()) {
+        let due = due.into_iter().flat_map(|(second, hearts)| {
+            hearts.into_iter().filter_map(move |weak| Some((second, weak.upgrade()?)))
+        });
+        for (second, heart) in due {
+            if heart.planned.load(Relaxed) != second {
+                continue;
+            }
+            heart.planned.store(u64::MAX, Relaxed);
             if let Some(reason) = self.examine(&heart, now) {
                 heart.outbox.close(reason);
             } else {
@@ -206,7 +217,12 @@ impl Registry {
         let due = ping_at.min(dead_at).min(heart.ends_at.load(Relaxed)).max(now);
         // Rounded up: whoever is visited is due.
         let second = due.div_ceil(1000).max(now / 1000 + 1);
-        self.schedule().entry(second).or_default().push(Arc::downgrade(heart));
+        let mut schedule = self.schedule();
+        // An earlier visit stands, and plans the next one itself.
+        if second < heart.planned.load(Relaxed) {
+            heart.planned.store(second, Relaxed);
+            schedule.entry(second).or_default().push(Arc::downgrade(heart));
+        }
     }
 
     fn now_ms(&self) -> u64 {

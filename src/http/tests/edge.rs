@@ -135,7 +135,7 @@ async fn requests_and_refusals_are_counted_by_route_and_code() {
 async fn health_tells_how_each_part_is() {
     let server = Server::with(|config| config.auth.open_sessions = true).await;
     let path = SessionPath::parse(UNKNOWN, "customer_1", "customer").unwrap();
-    let (_, _, _seat) = server.parts.app.admit(None, &path).await.unwrap();
+    let (_, _, _seat) = server.parts.app.admit(None, &path, None).await.unwrap();
     let reply = server.ask(get("/health")).await;
     assert_eq!(reply.status, 200);
     assert!(reply.body["uptime_seconds"].is_u64());
@@ -160,6 +160,10 @@ async fn a_server_that_cannot_store_is_degraded_and_not_ready_and_shows_no_reaso
     let (id, customer) = server.begin(json!({})).await;
     assert_eq!(server.ask(get("/ready")).await.status, 200);
     server.parts.app.log.close().await;
+    // The verdict of just now counts for a second.
+    tokio::time::pause();
+    tokio::time::advance(crate::limits::STORE_CHECK_INTERVAL).await;
+    tokio::time::resume();
     let reply = server.ask(get("/health")).await;
     assert_eq!((reply.status.as_u16(), &reply.body["status"]), (200, &json!("degraded")));
     assert_eq!(reply.body["store"], json!({"kind": "sqlite", "status": "unavailable"}));

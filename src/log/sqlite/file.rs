@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::super::Error;
 use super::writer::Job;
-use crate::limits::{CHECKPOINT_INTERVAL, STORE_BUSY_TIMEOUT};
+use crate::limits::{CHECKPOINT_INTERVAL, STORE_BUSY_TIMEOUT, WAL_PAGES_MAX, WAL_RESTART_WAIT};
 
 /// The migrations, oldest first; a file's version is how many it has.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/001_log.sql")];
@@ -87,14 +87,38 @@ pub(super) fn spawn_checkpointer(
 ) -> Result<JoinHandle<()>, Error> {
     let db = open_file(path)?;
     spawn("log-checkpoint", move || {
-        while alive.upgrade().is_some() {
+        while let Some(jobs) = alive.upgrade() {
             // Passive: never waits for a reader and never keeps the writer out.
-            if let Err(err) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-                tracing::warn!(error = %err, "checkpoint failed, will be tried again");
+            match checkpoint(&db, "PRAGMA wal_checkpoint(PASSIVE)") {
+                // Whatever was committed meanwhile keeps the file from starting anew, so under
+                // load it would only ever grow. Little is left to copy now; the writer does that
+                // much between two commits. A full queue has one on its way already.
+                Ok(pages) if pages > WAL_PAGES_MAX => {
+                    let _ = jobs.try_send(Job::Run(Box::new(|db| restart_wal(db))));
+                }
+                Ok(_) => {}
+                Err(err) => tracing::warn!(error = %err, "checkpoint failed, will be tried again"),
             }
+            drop(jobs);
             thread::park_timeout(CHECKPOINT_INTERVAL);
         }
     })
+}
+
+/// How many pages the write-ahead log has.
+fn checkpoint(db: &Connection, sql: &str) -> rusqlite::Result<i64> {
+    db.query_row(sql, [], |row| row.get(1))
+}
+
+/// Copies the rest of the write-ahead log and begins it anew, unless a reader still needs it.
+fn restart_wal(db: &Connection) {
+    let restarted = db
+        .busy_timeout(WAL_RESTART_WAIT)
+        .and_then(|()| checkpoint(db, "PRAGMA wal_checkpoint(RESTART)"))
+        .and_then(|_| db.busy_timeout(STORE_BUSY_TIMEOUT));
+    if let Err(err) = restarted {
+        tracing::warn!(error = %err, "the write-ahead log could not begin anew, will be tried again");
+    }
 }
 
 pub(super) fn spawn(

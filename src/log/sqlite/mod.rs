@@ -237,10 +237,19 @@ impl Log for Sqlite {
         let of = tenant.clone();
         self.reading(move |db| {
             let (at, id) = filter.after.unwrap_or((Moment(i64::MAX), ConversationId(Uuid::max())));
-            let status = filter.status.map(|s| s.as_str());
-            let limit = int(filter.limit as u64);
-            let of = params![of.as_str(), status, filter.department, at.0, id.0, limit];
-            all(db, sql::CONVERSATIONS, of, |row| rows::conversation(row).map(Arc::new))
+            let (of, limit) = (of.as_str(), int(filter.limit as u64));
+            let read = |row: &rusqlite::Row| rows::conversation(row).map(Arc::new);
+            let department = filter.department;
+            match filter.status.map(|s| s.as_str()) {
+                Some(status) => {
+                    let of = params![of, status, department, at.0, id.0, limit];
+                    all(db, sql::CONVERSATIONS, of, read)
+                }
+                None => {
+                    let of = params![of, department, at.0, id.0, limit];
+                    all(db, sql::ACTIVE_CONVERSATIONS, of, read)
+                }
+            }
         })
         .await
     }
@@ -328,15 +337,22 @@ impl Log for Sqlite {
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, Error> {
-        self.writing(move |db| {
-            let tx = db.transaction().map_err(Error::failed)?;
-            let tenants = all(&tx, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))?;
-            let gone =
-                tenants.iter().map(|t| prune_tenant(&tx, t, retention)).sum::<Result<u64, _>>()?;
-            tx.commit().map_err(Error::failed)?;
-            Ok(gone)
-        })
-        .await
+        let mut gone = 0;
+        // In steps, each a transaction of its own, so that commits go on in between.
+        loop {
+            let step = self.writing(move |db| {
+                let tx = db.transaction().map_err(Error::failed)?;
+                let tenants = all(&tx, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))?;
+                let step = tenants.iter().map(|t| prune_tenant(&tx, t, retention));
+                let step = step.sum::<Result<u64, _>>()?;
+                tx.commit().map_err(Error::failed)?;
+                Ok(step)
+            });
+            match step.await? {
+                0 => return Ok(gone),
+                step => gone += step,
+            }
+        }
     }
 
     async fn check(&self) -> Result<(), Error> {

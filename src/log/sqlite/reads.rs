@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 use super::super::{Error, Page, Reading, Retention};
 use super::rows::{self, all, first, int, run};
 use super::{lock, sql};
-use crate::limits::{STORE_BUSY_TIMEOUT, STORE_READERS};
+use crate::limits::{PRUNE_STEP_EVENTS, STORE_BUSY_TIMEOUT, STORE_READERS};
 use crate::model::{ConversationId, History, HistoryRange, Moment, TenantId};
 
 /// A few reading connections, used on the blocking pool.
 pub(super) struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -29,7 +29,7 @@ impl Readers {
             Ok(db)
         };
         let idle = (0..STORE_READERS).map(open).collect::<Result<Vec<_>, Error>>()?;
-        Ok(Readers { idle: Mutex::new(idle), permits: Semaphore::new(STORE_READERS) })
+        Ok(Readers { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(STORE_READERS)) })
     }
 
     pub(super) async fn run<T: Send + 'static>(
@@ -37,8 +37,10 @@ impl Readers {
         f: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let readers = self.clone();
-        let _permit = self.permits.acquire().await.map_err(Error::failed)?;
+        // The permit goes with the work: whoever asked may be gone before the work is done.
+        let permit = self.permits.clone().acquire_owned().await.map_err(Error::failed)?;
         let work = move || {
+            let _permit = permit;
             let db = lock(&readers.idle).pop().ok_or_else(|| Error::failed("no reader"))?;
             let result = f(&db);
             lock(&readers.idle).push(db);
@@ -136,17 +138,18 @@ pub(super) fn prune_tenant(
 ) -> Result<u64, Error> {
     let mut gone = 0;
     let kinds = [
-        (retention.connections_before, sql::NEWEST_CONNECTION_EVENT, sql::PRUNE_CONNECTIONS),
-        (retention.all_before, sql::NEWEST_EVENT, sql::PRUNE_ALL),
+        (retention.connections_before, sql::OLD_CONNECTION_EVENTS, sql::PRUNE_CONNECTIONS),
+        (retention.all_before, sql::OLD_EVENTS, sql::PRUNE_ALL),
     ];
-    for (before, newest, delete) in kinds {
+    for (before, old, delete) in kinds {
         let Some(before) = before else { continue };
         let through = int(find_position(db, tenant, before)?);
-        let of = params![tenant.as_str(), through];
-        let Some(newest) = rows::scalar::<Option<i64>>(db, newest, of)?.flatten() else { continue };
+        let of = params![tenant.as_str(), through, int(PRUNE_STEP_EVENTS)];
+        let Some(newest) = rows::scalar::<Option<i64>>(db, old, of)?.flatten() else { continue };
+        let of = params![tenant.as_str(), newest];
         let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
         gone += deleted.map_err(Error::failed)? as u64;
-        run(db, sql::SET_PRUNED, params![tenant.as_str(), newest])?;
+        run(db, sql::SET_PRUNED, of)?;
     }
     Ok(gone)
 }

@@ -68,9 +68,11 @@ statements! {
         WHERE tenant = ?1 AND conversation = ?2 AND seq = ?3";
     FIRST_POSITION_FROM = "SELECT position, at FROM events
         WHERE tenant = ?1 AND position >= ?2 ORDER BY position LIMIT 1";
-    NEWEST_CONNECTION_EVENT = "SELECT max(position) FROM events WHERE tenant = ?1
-        AND position <= ?2 AND type IN ('conversation.joined', 'conversation.left')";
-    NEWEST_EVENT = "SELECT max(position) FROM events WHERE tenant = ?1 AND position <= ?2";
+    OLD_CONNECTION_EVENTS = "SELECT max(position) FROM (SELECT position FROM events
+        WHERE tenant = ?1 AND position <= ?2
+        AND type IN ('conversation.joined', 'conversation.left') ORDER BY position LIMIT ?3)";
+    OLD_EVENTS = "SELECT max(position) FROM (SELECT position FROM events
+        WHERE tenant = ?1 AND position <= ?2 ORDER BY position LIMIT ?3)";
     PRUNE_CONNECTIONS = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2
         AND type IN ('conversation.joined', 'conversation.left')";
     PRUNE_ALL = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2";
@@ -87,9 +89,13 @@ statements! {
     CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
         agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
         metadata FROM conversations
-        WHERE tenant = ?1 AND (status = ?2 OR (?2 IS NULL AND status <> 'closed'))
-        AND (?3 IS NULL OR department = ?3)
+        WHERE tenant = ?1 AND status = ?2 AND (?3 IS NULL OR department = ?3)
         AND (created_at, id) < (?4, ?5) ORDER BY created_at DESC, id DESC LIMIT ?6";
+    ACTIVE_CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
+        metadata FROM conversations
+        WHERE tenant = ?1 AND status <> 'closed' AND (?2 IS NULL OR department = ?2)
+        AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT ?5";
     QUEUE_AHEAD = "SELECT count(*) FROM conversations
         WHERE tenant = ?1 AND department IS ?2 AND status = 'waiting' AND queued_at < ?3";
     RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations

@@ -110,6 +110,8 @@ impl Writer {
                 }
             }
             Err(err) => {
+                // What was believed of the file may be what is wrong; it is read again.
+                self.heads.clear();
                 tracing::error!(error = %err, changes = answers.len(), "commit failed, nothing of it is kept");
                 for answer in answers {
                     let _ = answer.send(Err(err.clone()));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::app::{Resume, Start};
+use crate::app::Start;
 use crate::model::{
     Command, ConnId, ConnectionStatus, ConversationId, Cursor, Dialect, DisconnectReason, Envelope,
     Error, Event, History, HistoryRange, Identity, Message, Moment, Receipt, Reply, Role, UserId,
@@ -461,8 +461,6 @@ impl Codec for Session {
     }
 
     fn established(&self, conn: ConnId, who: &Identity, start: &Start) -> Bytes {
-        // A client that comes back must not note a cursor beyond what it still has to be told.
-        debug_assert!(start.resume != Resume::Missed || start.cursor.position < u64::MAX);
         certain(
             "connection_established",
             EstablishedOut {

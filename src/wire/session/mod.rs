@@ -73,13 +73,17 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
         Some(credential) => Some(app.identify(&credential).await?),
         None => None,
     };
-    let (who, conversation, seat) = app.admit(token, &path).await?;
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let (upgrade, objection) = match upgrade {
+        Ok(upgrade) => (Some(upgrade), None),
+        Err(err) => (None, Some(Error::Malformed(err.to_string()))),
+    };
+    let (who, conversation, seat) = app.admit(token, &path, objection).await?;
     if door.shutdown.is_cancelled() {
         return Err(Error::Unavailable("the server is going away".into()));
     }
     let place = (door.place_of)(&parts.extensions);
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-    let upgrade = upgrade.map_err(|err| Error::Malformed(err.to_string()))?;
+    let upgrade = upgrade.ok_or_else(|| Error::Malformed("no WebSocket upgrade".into()))?;
     let mut upgrade = socket::sized(upgrade, app.config.limits.frame_bytes);
     let bearer = upgrade.requested_protocols().any(|p| p == door::TOKEN_PROTOCOL);
     if bearer {
