@@ -37,13 +37,15 @@ pub enum Origin {
 pub struct Origins {
     allowed: Arc<[String]>,
     allows_loopback: bool,
+    /// We speak TLS ourselves, so a page of ours has no other scheme. Without it, a proxy may.
+    is_secure: bool,
 }
 
 impl Origins {
     /// The configured origins.
-    pub fn new(auth: &Auth) -> Origins {
+    pub fn new(auth: &Auth, is_secure: bool) -> Origins {
         let allowed = auth.cors_origin.iter().map(|o| o.to_ascii_lowercase()).collect();
-        Origins { allowed, allows_loopback: auth.loopback_origins }
+        Origins { allowed, allows_loopback: auth.loopback_origins, is_secure }
     }
 
     /// Where a request with these headers comes from.
@@ -57,7 +59,8 @@ impl Origins {
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
         let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
         if self.allowed.iter().any(|a| a == "*" || *a == origin)
-            || is_of_host(&origin, &host.to_ascii_lowercase())
+            || (is_of_host(&origin, &host.to_ascii_lowercase())
+                && (!self.is_secure || origin.starts_with("https:")))
             || (self.allows_loopback && is_loopback(&origin))
         {
             Origin::Allowed
@@ -184,7 +187,8 @@ mod tests {
     }
 
     fn origins(list: &[&str], allows_loopback: bool) -> Origins {
-        Origins { allowed: list.iter().map(ToString::to_string).collect(), allows_loopback }
+        let allowed = list.iter().map(ToString::to_string).collect();
+        Origins { allowed, allows_loopback, is_secure: false }
     }
 
     #[test]
@@ -205,6 +209,9 @@ mod tests {
         assert_eq!(of(&origins(&[], true), "http://localhost:5173"), Origin::Allowed);
         assert_eq!(of(&origins(&[], true), "http://localhost.evil.example"), Origin::Foreign);
         assert_eq!(none.of(&headers(&[])), Origin::Unsaid);
+        let secure = Origins { is_secure: true, ..none };
+        assert_eq!(of(&secure, "https://chat.example.com"), Origin::Allowed);
+        assert_eq!(of(&secure, "http://chat.example.com"), Origin::Foreign);
     }
 
     #[test]

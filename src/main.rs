@@ -151,9 +151,9 @@ fn usage(err: &clap::Error) -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve { common, listen } => serve(load(&common, listen)?),
+        Command::Serve { common, listen } => serve(checked(load(&common, listen)?)?),
         Command::Token(args) => print_token(args),
-        Command::CheckConfig(common) => check_config(&load(&common, vec![])?),
+        Command::CheckConfig(common) => check_config(&checked(load(&common, vec![])?)?),
         Command::DefaultConfig(_) => print(&Config::default_toml()),
         Command::Migrate(common) => migrate(&load(&common, vec![])?),
         Command::Doctor(common) => examine(&load(&common, vec![])?),
@@ -169,6 +169,12 @@ fn load(common: &Common, listen: Vec<String>) -> Result<Config, Failure> {
         data_dir: common.data_dir.clone(),
         demo: common.demo,
     })?)
+}
+
+/// The files a configuration names belong to it: what is wrong with them is its error.
+fn checked(config: Config) -> Result<Config, Failure> {
+    server::check_files(&config).map_err(|err| Failure::Usage(format!("{err:#}")))?;
+    Ok(config)
 }
 
 fn print(text: &str) -> Result<ExitCode, Failure> {

@@ -3,13 +3,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use crate::app::{self, App, Demo};
 use crate::auth::{self, Passwords, Tokens};
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
-use crate::http::listen::{self, AddressGuard, AddressLimit, Listener, Serving};
+use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
@@ -160,7 +162,7 @@ fn router(
     connections: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> axum::Router {
-    let origins = Origins::new(&app.config.auth);
+    let origins = Origins::new(&app.config.auth, app.config.tls_files().is_some());
     let parts = http::Parts {
         app: app.clone(),
         origins: origins.clone(),
@@ -173,10 +175,17 @@ fn router(
         registry: registry.clone(),
         tracker: connections.clone(),
         shutdown: shutdown.clone(),
-        place_of: |extensions| Some(Box::new(extensions.get::<AddressGuard>()?.clone())),
+        places: Arc::new(AddressLimit::new(app.config.limits.connections_per_address)),
     };
     let router = http::router(parts.clone()).merge(wire::session::router(door));
     http::outer(router, &parts)
+}
+
+impl wire::session::Places for AddressLimit {
+    fn take(&self, request: &axum::http::Extensions) -> Option<Box<dyn Send>> {
+        let ConnectInfo(peer) = request.get::<ConnectInfo<SocketAddr>>()?;
+        Some(Box::new(AddressLimit::take(self, peer.ip())?))
+    }
 }
 
 impl http::Sockets for Registry {
@@ -267,6 +276,19 @@ async fn prune(app: &App) {
     }
 }
 
+/// Whether the files a configuration names hold what they should.
+///
+/// # Errors
+/// What is wrong with which of them, in one line.
+pub fn check_files(config: &Config) -> Result<()> {
+    auth::install_crypto();
+    tokens(config, b"any secret will do to read the public key with".to_vec())?;
+    if let Some((cert, key)) = config.tls_files() {
+        TlsReloader::open(&cert, &key).map_err(|err| anyhow!("{err}"))?;
+    }
+    Ok(())
+}
+
 /// Where the configuration says the log is.
 pub fn location(config: &Config) -> Location {
     match config.store_url() {
@@ -335,13 +357,17 @@ pub fn tokens(config: &Config, secret: Vec<u8>) -> Result<Tokens> {
                 format!("auth.public_key: cannot read {}", public_key.display())
             })?),
         };
-    Ok(Tokens::new(auth::Settings {
+    let tokens = Tokens::new(auth::Settings {
         secret: secret.into(),
         public_key_pem,
         jwks_url: Some(settings.jwks_url.clone()).filter(|url| !url.is_empty()),
         jwks_refresh: settings.jwks_refresh,
         jwks_timeout: settings.jwks_timeout,
-    })?)
+    });
+    tokens.map_err(|err| match public_key.as_os_str().is_empty() {
+        true => anyhow!("{err}"),
+        false => anyhow!("auth.public_key {}: {err}", public_key.display()),
+    })
 }
 
 /// Opens every listener. Of the demo's own addresses, those this machine lacks are left out.

@@ -48,7 +48,11 @@ fn subscriber<W>(log: &Log, writer: W, is_coloured: bool) -> anyhow::Result<Disp
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder().parse(&log.level)?;
+    let mut filter = EnvFilter::builder().parse(&log.level)?;
+    // This library's traces quote the frames: what people said, and their tokens.
+    for quoting in ["tungstenite=off", "tokio_tungstenite=off"] {
+        filter = filter.add_directive(quoting.parse()?);
+    }
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match log.format {
         LogFormat::Text => lines.with_ansi(is_coloured).into(),

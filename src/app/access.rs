@@ -202,9 +202,9 @@ fn as_path(identity: Identity, path: &SessionPath) -> Result<Identity, Error> {
         let reason = format!("role {} may not connect as {}", identity.role, path.role);
         return Err(Error::Forbidden(reason));
     }
-    let (user, subject) = (path.user.as_str(), identity.subject.as_str());
+    let (named, user) = (path.user.as_str(), identity.subject.as_str());
     let is_own =
-        user == subject || user.strip_prefix(path.role.as_str()) == Some(&format!("_{subject}"));
+        named == user || named.strip_prefix(path.role.as_str()) == Some(&format!("_{user}"));
     if !is_own {
         return Err(Error::Forbidden("the path names another user than the token".into()));
     }

@@ -120,6 +120,10 @@ async fn read<T: DeserializeOwned>(request: Request, parts: &Parts) -> Result<Op
     if !is_json {
         return Err(malformed("expected Content-Type: application/json"));
     }
+    // The library would also take an array of the fields in their order.
+    if bytes.iter().find(|b| !b.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(malformed("expected a JSON object"));
+    }
     match Json::from_bytes(&bytes) {
         Ok(Json(body)) => Ok(Some(body)),
         Err(rejection) => Err(malformed(reason(&rejection))),

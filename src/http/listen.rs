@@ -82,7 +82,7 @@ fn explain(address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}{hint}"))
 }
 
-/// How many connections one address may hold, over all listeners that share it. Clones share it.
+/// How many connections one address may hold, over all that share the limit. Clones share it.
 #[derive(Clone, Debug)]
 pub struct AddressLimit {
     max: usize,
@@ -104,7 +104,7 @@ impl AddressLimit {
     }
 
     /// A place for one more connection, unless the address has its share.
-    fn take(&self, address: IpAddr) -> Option<AddressGuard> {
+    pub fn take(&self, address: IpAddr) -> Option<AddressGuard> {
         // `::ffff:192.0.2.1` on a dual-stack listener is the same client as `192.0.2.1`.
         let address = address.to_canonical();
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,8 +118,7 @@ impl AddressLimit {
     }
 }
 
-/// A connection's place in its address's share, a request extension. It is given back when the
-/// last clone is dropped: a WebSocket keeps one for as long as it lives.
+/// A connection's place in its address's share, given back when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct AddressGuard(#[expect(dead_code, reason = "held for its drop")] Arc<Place>);
 
@@ -262,9 +261,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Serving { router, handshake_timeout, drain_timeout, shutdown, .. } = serving;
+    // Held as long as HTTP is spoken; a socket that comes of it counts among the sockets.
+    let _guard = guard;
     let answering = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(guard.clone());
         router.clone().oneshot(request)
     });
     let connection = builder(handshake_timeout).serve_connection(TokioIo::new(stream), answering);

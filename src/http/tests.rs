@@ -84,7 +84,7 @@ impl Server {
         let tenant = TenantId::default_tenant();
         let record = Record::Tenant(tenant.to_string());
         log.commit(&tenant, Change::record(record)).await.unwrap();
-        let origins = Origins::new(&config.auth);
+        let origins = Origins::new(&config.auth, config.tls_files().is_some());
         let app = App::new(Inner {
             config: Arc::new(config),
             log,

@@ -295,17 +295,17 @@ impl<C: Codec> Serving<C> {
         let id = self.conversation;
         // While it caught up, the conversation may have gone to somebody else.
         self.check_stay().await?;
+        let who = &self.conn.who;
+        tracing::info!(
+            connection = %self.conn.id,
+            "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
+        );
         let is_first = match self.app.enter(&self.conn, id).await {
             Ok(is_first) => is_first,
             Err(Error::UserTypeConflict { .. }) => return Err(CloseReason::Forbidden),
             Err(_) => return Err(CloseReason::Internal),
         };
         self.is_present = true;
-        let who = &self.conn.who;
-        tracing::info!(
-            connection = %self.conn.id,
-            "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
-        );
         if is_first {
             return Ok(());
         }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::requests::{
+    AuthenticateIn, ClientIdOnly, FrameIn, HistoryIn, MessageIn, ReadIn, TypingIn, data,
+};
 use crate::app::Start;
 use crate::model::{
     Command, ConnId, ConnectionStatus, ConversationId, Cursor, Dialect, DisconnectReason, Envelope,
@@ -33,60 +36,6 @@ pub(super) enum Tag {
     Message(Option<String>),
     /// Anything else.
     Other,
-}
-
-// === frames in ===
-
-#[derive(Deserialize)]
-struct FrameIn<'a> {
-    #[serde(rename = "type")]
-    kind: &'a RawValue,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct MessageIn {
-    content: String,
-    #[serde(default)]
-    client_id: Option<String>,
-}
-
-/// Enough of a broken message to say which one was broken.
-#[derive(Deserialize)]
-struct ClientIdOnly {
-    #[serde(default)]
-    client_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct TypingIn {
-    is_typing: bool,
-}
-
-#[derive(Deserialize)]
-struct ReadIn {
-    seq: u64,
-}
-
-#[derive(Deserialize, Default)]
-struct HistoryIn {
-    #[serde(default)]
-    before: Option<u64>,
-    #[serde(default)]
-    after: Option<u64>,
-    #[serde(default)]
-    limit: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct AuthenticateIn {
-    token: String,
-}
-
-fn data<'a, T: Deserialize<'a>>(kind: &str, data: Option<&'a RawValue>) -> Result<T, Error> {
-    let text = data.map_or("null", RawValue::get);
-    serde_json::from_str(text).map_err(|err| Error::BadFrame(format!("{kind}: data: {err}")))
 }
 
 impl Session {
@@ -348,7 +297,11 @@ impl Codec for Session {
 
     fn decode(&self, text: &str) -> (Tag, Result<Command, Error>) {
         let shape = || Error::BadFrame("expected {\"type\": \"...\", \"data\": {...}}".into());
-        let Ok(FrameIn { kind, data }) = serde_json::from_str(text) else {
+        // The library would also take an array of the two.
+        let is_object = text.trim_ascii_start().starts_with('{');
+        let Some(FrameIn { kind, data }) =
+            is_object.then(|| serde_json::from_str(text).ok()).flatten()
+        else {
             return (Tag::Other, Err(shape()));
         };
         let Ok(kind) = serde_json::from_str::<String>(kind.get()) else {
@@ -358,7 +311,8 @@ impl Codec for Session {
         let tag = match &command {
             Ok(Command::Send { client_id, .. }) => Tag::Message(client_id.clone()),
             Err(_) if kind == "message" => {
-                let known = data.and_then(|d| serde_json::from_str::<ClientIdOnly>(d.get()).ok());
+                let known = data.filter(|d| d.get().starts_with('{'));
+                let known = known.and_then(|d| serde_json::from_str::<ClientIdOnly>(d.get()).ok());
                 Tag::Message(known.and_then(|d| d.client_id))
             }
             _ => Tag::Other,
@@ -424,12 +378,9 @@ impl Codec for Session {
             ),
             Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
-            // The session dialect knows a closed conversation as conversation_closed, and neither
-            // ratings nor the audit trail.
-            Event::SessionStarted(_)
-            | Event::SessionEnded(_)
-            | Event::Rated(_)
-            | Event::Audit(_) => None,
+            Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
+            // A closed conversation is conversation_closed here; the rest is for consoles.
+            Event::SessionStarted(_) | Event::SessionEnded(_) | Event::Audit(_) => None,
         }
     }
 

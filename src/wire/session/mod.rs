@@ -2,6 +2,9 @@
 //! refused before the upgrade, in the contract's order.
 
 mod codec;
+mod requests;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -33,8 +36,14 @@ pub struct Door {
     pub tracker: TaskTracker,
     /// No new connection after this.
     pub shutdown: CancellationToken,
-    /// What a request holds that must last as long as its socket: its address's place.
-    pub place_of: fn(&http::Extensions) -> Option<Box<dyn Send>>,
+    /// A place among the sockets of a request's address, if there is one left.
+    pub places: Arc<dyn Places>,
+}
+
+/// How many sockets an address may hold, as `server.rs` lends it: listeners are another layer's.
+pub trait Places: Send + Sync {
+    /// A place for one more, given back when dropped; `None` if the address has its share.
+    fn take(&self, request: &http::Extensions) -> Option<Box<dyn Send>>;
 }
 
 /// The dialect's one route.
@@ -82,7 +91,8 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     if door.shutdown.is_cancelled() {
         return Err(Error::Unavailable("the server is going away".into()));
     }
-    let place = (door.place_of)(&parts.extensions);
+    let place = door.places.take(&parts.extensions);
+    let place = place.ok_or(Error::TooManyConnections("from this address"))?;
     let upgrade = upgrade.ok_or_else(|| Error::Malformed("no WebSocket upgrade".into()))?;
     let mut upgrade = socket::sized(upgrade, app.config.limits.frame_bytes);
     let bearer = upgrade.requested_protocols().any(|p| p == door::TOKEN_PROTOCOL);

@@ -167,6 +167,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.transferred", "conversation_transferred"),
         ("conversation.closed", "conversation_closed"),
         ("conversation.reopened", "conversation_reopened"),
+        ("conversation.rated", "conversation_rated"),
     ];
     for event in Event::samples() {
         let (name, is_durable) = (event.name(), event.facts().is_durable);
