@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -14,9 +15,9 @@ use crate::limits::OWED_RETRY_INTERVAL;
 use crate::log::{self, Change, Outcome, Pending, Reading};
 use crate::model::{
     ConnectionStatus, Conversation, ConversationId, DisconnectReason, Envelope, Error, Event,
-    Identity, Joined, Left, Member, Place, Role, Status, TenantId, Transferred, UserId,
+    Identity, Joined, Left, Member, Moment, Place, Role, Status, TenantId, Transferred, UserId,
 };
-use crate::presence::{self, Entered, Entry};
+use crate::presence::{self, Entered, Entry, RECONNECT_WINDOW};
 
 /// Joins and leaves that presence has seen and the log could not keep: a full disk, say. One entry
 /// a user and conversation, so never more than are or were present.
@@ -226,6 +227,23 @@ impl App {
             commit.committed().await?;
         }
         Ok(count)
+    }
+
+    /// Lets presence know who left the last run's conversations a moment ago, so that whoever
+    /// comes back after a restart is told as reconnected.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn remember_leaves(&self) -> Result<(), log::Error> {
+        let now = Moment::now();
+        let window_ms = i64::try_from(RECONNECT_WINDOW.as_millis()).unwrap_or(i64::MAX);
+        for leave in self.log.recent_leaves(Moment(now.0 - window_ms)).await? {
+            let away = Duration::from_millis(now.ms_since(leave.at));
+            let place = Place::Conversation(leave.conversation);
+            let noted = self.presence.remember_leave(&leave.tenant, place, &leave.user, away).await;
+            noted.map_err(log::Error::failed)?;
+        }
+        Ok(())
     }
 
     async fn members(&self, tenant: &TenantId, id: ConversationId) -> Result<Vec<Member>, Error> {

@@ -223,6 +223,12 @@ async fn who_is_present_is_the_fold_of_joins_and_leaves(log: &dyn Log, tail: &mu
             assert_eq!(present, folded.iter().cloned().collect::<Vec<_>>());
         }
     }
+    let leaves = log.recent_leaves(Moment(0)).await.unwrap();
+    let leaves: Vec<_> = leaves.iter().filter(|l| l.tenant == of).collect();
+    assert_eq!(leaves.len(), 1, "the leave of nobody is none");
+    assert_eq!((leaves[0].conversation, &leaves[0].user), (id, &user("b")));
+    let later = Moment(leaves[0].at.0 + 1);
+    assert!(log.recent_leaves(later).await.unwrap().iter().all(|l| l.tenant != of));
     let behind = log.left_behind().await.unwrap();
     let behind: Vec<_> = behind.iter().filter(|l| l.tenant == of).collect();
     assert_eq!(behind.len(), 1);

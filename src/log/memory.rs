@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::change::{self, State};
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
-    Pending, QueueFigures, Reading, Record, Retention, Tail,
+    Pending, QueueFigures, Reading, RecentLeave, Record, Retention, Tail,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
@@ -385,6 +385,12 @@ impl Log for Memory {
             })
         });
         Ok(found.collect())
+    }
+
+    async fn recent_leaves(&self, since: Moment) -> Result<Vec<RecentLeave>, Error> {
+        let tenants = self.lock();
+        let events = tenants.values().flat_map(|t| t.events.values());
+        Ok(events.filter(|e| e.at >= since).filter_map(|e| RecentLeave::of(e)).collect())
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {

@@ -212,6 +212,31 @@ pub struct LeftBehind {
     pub member: Member,
 }
 
+/// A user who left a conversation not long ago.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentLeave {
+    /// Whose conversation.
+    pub tenant: TenantId,
+    /// Which.
+    pub conversation: ConversationId,
+    /// Who.
+    pub user: UserId,
+    /// When.
+    pub at: Moment,
+}
+
+impl RecentLeave {
+    fn of(envelope: &Envelope) -> Option<RecentLeave> {
+        let Event::Left(left) = &envelope.event else { return None };
+        Some(RecentLeave {
+            tenant: envelope.tenant.clone(),
+            conversation: left.session_id,
+            user: left.user_id.clone(),
+            at: envelope.at,
+        })
+    }
+}
+
 /// How busy a department's queue is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFigures {
@@ -335,6 +360,9 @@ pub trait Log: Send + Sync + 'static {
 
     /// Everybody whose join has no leave: after a crash, those the last run left behind.
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error>;
+
+    /// Who left since then, of all tenants, in the order of each tenant's log.
+    async fn recent_leaves(&self, since: Moment) -> Result<Vec<RecentLeave>, Error>;
 
     /// A tenant's name; `None` for an unknown tenant.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;

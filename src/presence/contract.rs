@@ -27,6 +27,7 @@ fn somewhere() -> Place {
 pub(super) async fn suite(presence: &dyn Presence) {
     two_tabs_are_one_user(presence).await;
     a_quick_return_is_told_with_the_time_away(presence).await;
+    a_leave_of_an_earlier_run_is_remembered(presence).await;
     one_user_has_one_role_in_a_place(presence).await;
     tenants_do_not_see_each_other(presence).await;
     any_order_of_enters_and_leaves_brackets_each_stay(presence).await;
@@ -57,6 +58,20 @@ async fn a_quick_return_is_told_with_the_time_away(presence: &dyn Presence) {
         presence.leave(&of, place, &user("u"), ConnId(2)).await.unwrap();
         tokio::time::advance(RECONNECT_WINDOW).await;
     }
+}
+
+async fn a_leave_of_an_earlier_run_is_remembered(presence: &dyn Presence) {
+    for (away_s, told) in [(10, true), (30, false)] {
+        let (of, place) = (tenant(), somewhere());
+        tokio::time::advance(RECONNECT_WINDOW).await;
+        let away = Duration::from_secs(away_s);
+        presence.remember_leave(&of, place, &user("u"), away).await.unwrap();
+        let back = presence.enter(&of, place, entry("u", 1)).await.unwrap();
+        let Entered::First { away_ms, .. } = back else { panic!("{back:?}") };
+        assert_eq!(away_ms, told.then_some(away_s * 1000));
+        presence.leave(&of, place, &user("u"), ConnId(1)).await.unwrap();
+    }
+    tokio::time::advance(RECONNECT_WINDOW).await;
 }
 
 async fn one_user_has_one_role_in_a_place(presence: &dyn Presence) {

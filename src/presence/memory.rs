@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -40,11 +41,10 @@ struct Departures {
 type Key = (TenantId, Place, Option<UserId>);
 
 impl Departures {
-    fn note(&mut self, key: Key) {
-        let now = Instant::now();
-        self.forget_before(now);
-        self.when.insert(key.clone(), now);
-        self.order.push_back((now, key));
+    fn note(&mut self, key: Key, when: Instant) {
+        self.forget_before(Instant::now());
+        self.when.insert(key.clone(), when);
+        self.order.push_back((when, key));
     }
 
     fn take(&mut self, key: &Key) -> Option<u64> {
@@ -108,8 +108,23 @@ impl Presence for Memory {
             return Ok(Left::NotLast);
         }
         state.stays.remove(&key);
-        state.departures.note(key);
+        state.departures.note(key, Instant::now());
         Ok(Left::Last)
+    }
+
+    async fn remember_leave(
+        &self,
+        of: &TenantId,
+        place: Place,
+        user: &UserId,
+        away: Duration,
+    ) -> Result<(), Error> {
+        // A machine younger than that has no such moment, and nobody was away on it.
+        if let Some(when) = Instant::now().checked_sub(away) {
+            let key = (of.clone(), place, Some(user.clone()));
+            self.lock().departures.note(key, when);
+        }
+        Ok(())
     }
 
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error> {

@@ -87,6 +87,16 @@ pub trait Presence: Send + Sync + 'static {
         conn: ConnId,
     ) -> Result<Left, Error>;
 
+    /// Notes that a user left so long ago, as the log of an earlier run tells; it may come back
+    /// and be told as reconnected.
+    async fn remember_leave(
+        &self,
+        of: &TenantId,
+        place: Place,
+        user: &UserId,
+        away: Duration,
+    ) -> Result<(), Error>;
+
     /// Who is there, in the order of their ids.
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error>;
 

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Page, Pending,
-    QueueFigures, Reading, Retention, Tail,
+    QueueFigures, Reading, RecentLeave, Retention, Tail,
 };
 use crate::limits::{COMMIT_QUEUE_CHANGES_MAX, TAIL_COMMITS_MAX};
 use crate::model::{
@@ -291,6 +291,21 @@ impl Log for Sqlite {
                     member: rows::member(row)?,
                 })
             })
+        })
+        .await
+    }
+
+    async fn recent_leaves(&self, since: Moment) -> Result<Vec<RecentLeave>, Error> {
+        self.reading(move |db| {
+            let mut leaves = Vec::new();
+            for tenant in all(db, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))? {
+                let after = find_position(db, &tenant, since)?;
+                let of = params![tenant.as_str(), int(after)];
+                let read = |row: &rusqlite::Row| rows::envelope(row, &tenant);
+                let events = all(db, sql::LEAVES, of, read)?;
+                leaves.extend(events.iter().filter_map(|e| RecentLeave::of(e)));
+            }
+            Ok(leaves)
         })
         .await
     }

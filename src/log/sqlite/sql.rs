@@ -61,6 +61,11 @@ statements! {
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
         ORDER BY e.seq DESC LIMIT ?5";
+    LEAVES = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.position > ?2
+        AND e.type IN ('conversation.joined', 'conversation.left')
+        AND e.type = 'conversation.left' ORDER BY e.position";
     KNOWN_MESSAGE = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.sender = ?3 AND e.client_id = ?4";
