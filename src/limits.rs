@@ -140,6 +140,10 @@ pub const WS_WRITE_BUFFER_BYTES: usize = 8 * 1024;
 /// Messages of one connection that may wait for the disk before its next frame is read.
 pub const ANSWERS_PENDING_MAX: usize = 128;
 
+/// How long a reader may take for that many. Replay never ends a reader as slow (contract 3): by
+/// then it has missed its heartbeat several times over.
+pub const REPLAY_WRITE_DEADLINE: Duration = Duration::from_secs(10 * 60);
+
 /// Events of a replay written between two looks at whether the peer still lives.
 pub const REPLAY_WRITE_EVENTS: usize = 64;
 

@@ -5,12 +5,12 @@
 //! up, and from its outbox from then on; [`Feed`] is the seam.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
@@ -21,7 +21,9 @@ use super::registry::{Registered, Registry};
 use super::socket::{Incoming, Socket};
 use crate::app::{Answer, App, Connection, Resume};
 use crate::hub::{Publication, Todo};
-use crate::limits::{ANSWERS_PENDING_MAX, REPLAY_WRITE_EVENTS, WRITE_DEADLINE};
+use crate::limits::{
+    ANSWERS_PENDING_MAX, REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS, WRITE_DEADLINE,
+};
 use crate::model::{
     CloseReason, ConversationId, Envelope, Error, Event, HistoryRange, Reply, Topic,
 };
@@ -158,7 +160,8 @@ impl<C: Codec> Serving<C> {
                 Feed::Log { after: position, is_listening: false }
             }
         };
-        self.write(frames).await?;
+        self.socket.enqueue(frames);
+        self.write().await?;
         if matches!(self.feed, Feed::Live { .. }) {
             self.become_present().await?;
         }
@@ -245,7 +248,8 @@ impl<C: Codec> Serving<C> {
             self.note_answer(&result);
             frames.extend(self.codec.reply(tag, result));
         }
-        self.write(frames).await?;
+        self.socket.enqueue(frames);
+        self.write().await?;
         if is_renewed {
             self.check_stay().await?;
         }
@@ -267,9 +271,10 @@ impl<C: Codec> Serving<C> {
         self.reading = None;
         let (events, read_to, is_end) = read.map_err(|_| CloseReason::Internal)?;
         for group in events.chunks(REPLAY_WRITE_EVENTS) {
-            let frames = group.iter().filter_map(|e| C::encode(e)).collect();
-            // The reader sets the pace; taking something is a sign of life.
-            self.write_patiently(frames).await?;
+            let frames = group.iter().filter_map(|e| C::encode(e));
+            self.socket.enqueue(frames);
+            // The reader sets the pace, as long as it lives; taking something is a sign of that.
+            self.write_slowly(REPLAY_WRITE_DEADLINE).await?;
             self.registry.seen(&self.registered);
             self.app.note_delivered(&self.conn.who, group);
         }
@@ -312,7 +317,8 @@ impl<C: Codec> Serving<C> {
         let status = self.app.status_in(&self.conn.who.tenant, id).await;
         let status = status.map_err(|_| CloseReason::Internal)?;
         let frame = self.codec.status(id, &status);
-        self.write(vec![frame]).await
+        self.socket.enqueue([frame]);
+        self.write().await
     }
 
     /// Writes what the outbox handed over.
@@ -322,8 +328,8 @@ impl<C: Codec> Serving<C> {
         let is_new =
             |p: &&Arc<Publication>| p.envelope.cursor.is_none_or(|cursor| cursor.position > after);
         let frames = batch.iter().filter(is_new).filter_map(|p| p.frame(C::DIALECT, C::encode));
-        let frames = frames.collect();
-        self.write(frames).await?;
+        self.socket.enqueue(frames);
+        self.write().await?;
         let delivers = |p: &&Arc<Publication>| {
             matches!(&p.envelope.event, Event::Message(m) if m.sender_id != self.conn.who.user)
                 && p.is_first_delivery()
@@ -350,28 +356,22 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
-        let (socket, outbox) = (&mut self.socket, &self.conn.outbox);
-        let mut send = pin!(socket.send(frames));
+    /// Writes what was put into the socket's queue.
+    async fn write(&mut self) -> Result<(), CloseReason> {
         // Nearly every write is done at once, and then needs neither timer nor company.
-        if let Poll::Ready(sent) = poll_once(send.as_mut()).await {
-            return sent;
+        match poll_fn(|cx| Poll::Ready(self.socket.poll_write(cx))).await {
+            Poll::Ready(written) => written,
+            // In a box, because an idle connection need not keep room for a slow one's timer.
+            Poll::Pending => Box::pin(self.write_slowly(WRITE_DEADLINE)).await,
         }
-        // In a box, because an idle connection need not keep room for a slow one's timer.
-        Box::pin(async move {
-            tokio::select! {
-                sent = send => sent,
-                reason = outbox.closed() => Err(reason),
-                () = sleep(WRITE_DEADLINE) => Err(CloseReason::SlowConsumer),
-            }
-        })
-        .await
     }
 
-    async fn write_patiently(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
+    async fn write_slowly(&mut self, within: Duration) -> Result<(), CloseReason> {
+        let Serving { socket, conn, .. } = self;
         tokio::select! {
-            sent = self.socket.send(frames) => sent,
-            reason = self.conn.outbox.closed() => Err(reason),
+            written = poll_fn(|cx| socket.poll_write(cx)) => written,
+            reason = conn.outbox.closed() => Err(reason),
+            () = sleep(within) => Err(CloseReason::SlowConsumer),
         }
     }
 
@@ -416,7 +416,3 @@ impl<C: Codec> Serving<C> {
 
 /// Room a batch keeps while its connection is idle.
 const BATCH_KEPT: usize = 16;
-
-async fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
-    std::future::poll_fn(|cx| Poll::Ready(future.poll_unpin(cx))).await
-}

@@ -1,6 +1,8 @@
 //! The WebSocket, behind one narrow interface: receive a frame, send a batch of ready-made ones.
 //! So a codec of our own can take the library's place without anybody noticing.
 
+use std::collections::VecDeque;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
@@ -12,8 +14,11 @@ use tungstenite::error::{CapacityError, Error as WsError};
 use crate::limits::{CLOSE_GRACE, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
 use crate::model::CloseReason;
 
-/// An open WebSocket.
-pub(super) struct Socket(WebSocket);
+/// An open WebSocket, and what is still to be written to it.
+pub(super) struct Socket {
+    ws: WebSocket,
+    queue: VecDeque<Bytes>,
+}
 
 /// What came in.
 pub(super) enum Incoming {
@@ -36,12 +41,12 @@ pub(super) fn sized(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketU
 
 impl Socket {
     pub(super) fn new(socket: WebSocket) -> Socket {
-        Socket(socket)
+        Socket { ws: socket, queue: VecDeque::new() }
     }
 
     /// The next frame. Can be dropped at any await without losing one.
     pub(super) async fn recv(&mut self) -> Incoming {
-        match self.0.next().await {
+        match self.ws.next().await {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
             Some(Ok(Message::Binary(_))) => Incoming::End(CloseReason::NotText),
@@ -51,19 +56,28 @@ impl Socket {
         }
     }
 
-    /// Sends frames with as few system calls as possible.
-    pub(super) async fn send(&mut self, frames: Vec<Bytes>) -> Result<(), CloseReason> {
-        for frame in frames {
+    /// Puts frames behind those that wait already.
+    pub(super) fn enqueue(&mut self, frames: impl IntoIterator<Item = Bytes>) {
+        self.queue.extend(frames);
+    }
+
+    /// Writes all that waits, with as few system calls as possible. Can be dropped at any await
+    /// without losing or doubling a frame.
+    pub(super) fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), CloseReason>> {
+        while !self.queue.is_empty() {
+            ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
+            let Some(frame) = self.queue.pop_front() else { break };
             // Every frame is JSON text of our own making, so this never refuses one.
-            let Ok(text) = Utf8Bytes::try_from(frame) else { return Err(CloseReason::Internal) };
-            self.0.feed(Message::Text(text)).await.map_err(reason_of)?;
+            let text = Utf8Bytes::try_from(frame).map_err(|_| CloseReason::Internal)?;
+            self.ws.start_send_unpin(Message::Text(text)).map_err(reason_of)?;
         }
-        self.0.flush().await.map_err(reason_of)
+        self.queue.shrink_to(QUEUE_KEPT);
+        self.ws.poll_flush_unpin(cx).map_err(reason_of)
     }
 
     /// Asks whether the peer is still there.
     pub(super) async fn ping(&mut self) -> Result<(), CloseReason> {
-        self.0.send(Message::Ping(Bytes::new())).await.map_err(reason_of)
+        self.ws.send(Message::Ping(Bytes::new())).await.map_err(reason_of)
     }
 
     /// Says why, and waits a little for the peer to take it in: a socket closed with unread input
@@ -77,18 +91,21 @@ impl Socket {
         let message = Message::Close((reason != CloseReason::ClientClosed).then_some(frame));
         // The library has answered a client's own close already; it only wants flushing.
         let said = match reason {
-            CloseReason::ClientClosed => timeout_at(deadline, self.0.flush()).await,
-            _ => timeout_at(deadline, self.0.send(message)).await,
+            CloseReason::ClientClosed => timeout_at(deadline, self.ws.flush()).await,
+            _ => timeout_at(deadline, self.ws.send(message)).await,
         };
         if !matches!(said, Ok(Ok(()))) {
             return;
         }
-        let drained = async { while let Some(Ok(_)) = self.0.next().await {} };
+        let drained = async { while let Some(Ok(_)) = self.ws.next().await {} };
         let _ =
             timeout(deadline.duration_since(tokio::time::Instant::now()).min(WAIT_MAX), drained)
                 .await;
     }
 }
+
+/// Frames a queue keeps room for while its connection is idle.
+const QUEUE_KEPT: usize = 16;
 
 /// A peer that has our close frame answers within a round trip.
 const WAIT_MAX: Duration = Duration::from_secs(2);
