@@ -72,6 +72,25 @@ async fn the_second_of_two_claims_learns_who_was_first() {
 }
 
 #[tokio::test]
+async fn nobody_is_given_to_an_agent_that_is_disabled() {
+    let server = Server::start().await;
+    let (id, _) = server.begin(json!({})).await;
+    server.hire(Agent { is_disabled: true, ..an_agent("gone") }).await;
+    let admin = server.token(Role::Admin, "boss");
+    let act = |verb: &str| post(&format!("/api/sessions/{id}/{verb}")).bearer(&admin);
+    let to = |agent: &str| json!({"agent_id": agent});
+    for verb in ["assign", "transfer"] {
+        let reply = server.ask(act(verb).json(&to("gone"))).await;
+        reply.is_refused(422, "invalid");
+        assert!(reply.body["fields"]["agent_id"].is_string(), "{verb}: {}", reply.text);
+    }
+    server.hire(an_agent("sari")).await;
+    assert_eq!(server.ask(act("assign").json(&to("sari"))).await.status, 200);
+    let back = server.token(Role::Agent, "gone");
+    server.ask(get("/api/sessions").bearer(&back)).await.is_refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn a_conversation_is_passed_on_closed_reopened_and_rated() {
     let server = Server::start().await;
     let (sari, agus) = (server.token(Role::Agent, "sari"), server.token(Role::Agent, "agus"));
