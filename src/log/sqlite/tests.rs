@@ -127,7 +127,7 @@ async fn readers_survive_callers_that_give_up() {
     log.commit(&of, Change::of(started(ConversationId::random()))).await.unwrap();
     let head = log.head(&of).await.unwrap();
     // Every reader is busy when its caller gives up, and stays so until it is released.
-    let (begun, mut is_begun) = mpsc::unbounded_channel();
+    let (begun, mut is_begun) = mpsc::channel(STORE_READERS);
     let (mut callers, mut released) = (Vec::new(), Vec::new());
     for _ in 0..STORE_READERS {
         let (release, gate) = std::sync::mpsc::channel::<()>();
@@ -135,7 +135,7 @@ async fn readers_survive_callers_that_give_up() {
         released.push(release);
         callers.push(tokio::spawn(async move {
             log.reading(move |_| {
-                begun.send(()).map_err(Error::failed)?;
+                begun.blocking_send(()).map_err(Error::failed)?;
                 // Ends when the sender is dropped.
                 let _ = gate.recv();
                 Ok(())
