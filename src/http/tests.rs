@@ -28,8 +28,8 @@ use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
-use crate::log::{self, Change, Location, Record};
-use crate::model::{ConnectionInfo, Moment, Role, TenantId};
+use crate::log::{self, Agent, Change, Location, Record};
+use crate::model::{ConnectionInfo, Moment, Role, TenantId, UserId};
 use crate::presence;
 use crate::telemetry::Metrics;
 
@@ -124,6 +124,20 @@ impl Server {
         (text("session_id"), text("token"))
     }
 
+    /// An API key with these scopes.
+    pub(super) async fn key(&self, scopes: Value) -> String {
+        let admin = self.token(Role::Admin, "boss");
+        let new = json!({"name": "k", "scopes": scopes});
+        let made = self.ask(post("/api/keys").bearer(&admin).json(&new)).await;
+        made.body["data"]["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Keeps a local user of the tenant `default`.
+    pub(super) async fn hire(&self, agent: Agent) {
+        let change = Change::record(Record::Agent(agent));
+        self.parts.app.log.commit(&TenantId::default_tenant(), change).await.unwrap();
+    }
+
     pub(super) async fn ask(&self, ask: Ask) -> Reply {
         Reply::of(self.router.clone().oneshot(ask.0).await.unwrap()).await
     }
@@ -136,6 +150,20 @@ fn settings() -> Settings {
         jwks_url: None,
         jwks_refresh: std::time::Duration::from_secs(300),
         jwks_timeout: std::time::Duration::from_secs(5),
+    }
+}
+
+/// An agent that anybody may assign, and that cannot log in.
+pub(super) fn an_agent(id: &str) -> Agent {
+    Agent {
+        id: UserId::parse(id).unwrap(),
+        role: Role::Agent,
+        name: id.to_owned(),
+        email: None,
+        password: None,
+        departments: vec![],
+        max_chats: 5,
+        is_disabled: false,
     }
 }
 

@@ -1,7 +1,10 @@
 //! What every log backend must do; run on each of them.
 
 use super::*;
-use crate::model::{Assigned, Joined, Left, Message, MessageStatus, Receipt, SessionStarted};
+use crate::model::{
+    Assigned, Closed, Joined, Left, Message, MessageStatus, Queued, Rated, Receipt, Reopened,
+    SessionStarted,
+};
 
 /// A log under test and its tail.
 pub(super) struct Subject {
@@ -77,6 +80,9 @@ pub(super) async fn suite(mut subject: Subject) {
     messages_are_numbered_without_holes(&*log).await;
     a_repeat_by_client_id_is_the_first_one(&*log).await;
     a_refused_change_leaves_no_trace(&*log).await;
+    a_message_to_a_closed_conversation_leaves_no_trace(&*log).await;
+    what_reopens_a_conversation_is_kept_where_it_is_closed_alone(&*log).await;
+    a_repeat_after_the_close_reopens_nothing(&*log, &mut subject.tail).await;
     receipts_only_rise(&*log).await;
     who_is_present_is_the_fold_of_joins_and_leaves(&*log, &mut subject.tail).await;
     history_pages_both_ways(&*log).await;
@@ -181,6 +187,103 @@ async fn a_refused_change_leaves_no_trace(log: &dyn Log) {
     assert!(matches!(unknown, Err(Error::UnknownConversation)));
     assert_eq!(log.head(&of).await.unwrap(), head);
     assert_eq!(log.conversation(&of, id).await.unwrap().unwrap().last_seq, 0);
+}
+
+fn closed(id: ConversationId) -> Event {
+    Event::Closed(Closed { session_id: id, by: user("cust") })
+}
+
+/// A message as it is sent to a conversation that was closed when somebody looked.
+fn reopening(id: ConversationId, client_id: Option<&str>, body: &str) -> Change {
+    let queued =
+        Queued { session_id: id, position: 1, estimated_wait_seconds: 0, department_id: None };
+    let reopened = Reopened { session_id: id, by: user("cust") };
+    let message = message(id, client_id, body);
+    Change {
+        events: vec![Event::Reopened(reopened), Event::Queued(queued), message],
+        records: vec![],
+    }
+}
+
+async fn status(log: &dyn Log, of: &TenantId, id: ConversationId) -> Status {
+    log.conversation(of, id).await.unwrap().unwrap().status
+}
+
+async fn a_message_to_a_closed_conversation_leaves_no_trace(log: &dyn Log) {
+    let of = tenant("closed");
+    let id = begin(log, &of).await;
+    commit(log, &of, message(id, None, "before")).await;
+    commit(log, &of, closed(id)).await;
+    let head = log.head(&of).await.unwrap();
+    for client_id in [None, Some("m")] {
+        let refused = log.commit(&of, Change::of(message(id, client_id, "lost"))).await;
+        assert!(matches!(refused, Err(Error::Closed)), "{refused:?}");
+    }
+    assert_eq!(log.head(&of).await.unwrap(), head);
+    let record = log.conversation(&of, id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.last_seq), (Status::Closed, 1));
+    // What was refused is not known either: with what reopens, it is a first one.
+    let outcomes = log.commit(&of, reopening(id, Some("m"), "said")).await.unwrap();
+    assert!(matches!(outcomes[2], Outcome::Kept(_)), "{outcomes:?}");
+    assert_eq!(seq(&outcomes[2]), 2, "no number was used up");
+}
+
+async fn what_reopens_a_conversation_is_kept_where_it_is_closed_alone(log: &dyn Log) {
+    let of = tenant("reopened");
+    let id = begin(log, &of).await;
+    commit(log, &of, closed(id)).await;
+    let outcomes = log.commit(&of, reopening(id, None, "one")).await.unwrap();
+    assert!(outcomes.iter().all(|o| matches!(o, Outcome::Kept(_))), "{outcomes:?}");
+    assert_eq!(status(log, &of, id).await, Status::Waiting);
+    // Waiting, then assigned: whoever looked before the first message sends the same with its own.
+    for (expected, number) in [(Status::Waiting, 2), (Status::Assigned, 3)] {
+        if expected == Status::Assigned {
+            let assigned = Assigned {
+                session_id: id,
+                agent_id: user("ana"),
+                agent_name: "Ana".into(),
+                department_id: None,
+            };
+            commit(log, &of, Event::Assigned(assigned)).await;
+        }
+        let head = log.head(&of).await.unwrap();
+        let outcomes = log.commit(&of, reopening(id, None, "more")).await.unwrap();
+        let [Outcome::Unchanged, Outcome::Unchanged, kept @ Outcome::Kept(_)] = &outcomes[..]
+        else {
+            panic!("{expected:?}: {outcomes:?}");
+        };
+        assert_eq!(seq(kept), number);
+        assert_eq!(log.head(&of).await.unwrap().position, head.position + 1);
+        let record = log.conversation(&of, id).await.unwrap().unwrap();
+        let agent = (expected == Status::Assigned).then(|| user("ana"));
+        assert_eq!((record.status, &record.agent), (expected, &agent));
+    }
+}
+
+async fn a_repeat_after_the_close_reopens_nothing(log: &dyn Log, tail: &mut Tail) {
+    let of = tenant("repeats-late");
+    let id = begin(log, &of).await;
+    let first = commit(log, &of, message(id, Some("m"), "one")).await;
+    commit(log, &of, closed(id)).await;
+    let head = log.head(&of).await.unwrap();
+    for change in [Change::of(message(id, Some("m"), "one")), reopening(id, Some("m"), "one")] {
+        let outcomes = log.commit(&of, change).await.unwrap();
+        let Some((Outcome::Known(known), others)) = outcomes.split_last() else {
+            panic!("the repeat was not known: {outcomes:?}");
+        };
+        assert_eq!(known.cursor, first.envelope().unwrap().cursor);
+        assert!(others.iter().all(|o| matches!(o, Outcome::Unchanged)), "{outcomes:?}");
+        assert_eq!(log.head(&of).await.unwrap(), head);
+        assert_eq!(status(log, &of, id).await, Status::Closed);
+    }
+    // What the tail tells next is what was kept next.
+    commit(log, &of, Event::Rated(Rated { session_id: id, score: 5, comment: None })).await;
+    let mut told = Vec::new();
+    while !told.iter().any(|e: &Arc<Envelope>| matches!(e.event, Event::Rated(_))) {
+        told.extend(tail.recv().await.unwrap().into_iter().filter(|e| e.tenant == of));
+    }
+    let positions: Vec<u64> = told.iter().map(|e| e.position()).collect();
+    assert_eq!(positions, [1, 2, 3, 4], "begun, said, closed, rated");
 }
 
 async fn receipts_only_rise(log: &dyn Log) {

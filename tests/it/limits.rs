@@ -1,10 +1,11 @@
 //! What one client may use (contract 10; lines 67, 68, 72).
 
-use serde_json::json;
+use serde_json::{Value, json};
+use switchboard::limits::{OTHER_FRAMES_PER_MINUTE, PERSISTENT_REFUSALS};
 use uuid::Uuid;
 
 use crate::client::{Answer, Client, Seen};
-use crate::clock::{real_pause, within};
+use crate::clock::{self, real_pause, within};
 use crate::server::Server;
 
 const OPEN: (&str, &str) = ("auth.open_sessions", "true");
@@ -103,4 +104,38 @@ async fn a_client_that_keeps_sending_over_its_limit_is_closed() {
         }
     }
     assert!((10..200).contains(&refusals), "closed after {refusals} refusals");
+}
+
+#[tokio::test]
+async fn frames_that_cannot_be_read_count_like_others() {
+    let _stopped = clock::stop();
+    let server = Server::start(&[OPEN]).await;
+    let mut client = server.open(&format!("/ws/{}/budi/customer", Uuid::new_v4())).await;
+    client.frame_of("conversation_queued").await;
+    let mut codes: Vec<(Value, u32)> = Vec::new();
+    let end = loop {
+        // Of either kind: no JSON, and nothing anybody knows.
+        let is_odd = codes.iter().map(|(_, n)| n).sum::<u32>() % 2 == 1;
+        client.send_text(if is_odd { "{\"type\":\"dance\"}" } else { "no JSON" }).await;
+        match client.next().await {
+            Seen::Frame(frame) => {
+                assert_eq!(frame["type"], "error", "{frame}");
+                let code = match frame["data"]["code"].clone() {
+                    code if code == "unknown_type" => json!("bad_frame"),
+                    code => code,
+                };
+                match codes.last_mut() {
+                    Some((last, n)) if *last == code => *n += 1,
+                    _ => codes.push((code, 1)),
+                }
+            }
+            Seen::Ping => {}
+            end => break end,
+        }
+        assert!(codes.iter().map(|(_, n)| n).sum::<u32>() < 2_000, "{codes:?}");
+    };
+    // As many a minute as of all frames that are no messages, then as many refusals in a row.
+    let expected = [("bad_frame", OTHER_FRAMES_PER_MINUTE), ("rate_limited", PERSISTENT_REFUSALS)];
+    assert_eq!(codes, expected.map(|(code, n)| (json!(code), n)));
+    assert_eq!(end, Seen::Closed(4029));
 }

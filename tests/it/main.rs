@@ -1,8 +1,8 @@
 //! The integration tests: everything here talks to a server over real sockets, as its clients do.
 //!
 //! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
-//! - dialogues that need a loop or a random number, in Rust: [`abuse`], [`access`], [`limits`],
-//!   [`resume`], [`slow_reader`], [`drain`];
+//! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
+//!   [`attendance`], [`limits`], [`resume`], [`slow_reader`], [`drain`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
@@ -14,6 +14,7 @@
 
 mod abuse;
 mod access;
+mod attendance;
 mod cli;
 mod client;
 mod clock;

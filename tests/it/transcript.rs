@@ -5,6 +5,7 @@
 //! ```text
 //! # a comment
 //! config limits.messages_per_minute = 2        an option of the server; before all else
+//! on disk                                       the server has a file; before all else
 //! token budi = customer customer_123 conversation={SESSION} ttl=60
 //! budi@session = /ws/{SESSION}/customer_123/customer?token={budi}
 //! budi@session = /ws/... | Origin: https://a.example | Cookie: a=b
@@ -30,10 +31,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use switchboard::model::{Moment, Role};
+use tempfile::TempDir;
 
 use crate::client::{Answer, Client, Seen};
 use crate::clock;
@@ -69,6 +72,7 @@ transcripts! {
     heartbeat
     history
     malformed_frames
+    messages_after_the_close
     one_user_of_two_types_is_refused
     rate_limits
     receipts
@@ -100,6 +104,7 @@ struct Peer {
 struct Runner {
     server: Option<Server>,
     options: Vec<(String, String)>,
+    is_on_disk: bool,
     names: Names,
     peers: BTreeMap<String, Peer>,
 }
@@ -111,7 +116,8 @@ async fn run(name: &str) {
     let ids = ["SESSION", "OTHER", "THIRD"];
     let ids = ids.map(|name| (name.to_owned(), uuid::Uuid::new_v4().to_string()));
     let names = Names::from(ids);
-    let mut runner = Runner { server: None, options: vec![], names, peers: BTreeMap::new() };
+    let (server, options, peers) = (None, vec![], BTreeMap::new());
+    let mut runner = Runner { server, options, is_on_disk: false, names, peers };
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -133,10 +139,12 @@ impl Runner {
             self.options.push((key.to_owned(), value.to_owned()));
             return if self.server.is_none() { Ok(()) } else { Err("too late".into()) };
         }
+        if line == "on disk" {
+            self.is_on_disk = true;
+            return if self.server.is_none() { Ok(()) } else { Err("too late".into()) };
+        }
         if self.server.is_none() {
-            let options: Vec<(&str, &str)> =
-                self.options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-            self.server = Some(Server::start(&options).await);
+            self.server = Some(self.start().await);
         }
         if let Some(token) = line.strip_prefix("token ") {
             return self.make_token(token);
@@ -165,6 +173,15 @@ impl Runner {
         }
         let peer = self.peers.get_mut(name).ok_or("not connected")?;
         peer.act(verb, &rest, &mut self.names).await
+    }
+
+    async fn start(&self) -> Server {
+        let options = self.options.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        let options: Vec<(&str, &str)> = options.collect();
+        match self.is_on_disk {
+            true => Server::on_disk(Arc::new(TempDir::new().unwrap()), &options).await,
+            false => Server::start(&options).await,
+        }
     }
 
     fn make_token(&mut self, line: &str) -> Result<(), String> {

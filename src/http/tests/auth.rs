@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::log::Agent;
 
 fn login(password: &str) -> Ask {
     post("/api/auth/login").json(&json!({"email": "dewi@demo.example", "password": password}))
@@ -63,6 +64,53 @@ async fn the_sixth_wrong_password_of_a_minute_is_not_even_tried() {
     let reply = server.ask(login("demo").from("192.0.2.9")).await;
     reply.is_refused(429, "rate_limited");
     assert!(reply.header("retry-after").parse::<u64>().unwrap() > 0);
+}
+
+#[tokio::test]
+async fn many_wrong_passwords_at_once_are_as_many() {
+    let server = Server::start().await;
+    server.parts.app.set_up_demo().await.unwrap();
+    // The last one is right, and comes too late to be tried.
+    let passwords = std::iter::repeat_n("wrong", 20).chain(["demo"]).zip(0..);
+    let tries = passwords.map(|(p, n)| server.ask(login(p).from(&format!("192.0.2.{n}"))));
+    let replies = futures_util::future::join_all(tries).await;
+    let (tried, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|r| r.status == 401);
+    assert_eq!(tried.len(), 5);
+    refused.iter().for_each(|reply| reply.is_refused(429, "rate_limited"));
+}
+
+#[tokio::test]
+async fn an_email_address_no_mail_could_have_is_not_looked_for() {
+    let server = Server::start().await;
+    let ask = |bytes: usize| {
+        let email = format!("{}@example.com", "x".repeat(bytes - "@example.com".len()));
+        server.ask(post("/api/auth/login").json(&json!({"email": email, "password": "x"})))
+    };
+    ask(254).await.is_refused(401, "unauthorized");
+    let reply = ask(255).await;
+    reply.is_refused(422, "invalid");
+    assert!(reply.body["fields"]["email"].is_string(), "{}", reply.text);
+}
+
+#[tokio::test]
+async fn only_whom_we_know_by_a_password_gets_a_newer_token() {
+    let server = Server::start().await;
+    let refresh = |token: &str| server.ask(post("/api/auth/refresh").bearer(token));
+    // Another issuer vouches for it: the first use makes it known, without a password.
+    let agent = server.token(Role::Agent, "a1");
+    refresh(&agent).await.is_refused(403, "forbidden");
+    // Known with a higher role than the token's, with and without a password.
+    for (id, password) in [("a2", None), ("a3", Some("$argon2id$x".to_owned()))] {
+        server.hire(Agent { role: Role::Admin, password, ..an_agent(id) }).await;
+        let reply = refresh(&server.token(Role::Agent, id)).await;
+        reply.is_refused(403, "forbidden");
+        assert!(reply.cookie("switchboard_login").is_none(), "{reply:?}");
+    }
+    let password = Some("$argon2id$x".to_owned());
+    server.hire(Agent { password, ..an_agent("a4") }).await;
+    assert_eq!(refresh(&server.token(Role::Agent, "a4")).await.status, 200);
+    let (_, customer) = server.begin(json!({})).await;
+    refresh(&customer).await.is_refused(403, "forbidden");
 }
 
 #[tokio::test]

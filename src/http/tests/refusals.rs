@@ -90,13 +90,8 @@ async fn every_role_reaches_what_contract_4_gives_it() {
     let server = Server::start().await;
     let (id, own) = server.begin(json!({"department_id": null})).await;
     let admin = server.token(Role::Admin, "boss");
-    let made = server
-        .ask(post("/api/keys").bearer(&admin).json(&json!({"name": "k", "scopes": ["admin"]})))
-        .await;
-    let admin_key = made.body["data"]["key"].as_str().unwrap().to_owned();
-    let narrow = json!({"name": "k", "scopes": ["events:write"]});
-    let made = server.ask(post("/api/keys").bearer(&admin).json(&narrow)).await;
-    let narrow_key = made.body["data"]["key"].as_str().unwrap().to_owned();
+    let admin_key = server.key(json!(["admin"])).await;
+    let narrow_key = server.key(json!(["events:write"])).await;
     let callers = [
         ("nobody", String::new()),
         ("customer", own),
@@ -120,6 +115,40 @@ async fn every_role_reaches_what_contract_4_gives_it() {
             let ask = if token.is_empty() { get(&path) } else { get(&path).bearer(token) };
             let reply = server.ask(ask).await;
             assert_eq!(reply.status.as_u16(), status, "{name} at {path}: {}", reply.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_reaches_what_its_scopes_name_and_no_more() {
+    let server = Server::start().await;
+    let (id, _) = server.begin(json!({})).await;
+    let content = json!({"conversationId": id, "content": "Hello"});
+    let message = |key: &str| post("/api/messages").bearer(key).json(&content);
+    let reading = |key: &str| get(&format!("/api/messages?conversationId={id}")).bearer(key);
+    let status = |key: &str| get(&format!("/api/session/{id}/connection-status")).bearer(key);
+    let events = |key: &str| get(&format!("/api/session/{id}/events")).bearer(key);
+    let closing = |key: &str| post(&format!("/api/sessions/{id}/close")).bearer(key);
+    for (scopes, [send, read, close]) in [
+        (json!(["events:write"]), [403, 403, 403]),
+        (json!(["messages:write"]), [201, 403, 403]),
+        (json!(["events:read"]), [403, 200, 403]),
+        (json!(["events:read", "messages:write"]), [201, 200, 403]),
+        (json!(["admin"]), [201, 200, 200]),
+    ] {
+        let key = server.key(scopes.clone()).await;
+        for (what, ask, expected) in [
+            ("send", message(&key), send),
+            ("read", reading(&key), read),
+            ("status", status(&key), read),
+            ("events", events(&key), read),
+            ("close", closing(&key), close),
+        ] {
+            let reply = server.ask(ask).await;
+            assert_eq!(reply.status.as_u16(), expected, "{scopes}: {what}: {}", reply.text);
+            if expected == 403 {
+                reply.is_refused(403, "forbidden");
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::*;
+use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
+use crate::model::{ConversationId, Event, SessionStarted};
 
 #[tokio::test]
 async fn a_customer_starts_a_conversation_without_a_token() {
@@ -72,6 +75,25 @@ async fn the_second_of_two_claims_learns_who_was_first() {
 }
 
 #[tokio::test]
+async fn nobody_is_given_to_an_agent_that_is_disabled() {
+    let server = Server::start().await;
+    let (id, _) = server.begin(json!({})).await;
+    server.hire(Agent { is_disabled: true, ..an_agent("gone") }).await;
+    let admin = server.token(Role::Admin, "boss");
+    let act = |verb: &str| post(&format!("/api/sessions/{id}/{verb}")).bearer(&admin);
+    let to = |agent: &str| json!({"agent_id": agent});
+    for verb in ["assign", "transfer"] {
+        let reply = server.ask(act(verb).json(&to("gone"))).await;
+        reply.is_refused(422, "invalid");
+        assert!(reply.body["fields"]["agent_id"].is_string(), "{verb}: {}", reply.text);
+    }
+    server.hire(an_agent("sari")).await;
+    assert_eq!(server.ask(act("assign").json(&to("sari"))).await.status, 200);
+    let back = server.token(Role::Agent, "gone");
+    server.ask(get("/api/sessions").bearer(&back)).await.is_refused(403, "forbidden");
+}
+
+#[tokio::test]
 async fn a_conversation_is_passed_on_closed_reopened_and_rated() {
     let server = Server::start().await;
     let (sari, agus) = (server.token(Role::Agent, "sari"), server.token(Role::Agent, "agus"));
@@ -131,6 +153,59 @@ async fn the_list_shows_each_conversation_once_over_its_pages() {
     assert_eq!((listed, pages), (begun, 3));
     let closed = server.ask(get("/api/sessions?status=closed").bearer(&admin)).await;
     assert_eq!(closed.body["data"], json!({"sessions": [], "next_cursor": null}));
+}
+
+/// A conversation of a department, begun in the log itself.
+async fn begin_in(server: &Server, id: ConversationId, department: u128) {
+    let started = Event::SessionStarted(SessionStarted {
+        session_id: id,
+        customer_id: None,
+        visitor_name: None,
+        visitor_email: None,
+        department_id: Some(Uuid::from_u128(department)),
+        external_ids: vec![],
+        metadata: None,
+    });
+    server.parts.app.log.commit(&TenantId::default_tenant(), Change::of(started)).await.unwrap();
+}
+
+/// How many conversations somebody sees on each page, to the end.
+async fn page_through(server: &Server, token: &str) -> Vec<usize> {
+    let (mut path, mut pages) = ("/api/sessions".to_owned(), Vec::new());
+    loop {
+        let reply = server.ask(get(&path).bearer(token)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        pages.push(reply.body["data"]["sessions"].as_array().unwrap().len());
+        assert!(pages.len() < 100, "it never ends: {pages:?}");
+        match reply.body["data"]["next_cursor"].as_str() {
+            Some(cursor) => path = format!("/api/sessions?cursor={cursor}"),
+            None => return pages,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_see_nothing_of_many_reaches_the_end_of_the_list() {
+    let server = Server::start().await;
+    let agent = server.token_of(json!({"sub": "a1", "role": "agent", "departments": []}));
+    for _ in 0..600 {
+        begin_in(&server, ConversationId::random(), 7).await;
+    }
+    assert_eq!(page_through(&server, &agent).await, [0]);
+}
+
+#[tokio::test]
+async fn a_page_of_a_long_list_is_looked_for_so_long_and_no_longer() {
+    let server = Server::start().await;
+    let department = Uuid::from_u128(8);
+    let agent = json!({"sub": "a1", "role": "agent", "departments": [department]});
+    let agent = server.token_of(agent);
+    // The oldest, with the smallest id, is the last of the list, and the only one for this agent.
+    begin_in(&server, ConversationId(Uuid::from_u128(1)), department.as_u128()).await;
+    for _ in 0..LIST_READ_ROWS * LIST_READS_MAX {
+        begin_in(&server, ConversationId::random(), 7).await;
+    }
+    assert_eq!(page_through(&server, &agent).await, [0, 1], "the first page gave up in time");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use super::super::contract::{self, Subject, message, started, tenant};
 use super::super::{Change, HistoryRange, Outcome};
 use super::*;
+use crate::limits::STORE_READERS;
 
 fn open(path: &Path) -> (Sqlite, Tail) {
     Sqlite::open(path, Arc::new(|_, _| {})).unwrap()
@@ -114,4 +115,69 @@ async fn a_path_that_cannot_be_opened_is_named() {
         panic!("opened");
     };
     assert!(err.to_string().contains("/proc/nowhere/log.db"), "{err}");
+}
+
+#[tokio::test]
+async fn readers_survive_callers_that_give_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    drain(tail);
+    let log = Arc::new(log);
+    let of = tenant("default");
+    log.commit(&of, Change::of(started(ConversationId::random()))).await.unwrap();
+    let head = log.head(&of).await.unwrap();
+    // Every reader is busy when its caller gives up, and stays so until it is released.
+    let (begun, mut is_begun) = mpsc::channel(STORE_READERS);
+    let (mut callers, mut released) = (Vec::new(), Vec::new());
+    for _ in 0..STORE_READERS {
+        let (release, gate) = std::sync::mpsc::channel::<()>();
+        let (log, begun) = (log.clone(), begun.clone());
+        released.push(release);
+        callers.push(tokio::spawn(async move {
+            log.reading(move |_| {
+                begun.blocking_send(()).map_err(Error::failed)?;
+                // Ends when the sender is dropped.
+                let _ = gate.recv();
+                Ok(())
+            })
+            .await
+        }));
+    }
+    for caller in callers {
+        is_begun.recv().await.unwrap();
+        caller.abort();
+        assert!(caller.await.unwrap_err().is_cancelled());
+    }
+    let (other, reader) = (of.clone(), log.clone());
+    let waiting = tokio::spawn(async move { reader.head(&other).await });
+    // It finds no reader idle, and waits for one instead of failing.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished(), "read without a reader");
+    drop(released);
+    assert_eq!(waiting.await.unwrap().unwrap(), head);
+    // Many more, given up at any moment of their lives.
+    let mut dice = 1_u64;
+    let mut below = |bound: u64| {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (dice >> 33) % bound
+    };
+    let mut reads = Vec::new();
+    for _ in 0..400 {
+        let (of, log) = (of.clone(), log.clone());
+        reads.push(tokio::spawn(async move { log.read(&of, Reading::All, 0, 10).await }));
+        for _ in 0..below(3) {
+            tokio::task::yield_now().await;
+        }
+        let given_up = below(reads.len() as u64) as usize;
+        reads[given_up].abort();
+    }
+    for read in reads {
+        match read.await {
+            Ok(page) => assert_eq!(page.unwrap().events.len(), 1),
+            Err(err) => assert!(err.is_cancelled(), "{err}"),
+        }
+    }
+    assert_eq!(log.head(&of).await.unwrap(), head);
 }
