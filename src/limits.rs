@@ -18,13 +18,13 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 /// not dominate, small enough that a thousand resuming clients hold little memory.
 pub const REPLAY_PAGE_EVENTS: usize = 256;
 
-/// Changes the log's writer commits with one fsync at most. Beyond some hundreds the fsync is paid
-/// for, and a larger transaction only delays the acknowledgement of its first change.
-pub const COMMIT_BATCH_CHANGES_MAX: usize = 512;
+/// Changes the log's writer commits with one fsync at most. Under load several messages of one
+/// conversation share a commit, and with it the pages of their indexes, which cost more than the
+/// fsync; at full speed a commit of this size takes about a tenth of a second.
+pub const COMMIT_BATCH_CHANGES_MAX: usize = 4_096;
 
-/// Changes that may wait for the log's writer. Several batches deep, so the writer never idles;
-/// when it is full, those who commit wait, which slows the senders and nobody else.
-pub const COMMIT_QUEUE_CHANGES_MAX: usize = 4_096;
+/// Changes that may wait for the log's writer. Two batches deep, so the writer never idles; when it is full, those who commit wait, which slows the senders and nobody else.
+pub const COMMIT_QUEUE_CHANGES_MAX: usize = 8_192;
 
 /// Commits whose events may wait for the hub. The hub never waits for a socket, so this absorbs a
 /// scheduling hiccup, not a slow reader.

@@ -55,7 +55,10 @@ impl App {
         let is_told = self.enter_conversation(conn, id).await?;
         let anywhere = Entry { user: who.subject.clone(), role: who.role, conn: conn.id };
         let entered = self.presence.enter(&who.tenant, Place::Tenant, anywhere).await;
-        entered.map_err(presence_fault)?;
+        if let Err(err) = entered {
+            self.leave(conn, id, DisconnectReason::Policy).await;
+            return Err(presence_fault(err));
+        }
         Ok(is_told)
     }
 

@@ -13,6 +13,7 @@ use super::cookies::{Cookies, SetCookies};
 use super::openapi::Refused;
 use crate::app::{NewConversation, Started, Summary};
 use crate::door::SESSION_COOKIE;
+use crate::limits::EMAIL_BYTES_MAX;
 use crate::log::ConversationFilter;
 use crate::model::{
     ConnectionStatus, Conversation, ConversationId, Error, ExternalId, Moment, Status, TenantId,
@@ -21,9 +22,6 @@ use crate::model::{
 
 /// Longest name of a customer, in characters: any real one, and a line on a screen.
 const NAME_CHARS_MAX: usize = 200;
-
-/// Longest e-mail address, in bytes (RFC 5321, 4.5.3.1.3).
-const EMAIL_BYTES_MAX: usize = 254;
 
 /// Largest metadata of a conversation, in bytes of JSON: it is in every record of the
 /// conversation that is kept in memory.

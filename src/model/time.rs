@@ -38,7 +38,8 @@ impl Moment {
 }
 
 fn format_utc(ms: i64, with_ms: bool) -> String {
-    let t = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    // Beyond the calendar, the calendar's end.
+    let t = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
     let civil = TimeZone::UTC.to_datetime(t);
     let (y, mo, d) = (civil.year(), civil.month(), civil.day());
     let (h, mi, s) = (civil.hour(), civil.minute(), civil.second());

@@ -270,6 +270,7 @@ impl<C: Codec> Serving<C> {
     async fn replay(&mut self, read: Result<Replayed, Error>) -> Result<(), CloseReason> {
         self.reading = None;
         let (events, read_to, is_end) = read.map_err(|_| CloseReason::Internal)?;
+        self.check_stay().await?;
         for group in events.chunks(REPLAY_WRITE_EVENTS) {
             let frames = group.iter().filter_map(|e| C::encode(e));
             self.socket.enqueue(frames);
@@ -325,6 +326,22 @@ impl<C: Codec> Serving<C> {
     async fn tell(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Result<(), CloseReason> {
         let Feed::Live { after } = self.feed else { return Ok(()) };
         self.app.metrics.outbox_depth(batch.len());
+        let hand_over = batch.iter().position(|p| {
+            matches!(
+                p.envelope.event,
+                Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
+            )
+        });
+        let stays = match hand_over {
+            Some(at) => {
+                let stays = Box::pin(self.check_stay()).await;
+                if stays.is_err() {
+                    batch.truncate(at + 1);
+                }
+                stays
+            }
+            None => Ok(()),
+        };
         let is_new =
             |p: &&Arc<Publication>| p.envelope.cursor.is_none_or(|cursor| cursor.position > after);
         let frames = batch.iter().filter(is_new).filter_map(|p| p.frame(C::DIALECT, C::encode));
@@ -338,15 +355,9 @@ impl<C: Codec> Serving<C> {
         if let Some(publication) = newest {
             self.app.note_delivered(&self.conn.who, std::slice::from_ref(&publication.envelope));
         }
-        let changes_hands = batch.iter().any(|p| {
-            matches!(
-                p.envelope.event,
-                Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
-            )
-        });
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
-        if changes_hands { Box::pin(self.check_stay()).await } else { Ok(()) }
+        stays
     }
 
     async fn check_stay(&mut self) -> Result<(), CloseReason> {

@@ -176,7 +176,6 @@ async fn who_may_see_it_no_longer_once_it_has_caught_up_is_put_out() {
     assert!(!is_present, "it was let in before it was put out");
 }
 
-#[ignore = "a page of the log is told without another look at who may hear it"]
 #[tokio::test]
 async fn who_catches_up_over_a_hand_over_hears_nothing_said_after_it() {
     let (heard, _) = read_over_a_hand_over(false).await;
@@ -184,7 +183,6 @@ async fn who_catches_up_over_a_hand_over_hears_nothing_said_after_it() {
     assert_eq!(leaked, None, "after {} frames", heard.len());
 }
 
-#[ignore = "a batch of the outbox is told whole before anybody looks who may hear it"]
 #[tokio::test]
 async fn who_listens_slowly_over_a_hand_over_hears_nothing_said_after_it() {
     let (heard, code) = read_over_a_hand_over(true).await;
