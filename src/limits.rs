@@ -133,7 +133,7 @@ pub const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Buffers of an open WebSocket. What fits into them needs one system call; what they hold is
 /// paid for by every idle connection.
-pub const WS_READ_BUFFER_BYTES: usize = 512;
+pub const WS_READ_BUFFER_BYTES: usize = 256;
 /// See [`WS_READ_BUFFER_BYTES`].
 pub const WS_WRITE_BUFFER_BYTES: usize = 8 * 1024;
 

@@ -8,12 +8,11 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesOrdered;
-use futures_util::{FutureExt, StreamExt};
 use tokio::time::sleep;
 
 use super::Codec;
@@ -49,7 +48,7 @@ pub(super) fn run<C: Codec>(
         registry.register(conn.id, C::DIALECT, &conn.who, conversation, conn.outbox.clone());
     app.metrics.opened(C::DIALECT);
     let feed = Feed::Starting { after };
-    let pending = FuturesOrdered::new();
+    let pending = VecDeque::new();
     // In a box, as are the steps below that are rare: an idle connection pays for its loop alone.
     let mut serving = Box::new(Serving {
         app,
@@ -81,7 +80,8 @@ enum Feed {
     Live { after: u64 },
 }
 
-type Pending<T> = FuturesOrdered<BoxFuture<'static, (T, Result<Reply, Error>)>>;
+/// Answers that wait for the disk, in the order of their questions.
+type Pending<T> = VecDeque<BoxFuture<'static, (T, Result<Reply, Error>)>>;
 
 struct Serving<C: Codec> {
     app: App,
@@ -185,7 +185,7 @@ impl<C: Codec> Serving<C> {
             let tenant = self.conn.who.tenant.clone();
             self.reading = Some(async move { app.missed(&tenant, id, after).await }.boxed());
         }
-        let reading = &mut self.reading;
+        let (reading, pending) = (&mut self.reading, &mut self.pending);
         let missed = async {
             match reading {
                 Some(reading) => reading.await,
@@ -201,7 +201,7 @@ impl<C: Codec> Serving<C> {
         };
         tokio::select! {
             incoming = self.socket.recv(), if has_room => Woken::Incoming(incoming),
-            Some((tag, result)) = self.pending.next(), if has_pending => Woken::Answer(tag, result),
+            (tag, result) = poll_fn(|cx| poll_front(pending, cx)), if has_pending => Woken::Answer(tag, result),
             todo = told => Woken::Told(todo),
             read = missed => Woken::Replay(read),
         }
@@ -244,7 +244,10 @@ impl<C: Codec> Serving<C> {
         self.note_answer(&result);
         frames.extend(self.codec.reply(tag, result));
         // A group commit answers many at once; they share a system call.
-        while let Some(Some((tag, result))) = self.pending.next().now_or_never() {
+        while !self.pending.is_empty()
+            && let Poll::Ready((tag, result)) =
+                poll_fn(|cx| Poll::Ready(poll_front(&mut self.pending, cx))).await
+        {
             self.note_answer(&result);
             frames.extend(self.codec.reply(tag, result));
         }
@@ -390,14 +393,7 @@ impl<C: Codec> Serving<C> {
     async fn exit(self: Box<Self>, reason: CloseReason) {
         self.app.hub.unsubscribe(&self.topic(), self.conn.id);
         let Serving {
-            app,
-            registered,
-            mut conn,
-            conversation,
-            socket,
-            mut pending,
-            is_present,
-            ..
+            app, registered, mut conn, conversation, socket, pending, is_present, ..
         } = *self;
         let (user, role, tenant) =
             (conn.who.user.clone(), conn.who.user_type, conn.who.tenant.clone());
@@ -406,7 +402,9 @@ impl<C: Codec> Serving<C> {
             "[Disconnect] User {user} ({role}) disconnecting from session {conversation}"
         );
         // What was accepted is carried out, whether or not its sender hears of it.
-        while pending.next().await.is_some() {}
+        for answer in pending {
+            let (_, _answered) = answer.await;
+        }
         conn.give_up_seat();
         tracing::info!(
             "[Disconnect] Removed connection: {user} from session {conversation}. \
@@ -427,3 +425,12 @@ impl<C: Codec> Serving<C> {
 
 /// Room a batch keeps while its connection is idle.
 const BATCH_KEPT: usize = 16;
+
+/// The answer that is due next. Only the first is looked at: the log answers in order, and none
+/// of them needs us to get on.
+fn poll_front<T>(pending: &mut Pending<T>, cx: &mut Context) -> Poll<(T, Result<Reply, Error>)> {
+    let Some(first) = pending.front_mut() else { return Poll::Pending };
+    let answer = ready!(first.poll_unpin(cx));
+    pending.pop_front();
+    Poll::Ready(answer)
+}

@@ -29,7 +29,7 @@ pub(super) fn open_file(path: &Path) -> Result<Connection, Error> {
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA wal_autocheckpoint = 0;
-         PRAGMA cache_size = -4000;
+         PRAGMA cache_size = -3000;
          PRAGMA foreign_keys = ON;",
     )
     .map_err(at)?;
