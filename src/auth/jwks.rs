@@ -20,8 +20,8 @@ use super::keys::PublicKey;
 use super::{BadKey, Settings, TokenError};
 
 /// Shortest time between two fetches. Anybody can send a token with an invented `kid`; this is
-/// what keeps that from becoming a flood on the issuer, and it is short enough for a rotation.
-pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(10);
+/// what keeps that from becoming a flood on the issuer. A rotated key is known within that time.
+pub const JWKS_RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// Largest set, in bytes: about a hundred times what issuers publish.
 pub const JWKS_BYTES_MAX: usize = 256 * 1024;
