@@ -34,11 +34,14 @@ pub const TAIL_COMMITS_MAX: usize = 64;
 /// bytes each.
 pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;
 
-/// How often the write-ahead log is copied back into the database.
-pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the write-ahead log is copied back into the database. The copy shares the disk with the
+/// commits, which are slower meanwhile; rarer copies have more pages in common and less to write.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(4);
 
-/// Pages of 4 KiB after which the write-ahead log begins anew: 32 MiB on disk.
-pub const WAL_PAGES_MAX: i64 = 8_192;
+/// Pages of 4 KiB after which the write-ahead log begins anew: 256 MiB on disk. Commits wait for
+/// some milliseconds then, so it should be rare: every ten seconds at thousands of messages a
+/// second.
+pub const WAL_PAGES_MAX: i64 = 65_536;
 
 /// How long the writer waits for readers of the old write-ahead log. Reads take milliseconds, and
 /// every commit waits meanwhile.
