@@ -34,9 +34,9 @@ pub const TAIL_COMMITS_MAX: usize = 64;
 /// bytes each.
 pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;
 
-/// How often the write-ahead log is copied back into the database. The copy shares the disk with the
-/// commits, which are slower meanwhile; rarer copies have more pages in common and less to write.
-pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(4);
+/// How often the write-ahead log is copied back into the database. On a full disk it is also what
+/// makes room again.
+pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Pages of 4 KiB after which the write-ahead log begins anew: 256 MiB on disk. Commits wait for
 /// some milliseconds then, so it should be rare: every ten seconds at thousands of messages a
