@@ -101,7 +101,7 @@ impl Writer {
                 let kept: Vec<_> = results.iter().flatten().flatten().filter_map(kept).collect();
                 (self.observer)(kept.len(), started.elapsed());
                 if !kept.is_empty() {
-                    // No reader of the tail any more means that the server is stopping.
+                    // Without a reader of the tail the server is stopping (`Running::failed`).
                     let _ = self.tail.blocking_send(kept);
                 }
                 for (answer, result) in answers.into_iter().zip(results) {
