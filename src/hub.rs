@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::model::{CloseReason, ConnId, Dialect, Envelope, Event, Topic, UserId};
+use crate::model::{
+    CloseReason, ConnId, Cursor, Dialect, Envelope, Event, ExternalId, Topic, UserId,
+};
 
 /// Topic to listeners, for the connections of this node. Cheap to clone.
 #[derive(Clone, Default)]
@@ -39,8 +41,19 @@ pub struct Reach {
 pub struct Publication {
     /// What is published.
     pub envelope: Arc<Envelope>,
-    frames: [OnceLock<Option<Bytes>>; Dialect::ALL.len()],
+    frames: [Frames; Dialect::ALL.len()],
     is_delivered: AtomicBool,
+}
+
+/// What a dialect writes for a publication, once somebody needed it.
+#[derive(Default)]
+struct Frames {
+    event: OnceLock<Option<Bytes>>,
+    /// For those who call the conversation by another name. It rarely has two; who calls it by the
+    /// second has its frames made for itself.
+    named: OnceLock<(ExternalId, Option<Bytes>)>,
+    /// How far its reader has read now.
+    mark: OnceLock<Option<Bytes>>,
 }
 
 /// A connection's bounded queue of publications, and the flags its loop must see.
@@ -60,6 +73,15 @@ struct State {
     has_lost: bool,
     is_ping_due: bool,
     close: Option<CloseReason>,
+}
+
+impl State {
+    fn urgent(&mut self) -> Option<Todo> {
+        match self.close {
+            Some(reason) => Some(Todo::Close(reason)),
+            None => std::mem::take(&mut self.is_ping_due).then_some(Todo::Ping),
+        }
+    }
 }
 
 /// What a connection's loop has to do next.
@@ -153,7 +175,29 @@ impl Publication {
         dialect: Dialect,
         encode: impl FnOnce(&Envelope) -> Option<Bytes>,
     ) -> Option<Bytes> {
-        self.frames[dialect as usize].get_or_init(|| encode(&self.envelope)).clone()
+        self.frames[dialect as usize].event.get_or_init(|| encode(&self.envelope)).clone()
+    }
+
+    /// The frame for those who call the conversation by `name`.
+    pub fn frame_named(
+        &self,
+        dialect: Dialect,
+        name: &ExternalId,
+        encode: impl Fn(&Envelope, &ExternalId) -> Option<Bytes>,
+    ) -> Option<Bytes> {
+        let encoded = || encode(&self.envelope, name);
+        let known = self.frames[dialect as usize].named.get_or_init(|| (name.clone(), encoded()));
+        if known.0 == *name { known.1.clone() } else { encoded() }
+    }
+
+    /// The frame that says how far whoever got this one has read.
+    pub fn mark(
+        &self,
+        dialect: Dialect,
+        encode: impl FnOnce(Cursor) -> Option<Bytes>,
+    ) -> Option<Bytes> {
+        let cursor = self.envelope.cursor?;
+        self.frames[dialect as usize].mark.get_or_init(|| encode(cursor)).clone()
     }
 
     /// True for the first caller alone: who writes a message first, delivers it.
@@ -167,6 +211,9 @@ impl Publication {
         match (&self.envelope.event, &older.envelope.event) {
             (Event::Typing(new), Event::Typing(old)) => {
                 new.session_id == old.session_id && new.user_id == old.user_id
+            }
+            (Event::PresenceChanged(new), Event::PresenceChanged(old)) => {
+                new.user_id == old.user_id
             }
             _ => false,
         }
@@ -235,6 +282,16 @@ impl Outbox {
         }
     }
 
+    /// The next thing that cannot wait until what is queued is written: never [`Todo::Write`].
+    pub async fn urgent(&self) -> Todo {
+        loop {
+            if let Some(todo) = self.lock().urgent() {
+                return todo;
+            }
+            self.wake.notified().await;
+        }
+    }
+
     /// Waits until the connection must stop.
     pub async fn closed(&self) -> CloseReason {
         loop {
@@ -247,11 +304,8 @@ impl Outbox {
 
     fn poll(&self, batch: &mut VecDeque<Arc<Publication>>) -> Option<Todo> {
         let mut state = self.lock();
-        if let Some(reason) = state.close {
-            return Some(Todo::Close(reason));
-        }
-        if std::mem::take(&mut state.is_ping_due) {
-            return Some(Todo::Ping);
+        if let Some(todo) = state.urgent() {
+            return Some(todo);
         }
         if state.queue.is_empty() {
             return None;

@@ -18,6 +18,9 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 /// not dominate, small enough that a thousand resuming clients hold little memory.
 pub const REPLAY_PAGE_EVENTS: usize = 256;
 
+/// Events read at once of each conversation, where a connection catches up with many.
+pub const REPLAY_SOURCE_EVENTS_MIN: usize = 16;
+
 /// Changes the log's writer commits with one fsync at most. Under load several messages of one
 /// conversation share a commit, and with it the pages of their indexes, which cost more than the
 /// fsync; at full speed a commit of this size takes about a tenth of a second.
@@ -149,6 +152,20 @@ pub const REPLAY_WRITE_DEADLINE: Duration = Duration::from_secs(10 * 60);
 
 /// Events of a replay written between two looks at whether the peer still lives.
 pub const REPLAY_WRITE_EVENTS: usize = 64;
+
+/// Conversations one connection may take part in: far more than a supervisor can watch.
+pub const ROOMS_PER_CONNECTION_MAX: usize = 1_000;
+
+/// Conversations of an agent whose customers are told that it came or went: more than anybody
+/// answers at once.
+pub const PRESENCE_CONVERSATIONS_MAX: usize = 100;
+
+/// How long after a cut a connection can be taken up again without saying from where on (contract
+/// 6).
+pub const RECOVERY_WINDOW: Duration = Duration::from_secs(2 * 60);
+
+/// How long a Socket.IO client may take to say who it is (contract 6).
+pub const AUTHENTICATE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A drain sends connections away in groups of so many ...
 pub const DRAIN_GROUP_CONNECTIONS: usize = 500;

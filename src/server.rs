@@ -82,7 +82,7 @@ pub async fn start(config: Config) -> Result<Running> {
         passwords: Passwords::new(PASSWORD_WAIT),
         metrics,
     });
-    let registry = Registry::new(config.server.ping_interval, config.server.ping_timeout);
+    let registry = Registry::default();
     let failed = CancellationToken::new();
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
@@ -169,7 +169,7 @@ fn router(
         readiness: readiness.clone(),
         sockets: Arc::new(registry.clone()),
     };
-    let door = wire::session::Door {
+    let door = wire::Door {
         app: app.clone(),
         origins,
         registry: registry.clone(),
@@ -177,11 +177,13 @@ fn router(
         shutdown: shutdown.clone(),
         places: Arc::new(AddressLimit::new(app.config.limits.connections_per_address)),
     };
-    let router = http::router(parts.clone()).merge(wire::session::router(door));
+    let router = http::router(parts.clone())
+        .merge(wire::session::router(door.clone()))
+        .merge(wire::socketio::router(door));
     http::outer(router, &parts)
 }
 
-impl wire::session::Places for AddressLimit {
+impl wire::Places for AddressLimit {
     fn take(&self, request: &axum::http::Extensions) -> Option<Box<dyn Send>> {
         let ConnectInfo(peer) = request.get::<ConnectInfo<SocketAddr>>()?;
         Some(Box::new(AddressLimit::take(self, peer.ip())?))

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::App;
+use super::{App, Room};
 use crate::log::Change;
 use crate::model::{
-    Conversation, ConversationId, Error, Event, Identity, Place, Role, SessionStarted, TenantId,
-    UserId,
+    Conversation, ConversationId, Error, Event, Identity, Role, SessionStarted, TenantId, UserId,
 };
 
 /// What a session-dialect path asks for, read and checked.
@@ -46,35 +45,44 @@ struct Taken {
     conversations: HashMap<(TenantId, ConversationId), usize>,
 }
 
-/// A connection's place in both counts; given back when dropped.
+/// A connection's place among its user's; given back when dropped.
 pub struct Seat {
     taken: Arc<Mutex<Taken>>,
     user: (TenantId, UserId),
+}
+
+/// A connection's place in a conversation; given back when dropped.
+pub(super) struct RoomSeat {
+    taken: Arc<Mutex<Taken>>,
     conversation: (TenantId, ConversationId),
 }
 
 impl Seats {
-    fn take(
-        &self,
-        who: &Identity,
-        conversation: ConversationId,
-        per_user: usize,
-        per_conversation: usize,
-    ) -> Result<Seat, Error> {
+    fn take(&self, who: &Identity, per_user: usize) -> Result<Seat, Error> {
         let user = (who.tenant.clone(), who.user.clone());
-        let conversation = (who.tenant.clone(), conversation);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let has = taken.users.get(&user).copied().unwrap_or(0);
         if per_user > 0 && has >= per_user {
             return Err(Error::TooManyConnections("for this user"));
         }
+        *taken.users.entry(user.clone()).or_default() += 1;
+        Ok(Seat { taken: self.0.clone(), user })
+    }
+
+    pub(super) fn take_in_room(
+        &self,
+        who: &Identity,
+        conversation: ConversationId,
+        per_conversation: usize,
+    ) -> Result<RoomSeat, Error> {
+        let conversation = (who.tenant.clone(), conversation);
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let has = taken.conversations.get(&conversation).copied().unwrap_or(0);
         if per_conversation > 0 && has >= per_conversation {
             return Err(Error::TooManyConnections("in this session"));
         }
-        *taken.users.entry(user.clone()).or_default() += 1;
         *taken.conversations.entry(conversation.clone()).or_default() += 1;
-        Ok(Seat { taken: self.0.clone(), user, conversation })
+        Ok(RoomSeat { taken: self.0.clone(), conversation })
     }
 }
 
@@ -93,6 +101,12 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         release(&mut taken.users, &self.user);
+    }
+}
+
+impl Drop for RoomSeat {
+    fn drop(&mut self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         release(&mut taken.conversations, &self.conversation);
     }
 }
@@ -107,6 +121,14 @@ fn release<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
 }
 
 impl App {
+    /// A seat for one more connection of a user.
+    ///
+    /// # Errors
+    /// 429 when it has as many as it may.
+    pub fn seat(&self, who: &Identity) -> Result<Seat, Error> {
+        self.0.seats.take(who, self.config.limits.connections_per_user)
+    }
+
     /// Decides whether the holder of a token (or nobody, with `auth.open_sessions`) may open the
     /// path, as whom, and keeps a seat for it. Makes the conversation where contract 4 says so.
     ///
@@ -120,7 +142,7 @@ impl App {
         token: Option<Identity>,
         path: &SessionPath,
         objection: Option<Error>,
-    ) -> Result<(Identity, Arc<Conversation>, Seat), Error> {
+    ) -> Result<(Identity, Seat, Room), Error> {
         let who = match token {
             Some(identity) => as_path(identity, path)?,
             None if self.config.auth.open_sessions => open_identity(path),
@@ -137,16 +159,9 @@ impl App {
             Some(conversation) => conversation,
             None => self.begin_by_path(&who, path).await?,
         };
-        self.check_type(&who, path).await?;
-        let limits = &self.config.limits;
-        let seat = self.0.seats.take(
-            &who,
-            path.session,
-            limits.connections_per_user,
-            limits.connections_per_session,
-        )?;
-        self.audit_look(&who, &conversation).await?;
-        Ok((who, conversation, seat))
+        let seat = self.seat(&who)?;
+        let room = self.admit_to(&who, &conversation, None).await?;
+        Ok((who, seat, room))
     }
 
     /// An open session begins with its first join; so does one that a customer's token names.
@@ -174,19 +189,6 @@ impl App {
         });
         self.log.commit(&who.tenant, Change::of(started)).await.map_err(|e| self.fault(e))?;
         self.conversation_for(who, path.session).await
-    }
-
-    async fn check_type(&self, who: &Identity, path: &SessionPath) -> Result<(), Error> {
-        let place = Place::Conversation(path.session);
-        let members = self.presence.members(&who.tenant, place).await;
-        let members = members.map_err(|_| Error::PresenceUnavailable)?;
-        match members.iter().find(|m| m.user_id == who.user && m.user_type != path.role) {
-            Some(member) => Err(Error::UserTypeConflict {
-                user: who.user.to_string(),
-                present: member.user_type,
-            }),
-            None => Ok(()),
-        }
     }
 }
 

@@ -45,28 +45,12 @@ impl Owed {
 }
 
 impl App {
-    /// Lets a connection into its conversation: present from now on, and told if it is the
-    /// user's first. Returns whether it was told, to this connection too.
+    /// Lets a connection into a conversation: present from now on, and told if it is the user's
+    /// first. Returns whether it was told, to this connection too.
     ///
     /// # Errors
     /// 403 for a second type of one user, 500 without presence, 503 without the log.
     pub async fn enter(&self, conn: &Connection, id: ConversationId) -> Result<bool, Error> {
-        let who = &conn.who;
-        let is_told = self.enter_conversation(conn, id).await?;
-        let anywhere = Entry { user: who.subject.clone(), role: who.role, conn: conn.id };
-        let entered = self.presence.enter(&who.tenant, Place::Tenant, anywhere).await;
-        if let Err(err) = entered {
-            self.leave(conn, id, DisconnectReason::Policy).await;
-            return Err(presence_fault(err));
-        }
-        Ok(is_told)
-    }
-
-    async fn enter_conversation(
-        &self,
-        conn: &Connection,
-        id: ConversationId,
-    ) -> Result<bool, Error> {
         let who = &conn.who;
         let whose = (who.tenant.clone(), id, who.user.clone());
         let entry = Entry { user: who.user.clone(), role: who.user_type, conn: conn.id };
@@ -140,16 +124,12 @@ impl App {
         self.log.append(tenant, change).await.map_err(|e| self.fault(e))
     }
 
-    /// Takes a connection out of its conversation; told if it was the user's last. Never waits
-    /// for a log that fails: what it could not keep is owed.
+    /// Takes a connection out of a conversation; told if it was the user's last. Never waits for a
+    /// log that fails: what it could not keep is owed.
     pub async fn leave(&self, conn: &Connection, id: ConversationId, reason: DisconnectReason) {
         let who = &conn.who;
         let (tenant, user) = (&who.tenant, &who.user);
         self.end_typing(tenant, id, user);
-        let everywhere = self.presence.leave(tenant, Place::Tenant, &who.subject, conn.id).await;
-        if let Err(err) = everywhere {
-            tracing::warn!(error = %err, "a leave was not noted");
-        }
         let order = self.order_of(tenant, id).lock().await;
         let place = Place::Conversation(id);
         let left = self.presence.leave(tenant, place, user, conn.id).await;

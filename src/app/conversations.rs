@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::App;
 use super::attendance::presence_fault;
 use super::audit::audit_entry;
+use super::identity::new_customer;
 use crate::auth;
 use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
@@ -169,8 +170,7 @@ impl App {
             found.ok_or(Error::NotFound("department"))?;
         }
         let session_id = ConversationId::random();
-        let user = format!("customer_{}", Uuid::new_v4().simple());
-        let user_id = UserId::parse(&user).map_err(|e| Error::InvalidId(e.to_string()))?;
+        let user_id = new_customer()?;
         let session_key = auth::new_session_key();
         let token = self.customer_token(tenant, &user_id, new.name.clone(), session_id)?;
         let started = SessionStarted {

@@ -8,7 +8,9 @@ use super::App;
 use crate::auth::{self, Claims, PasswordError, TokenError};
 use crate::limits::EMAIL_BYTES_MAX;
 use crate::log::Agent;
-use crate::model::{ConversationId, Error, Identity, Moment, Reply, Role, TenantId, UserId};
+use crate::model::{
+    ConversationId, Credential, Error, ExternalId, Identity, Moment, Reply, Role, TenantId, UserId,
+};
 
 /// What a login gives.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -83,15 +85,75 @@ impl App {
     }
 
     /// Takes a newer token of the same user on an open connection.
-    pub(super) async fn renew(&self, who: &mut Identity, token: &str) -> Result<Reply, Error> {
-        let newer = self.identify(token).await?;
-        let is_same =
-            newer.tenant == who.tenant && newer.subject == who.subject && newer.role == who.role;
-        let Some(expires_at) = newer.expires_at.filter(|_| is_same) else {
+    pub(super) async fn renew(
+        &self,
+        who: &mut Identity,
+        credential: &Credential,
+    ) -> Result<Reply, Error> {
+        let newer = self.identify_by(credential).await?;
+        if newer.tenant != who.tenant || newer.subject != who.subject || newer.role != who.role {
             return Err(Error::Forbidden("the token is another user's".into()));
-        };
+        }
         *who = Identity { user: who.user.clone(), user_type: who.user_type, ..newer };
-        Ok(Reply::Authenticated { expires_at })
+        Ok(Reply::Authenticated(Box::new(who.clone())))
+    }
+
+    /// Who a credential of either kind speaks for.
+    ///
+    /// # Errors
+    /// As [`App::identify`]; 401 for a session nobody knows.
+    pub async fn identify_by(&self, credential: &Credential) -> Result<Identity, Error> {
+        match credential {
+            Credential::Token(token) => self.identify(token).await,
+            Credential::Session(session) => self.identify_customer(session).await,
+        }
+    }
+
+    /// The customer whose session key this is; with `auth.open_sessions` a conversation's id or
+    /// external id opens it as well.
+    async fn identify_customer(&self, session: &str) -> Result<Identity, Error> {
+        let digest = auth::digest(session);
+        let found = self.log.conversation_by_session_key(&digest).await;
+        let found = match found.map_err(|e| self.fault(e))? {
+            Some(found) => Some(found),
+            None => self.open_session(session).await?,
+        };
+        let unknown = || Error::Unauthorized("unknown session".into());
+        let (tenant, id) = found.ok_or_else(unknown)?;
+        let conversation = self.log.conversation(&tenant, id).await.map_err(|e| self.fault(e))?;
+        let conversation = conversation.ok_or_else(unknown)?;
+        // Whoever comes first becomes the conversation's customer, as 003 asks.
+        let subject = match &conversation.customer {
+            Some(customer) => customer.clone(),
+            None => new_customer()?,
+        };
+        Ok(Identity {
+            tenant,
+            user: subject.clone(),
+            subject,
+            role: Role::Customer,
+            user_type: Role::Customer,
+            name: conversation.name.as_deref().map(Into::into),
+            departments: [].into(),
+            conversations: [id].into(),
+            scopes: [].into(),
+            expires_at: None,
+            is_open: false,
+        })
+    }
+
+    async fn open_session(
+        &self,
+        session: &str,
+    ) -> Result<Option<(TenantId, ConversationId)>, Error> {
+        let name = ExternalId::parse(session);
+        let (true, Ok(name)) = (self.config.auth.open_sessions, name) else { return Ok(None) };
+        let tenant = TenantId::default_tenant();
+        match self.conversation_named(&tenant, &name).await {
+            Ok(id) => Ok(Some((tenant, id))),
+            Err(Error::NotFound(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Logs a local user in. `address` is where the request came from.
@@ -217,6 +279,12 @@ impl App {
             _ => self.0.requests.take(address),
         }
     }
+}
+
+/// An id for a customer who has none.
+pub(super) fn new_customer() -> Result<UserId, Error> {
+    let id = format!("customer_{}", Uuid::new_v4().simple());
+    UserId::parse(&id).map_err(|e| Error::InvalidId(e.to_string()))
 }
 
 fn identity_of(claims: Claims) -> Result<Identity, Error> {

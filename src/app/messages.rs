@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::App;
+use super::{App, Connection};
 use crate::log::{self, Change, Outcome};
 use crate::model::{
     Conversation, ConversationId, Error, Event, History, HistoryRange, Identity, Message, Queued,
@@ -160,6 +160,19 @@ impl App {
         let history = history.map_err(|e| self.fault(e))?;
         self.note_delivered(who, &history.messages);
         Ok(history)
+    }
+
+    /// A page of messages for a connection: one that takes part has its look audited already.
+    pub(super) async fn history_on(
+        &self,
+        conn: &Connection,
+        id: ConversationId,
+        range: HistoryRange,
+    ) -> Result<History, Error> {
+        match conn.rooms.iter().any(|room| room.id == id) {
+            true => self.history(&conn.who, id, range).await,
+            false => self.messages(&conn.who, id, range).await,
+        }
     }
 
     /// A page of messages; an admin's look is audited.

@@ -15,9 +15,11 @@ mod identity;
 mod messages;
 mod pace;
 mod people;
+mod presence;
 mod queue;
 mod receipts;
 mod resume;
+mod rooms;
 mod typing;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex as OrderLock;
+use uuid::Uuid;
 
 use crate::auth::{Passwords, Tokens};
 use crate::config::Config;
@@ -43,7 +46,8 @@ pub use demo::Demo;
 pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
-pub use resume::{Resume, Start};
+pub use resume::{Missed, Resume, Start};
+pub use rooms::Room;
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -98,6 +102,14 @@ pub struct Connection {
     pub who: Identity,
     /// Where to leave what it should hear.
     pub outbox: Arc<Outbox>,
+    /// The conversations it takes part in.
+    pub rooms: Vec<Room>,
+    /// What is meant for its user was told up to this position, or is not to be.
+    pub told: u64,
+    /// What happened in a conversation it joins is told from here on, if it said so.
+    pub after: Option<u64>,
+    /// Under which number it can be taken up again after a cut, if its dialect can.
+    pub recovery: Option<Uuid>,
     messages: Pace,
     typing: Pace,
     others: Pace,
@@ -106,7 +118,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// It counts no longer against any limit.
+    /// It counts no longer against its user's limit.
     pub fn give_up_seat(&mut self) {
         self.seat = None;
     }
@@ -161,6 +173,10 @@ impl App {
             id: ConnId(self.0.next_conn.fetch_add(1, Ordering::Relaxed)),
             outbox: Outbox::new(who.user.clone(), limits.outbox_events),
             who,
+            rooms: Vec::new(),
+            told: 0,
+            after: None,
+            recovery: None,
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),
             others: Pace::per_minute(crate::limits::OTHER_FRAMES_PER_MINUTE),
@@ -178,31 +194,42 @@ impl App {
         if let Err(refusal) = pace.take() {
             return Answer::Now(Err(refusal));
         }
-        match command {
+        match self.carry_out(conn, command).await {
+            Ok(answer) => answer,
+            Err(refusal) => Answer::Now(Err(refusal)),
+        }
+    }
+
+    async fn carry_out(&self, conn: &mut Connection, command: Command) -> Result<Answer, Error> {
+        let reply = match command {
             Command::Send { conversation, content, client_id } => {
-                match messages::start_send(self, &conn.who, conversation, content, client_id).await
-                {
-                    Ok(sending) => Answer::Later(sending.boxed()),
-                    Err(refusal) => Answer::Now(Err(refusal)),
-                }
+                let id = self.resolve(conn, &conversation).await?;
+                let sending = messages::start_send(self, &conn.who, id, content, client_id).await?;
+                return Ok(Answer::Later(sending.boxed()));
             }
             Command::Typing { conversation, is_typing } => {
-                Answer::Now(typing::set(self, &conn.who, conversation, is_typing).await)
+                let id = self.resolve(conn, &conversation).await?;
+                typing::set(self, &conn.who, id, is_typing).await?
             }
             Command::Read { conversation, seq } => {
-                Answer::Now(receipts::read(self, &conn.who, conversation, seq).await)
+                let id = self.resolve(conn, &conversation).await?;
+                receipts::read(self, &conn.who, id, seq).await?
             }
             Command::History { conversation, range } => {
-                let history = self.history(&conn.who, conversation, range).await;
-                Answer::Now(history.map(Reply::History))
+                let id = self.resolve(conn, &conversation).await?;
+                Reply::History(self.history_on(conn, id, range).await?)
             }
             Command::Close(conversation) => {
-                let closed = self.close(&conn.who, conversation).await;
-                Answer::Now(closed.map(|_| Reply::Done))
+                let id = self.resolve(conn, &conversation).await?;
+                self.close(&conn.who, id).await?;
+                Reply::Done
             }
-            Command::Ping => Answer::Now(Ok(Reply::Pong)),
-            Command::Authenticate { token } => Answer::Now(self.renew(&mut conn.who, &token).await),
-        }
+            Command::Join(conversation) => self.join(conn, conversation).await?,
+            Command::Leave(conversation) => self.part(conn, conversation).await?,
+            Command::Ping => Reply::Pong,
+            Command::Authenticate(credential) => self.renew(&mut conn.who, &credential).await?,
+        };
+        Ok(Answer::Now(Ok(reply)))
     }
 
     /// The conversation, if `who` may see it.
@@ -246,9 +273,10 @@ impl App {
         }
     }
 
-    fn order_of(&self, tenant: &TenantId, id: ConversationId) -> &OrderLock<()> {
+    /// The lock of whatever is to happen in one order: a conversation, or a user, of a tenant.
+    fn order_of(&self, tenant: &TenantId, of: impl std::hash::Hash) -> &OrderLock<()> {
         use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((tenant, id));
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((tenant, of));
         &self.0.order[hash as usize % self.0.order.len()]
     }
 }

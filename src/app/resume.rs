@@ -1,11 +1,14 @@
 //! Coming back: from where a reader goes on, and what it missed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::App;
-use crate::limits::REPLAY_PAGE_EVENTS;
+use uuid::Uuid;
+
+use super::{App, Connection, Room};
+use crate::limits::{RECOVERY_WINDOW, REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
 use crate::log::Reading;
-use crate::model::{ConversationId, Cursor, Envelope, Error, TenantId};
+use crate::model::{ConversationId, Cursor, Envelope, Error, Identity, Moment, TenantId};
 
 /// From where a reader starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,36 +30,54 @@ pub enum Resume {
     Resync(&'static str),
 }
 
+/// What a reader hears, each with the position up to which it was told.
+pub struct Told {
+    tenant: TenantId,
+    sources: Vec<(Reading, u64)>,
+}
+
+/// A stretch of what a reader missed, in log order.
+#[derive(Debug, Default)]
+pub struct Missed {
+    /// What happened.
+    pub events: Vec<Arc<Envelope>>,
+    /// Everything up to here is told with it.
+    pub read_to: u64,
+    /// Whether that was all.
+    pub is_end: bool,
+}
+
 impl App {
-    /// Where a reader of a conversation starts that asked for `after`: a cursor, or a message's
-    /// `seq`.
+    /// Where a reader starts that asked for `after`: a cursor, or the `seq` of a message of this
+    /// conversation.
     ///
     /// # Errors
     /// 503 when the log does not answer.
     pub async fn start_of(
         &self,
         tenant: &TenantId,
-        conversation: ConversationId,
+        conversation: Option<ConversationId>,
         after: Option<&str>,
     ) -> Result<Start, Error> {
         let head = self.log.head(tenant).await.map_err(|e| self.fault(e))?;
         let Some(after) = after else { return Ok(Start { cursor: head, resume: Resume::Live }) };
         let resync = |reason| Ok(Start { cursor: head, resume: Resume::Resync(reason) });
-        let position = if let Ok(seq) = after.parse::<u64>() {
-            if seq == 0 {
-                Some(0)
-            } else {
+        let position = match (after.parse::<u64>(), conversation) {
+            (Ok(0), Some(_)) => Some(0),
+            (Ok(seq), Some(conversation)) => {
                 let found = self.log.position_of(tenant, conversation, seq).await;
                 found.map_err(|e| self.fault(e))?
             }
-        } else {
-            let pruned = self.log.pruned_through(tenant).await.map_err(|e| self.fault(e))?;
-            match Cursor::parse(after) {
-                Some(c) if c.log == head.log && c.position < pruned => {
-                    return resync("cursor_expired");
+            (Ok(_), None) => None,
+            (Err(_), _) => {
+                let pruned = self.log.pruned_through(tenant).await.map_err(|e| self.fault(e))?;
+                match Cursor::parse(after) {
+                    Some(c) if c.log == head.log && c.position < pruned => {
+                        return resync("cursor_expired");
+                    }
+                    Some(c) if c.log == head.log && c.position <= head.position => Some(c.position),
+                    _ => None,
                 }
-                Some(c) if c.log == head.log && c.position <= head.position => Some(c.position),
-                _ => None,
             }
         };
         match position {
@@ -67,22 +88,72 @@ impl App {
         }
     }
 
-    /// What happened in a conversation after a position, without its joins and leaves, of which
-    /// only the outcome matters; and how far that read, and whether it was all.
+    /// Where a connection goes on that was cut, and what it took part in: with the number it was
+    /// given (`recovery`) and the last cursor it has. `is_patient` lifts the time it may be away.
     ///
     /// # Errors
     /// 503 when the log does not answer.
-    pub async fn missed(
+    pub async fn recover(
         &self,
-        tenant: &TenantId,
-        conversation: ConversationId,
-        after: u64,
-    ) -> Result<(Vec<Arc<Envelope>>, u64, bool), Error> {
-        let reading = Reading::Conversation(conversation);
-        let page = self.log.read(tenant, reading, after, REPLAY_PAGE_EVENTS).await;
-        let mut page = page.map_err(|e| self.fault(e))?;
-        let read_to = page.events.last().map_or(after, |e| e.position());
-        page.events.retain(|e| !e.event.is_connection_event());
-        Ok((page.events, read_to, page.is_end))
+        who: &Identity,
+        recovery: Uuid,
+        after: &str,
+        is_patient: bool,
+    ) -> Result<(Start, Vec<Room>), Error> {
+        let start = self.start_of(&who.tenant, None, Some(after)).await?;
+        let resync = |reason| Ok((Start { resume: Resume::Resync(reason), ..start }, vec![]));
+        if let Resume::Resync(reason) = start.resume {
+            return resync(reason);
+        }
+        let found = self.log.recovery(&who.tenant, recovery).await.map_err(|e| self.fault(e))?;
+        let Some(found) = found.filter(|found| found.user == who.subject) else {
+            return resync("unknown_recovery");
+        };
+        // One that never ended was cut by a crash, or by a line that only its client knows dead.
+        let away = found.ended_at.map(|at| Moment::now().ms_since(at)).map(Duration::from_millis);
+        if away.is_some_and(|away| away > RECOVERY_WINDOW) && !is_patient {
+            return resync("recovery_expired");
+        }
+        let rooms = self.recovered_rooms(who, &found.rooms, start.cursor.position).await?;
+        Ok((start, rooms))
+    }
+
+    /// What happened in the conversations a reader takes part in, and to its user, since it was
+    /// told last; without joins and leaves, of which only the outcome matters.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn missed(&self, told: Told) -> Result<Missed, Error> {
+        let limit = (REPLAY_PAGE_EVENTS / told.sources.len().max(1)).max(REPLAY_SOURCE_EVENTS_MIN);
+        let mut events = Vec::new();
+        // Everything up to here has been read of every source.
+        let mut read_to = u64::MAX;
+        let mut last = 0;
+        for (reading, after) in told.sources {
+            let page = self.log.read(&told.tenant, reading, after, limit).await;
+            let page = page.map_err(|e| self.fault(e))?;
+            let newest = page.events.last().map_or(after, |e| e.position());
+            last = last.max(newest);
+            if !page.is_end {
+                read_to = read_to.min(newest);
+            }
+            events.extend(page.events);
+        }
+        let is_end = read_to == u64::MAX;
+        let read_to = if is_end { last } else { read_to };
+        events.retain(|e| e.position() <= read_to && !e.event.is_connection_event());
+        events.sort_by_key(|e| e.position());
+        // What happened in a conversation and is meant for this user comes from both.
+        events.dedup_by_key(|e| e.position());
+        Ok(Missed { events, read_to, is_end })
+    }
+}
+
+impl Connection {
+    /// What it hears, and how far it was told of each.
+    pub fn told(&self) -> Told {
+        let rooms = self.rooms.iter().map(|r| (Reading::Conversation(r.id), r.told));
+        let personal = (Reading::User(self.who.subject.clone()), self.told);
+        Told { tenant: self.who.tenant.clone(), sources: rooms.chain([personal]).collect() }
     }
 }

@@ -188,6 +188,7 @@ pub(super) async fn about(State(parts): State<Parts>) -> Answer<About> {
         name: dialect.as_str(),
         path: match dialect {
             Dialect::Session => "/ws/{session_id}/{user_id}/{user_type}",
+            Dialect::SocketIo => "/socket.io/",
         },
     };
     let about = About {

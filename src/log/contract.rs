@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Assigned, Closed, Joined, Left, Message, MessageStatus, Queued, Rated, Receipt, Reopened,
-    SessionStarted,
+    Assigned, Closed, Joined, Left, Message, MessageStatus, Notification, Queued, Rated, Receipt,
+    Reopened, SessionStarted,
 };
 
 /// A log under test and its tail.
@@ -90,6 +90,8 @@ pub(super) async fn suite(mut subject: Subject) {
     nothing_is_visible_to_another_tenant(&*log).await;
     old_events_go_and_readers_can_tell(&*log).await;
     people_and_keys_are_kept(&*log).await;
+    what_is_meant_for_a_user_is_read_by_user(&*log).await;
+    a_connection_is_found_again_until_it_is_too_old(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }
@@ -502,4 +504,65 @@ async fn people_and_keys_are_kept(log: &dyn Log) {
     assert_eq!(log.conversation_by_session_key(&[9; 32]).await.unwrap(), Some((of.clone(), id)));
     log.commit(&of, Change::record(Record::ApiKeyRevoked(key.id))).await.unwrap();
     assert_eq!(log.api_key(&[7; 32]).await.unwrap(), None);
+}
+
+async fn what_is_meant_for_a_user_is_read_by_user(log: &dyn Log) {
+    let of = tenant("meant");
+    let id = begin(log, &of).await;
+    let notification = |user_id| {
+        Event::Notification(Notification {
+            user_id,
+            event: None,
+            kind: Some("ticket_assigned".into()),
+            title: None,
+            body: None,
+            data: None,
+        })
+    };
+    commit(log, &of, notification(user("ana"))).await;
+    commit(log, &of, notification(user("ben"))).await;
+    commit(log, &of, message(id, None, "to all")).await;
+    let claim = Event::Assigned(Assigned {
+        session_id: id,
+        agent_id: user("ana"),
+        agent_name: "Ana".into(),
+        department_id: None,
+    });
+    commit(log, &of, claim).await;
+    let ana = Reading::User(user("ana"));
+    let page = log.read(&of, ana.clone(), 0, 10).await.unwrap();
+    let names: Vec<_> = page.events.iter().map(|e| e.event.name()).collect();
+    assert_eq!(names, ["notification", "conversation.assigned"]);
+    let latest = log.read_latest(&of, ana, 1).await.unwrap().events;
+    assert_eq!(latest[0].position(), page.events[1].position());
+    assert_eq!(log.assigned_to(&of, &user("ana"), 10).await.unwrap(), [id]);
+    assert_eq!(log.assigned_to(&of, &user("ben"), 10).await.unwrap(), []);
+}
+
+async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
+    let of = tenant("recovered");
+    let room = |told| RecoveredRoom {
+        id: ConversationId::random(),
+        name: Some(ExternalId::parse("conv-1").unwrap()),
+        told,
+    };
+    let open = Recovery {
+        id: Uuid::new_v4(),
+        user: user("ana"),
+        rooms: vec![room(None), room(Some(7))],
+        ended_at: None,
+    };
+    let ended = Recovery { ended_at: Some(Moment(5)), ..open.clone() };
+    for known in [open, ended] {
+        log.commit(&of, Change::record(Record::Recovery(known.clone()))).await.unwrap();
+        assert_eq!(log.recovery(&of, known.id).await.unwrap().as_ref(), Some(&known));
+        assert_eq!(log.recovery(&tenant("recovered2"), known.id).await.unwrap(), None);
+        log.prune(Retention { connections_before: Some(Moment(5)), all_before: None })
+            .await
+            .unwrap();
+        assert!(log.recovery(&of, known.id).await.unwrap().is_some(), "young enough");
+        let all = Retention { connections_before: Some(Moment(i64::MAX)), all_before: None };
+        log.prune(all).await.unwrap();
+        assert_eq!(log.recovery(&of, known.id).await.unwrap(), None);
+    }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::change::{self, State};
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
-    Pending, QueueFigures, Reading, RecentLeave, Record, Retention, Tail,
+    Pending, QueueFigures, Reading, RecentLeave, Record, Recovery, Retention, Tail,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
@@ -44,6 +44,7 @@ struct Tenant {
     departments: HashMap<Uuid, Department>,
     agents: HashMap<UserId, Agent>,
     api_keys: HashMap<Uuid, ApiKey>,
+    recoveries: HashMap<Uuid, (Moment, Recovery)>,
 }
 
 impl Memory {
@@ -144,6 +145,7 @@ impl State for Tenant {
             Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
             Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
             Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
+            Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),
         }
         Ok(())
     }
@@ -155,14 +157,15 @@ fn known_key(message: &Message) -> Option<(ConversationId, UserId, String)> {
 }
 
 impl Reading {
-    fn takes(self, event: &Event) -> bool {
+    fn takes(&self, event: &Event) -> bool {
         match self {
             Reading::All => true,
-            Reading::Conversation(id) => event.conversation() == Some(id),
+            Reading::Conversation(id) => event.conversation() == Some(*id),
             Reading::Recorder(id) => {
-                event.conversation() == Some(id)
+                event.conversation() == Some(*id)
                     && !matches!(event, Event::Message(_) | Event::MessageStatus(_))
             }
+            Reading::User(user) => event.addressee() == Some(user),
             Reading::Audit => matches!(event, Event::Audit(_)),
         }
     }
@@ -366,6 +369,24 @@ impl Log for Memory {
         Ok(found.unwrap_or(QueueFigures { ahead: 0, recent_wait_ms: None }))
     }
 
+    async fn assigned_to(
+        &self,
+        tenant: &TenantId,
+        agent: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, Error> {
+        Ok(self.with(tenant, |t| {
+            let has = |c: &&Arc<Conversation>| {
+                c.status == Status::Assigned && c.agent.as_ref() == Some(agent)
+            };
+            t.conversations.values().filter(has).take(limit).map(|c| c.id).collect()
+        }))
+    }
+
+    async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
+        Ok(self.with(tenant, |t| t.recoveries.get(&id).map(|(_, found)| found.clone())))
+    }
+
     async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error> {
         let has = |c: &&Arc<Conversation>| {
             c.status == Status::Assigned && c.agent.as_ref() == Some(agent)
@@ -442,6 +463,8 @@ impl Log for Memory {
             tenant.pruned = tenant.pruned.max(old.last().copied().unwrap_or(0));
             old.iter().for_each(|position| drop(tenant.events.remove(position)));
             gone += old.len() as u64;
+            let is_kept = |noted: Moment| retention.connections_before.is_none_or(|b| noted >= b);
+            tenant.recoveries.retain(|_, (noted, _)| is_kept(*noted));
         }
         Ok(gone)
     }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -62,6 +63,34 @@ pub enum Record {
     ApiKey(ApiKey),
     /// An API key that counts no longer.
     ApiKeyRevoked(Uuid),
+    /// Where a connection is, or was, that may be taken up again.
+    Recovery(Recovery),
+}
+
+/// What a connection needs to go on where it was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Random; given to the client.
+    pub id: Uuid,
+    /// Whose connection; nobody else's may take it up.
+    pub user: UserId,
+    /// The conversations it takes part in.
+    pub rooms: Vec<RecoveredRoom>,
+    /// When it ended; `None` while it is open, and after a crash.
+    pub ended_at: Option<Moment>,
+}
+
+/// A conversation a connection takes part in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveredRoom {
+    /// Which.
+    pub id: ConversationId,
+    /// What the client calls it, if not by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ExternalId>,
+    /// While the connection was still being told of its past: how far it was told at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
 }
 
 /// A department of a tenant.
@@ -167,7 +196,7 @@ impl Pending {
 }
 
 /// Which events a reader wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// All of the tenant.
     All,
@@ -175,6 +204,8 @@ pub enum Reading {
     Conversation(ConversationId),
     /// What happened around one conversation: all but what was said and read.
     Recorder(ConversationId),
+    /// Those meant for one user.
+    User(UserId),
     /// The audit trail.
     Audit,
 }
@@ -354,6 +385,17 @@ pub trait Log: Send + Sync + 'static {
         department: Option<Uuid>,
         queued_before: Moment,
     ) -> Result<QueueFigures, Error>;
+
+    /// The conversations an agent has open, at most `limit` of them.
+    async fn assigned_to(
+        &self,
+        tenant: &TenantId,
+        agent: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, Error>;
+
+    /// A connection that may be taken up again.
+    async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error>;
 
     /// How many conversations an agent has open.
     async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error>;

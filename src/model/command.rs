@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{ConversationId, Envelope, Moment};
+use super::{ConversationId, ConversationName, Envelope, Identity, Moment};
 
 /// A request from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,7 +12,7 @@ pub enum Command {
     /// Say something.
     Send {
         /// Where.
-        conversation: ConversationId,
+        conversation: ConversationName,
         /// The text.
         content: String,
         /// The sender's own id for it.
@@ -21,33 +21,52 @@ pub enum Command {
     /// Start or stop typing.
     Typing {
         /// Where.
-        conversation: ConversationId,
+        conversation: ConversationName,
         /// Started or stopped.
         is_typing: bool,
     },
     /// All messages up to `seq` were seen.
     Read {
         /// Where.
-        conversation: ConversationId,
+        conversation: ConversationName,
         /// Up to which message.
         seq: u64,
     },
     /// Show earlier messages.
     History {
         /// Of which conversation.
-        conversation: ConversationId,
+        conversation: ConversationName,
         /// Which of them.
         range: HistoryRange,
     },
     /// End the conversation.
-    Close(ConversationId),
+    Close(ConversationName),
+    /// Take part in a conversation: hear it, and be seen there.
+    Join(ConversationName),
+    /// Take part in it no longer.
+    Leave(ConversationName),
     /// Are you there?
     Ping,
     /// A newer token, before the old one ends.
-    Authenticate {
-        /// The token.
-        token: String,
-    },
+    Authenticate(Credential),
+}
+
+/// What proves who somebody is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A token or an API key.
+    Token(String),
+    /// What `POST /api/sessions` gave a customer as its session key.
+    Session(String),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Credential::Token(_) => "a token",
+            Credential::Session(_) => "a session key",
+        })
+    }
 }
 
 /// Which messages of a conversation; both bounds are exclusive `seq`s.
@@ -70,13 +89,14 @@ pub enum Reply {
     Sent(Sent),
     /// Earlier messages.
     History(History),
+    /// The connection takes part in this conversation from now on.
+    Joined(ConversationId),
+    /// And in this one no longer.
+    Left(ConversationId),
     /// Here I am.
     Pong,
     /// The newer token counts from now.
-    Authenticated {
-        /// When it ends, in seconds of Unix time.
-        expires_at: i64,
-    },
+    Authenticated(Box<Identity>),
 }
 
 /// How a message is kept.

@@ -163,6 +163,8 @@ impl Conversation {
             | Event::SessionEnded(_)
             | Event::Left(_)
             | Event::Typing(_)
+            | Event::Notification(_)
+            | Event::PresenceChanged(_)
             | Event::Audit(_) => {}
         }
         Ok(())

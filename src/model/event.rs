@@ -74,6 +74,10 @@ catalogue! {
     "conversation.reopened" Reopened(Reopened),
     /// The customer rated it.
     "conversation.rated" Rated(Rated),
+    /// Something for one user, wherever it is connected.
+    "notification" Notification(Notification),
+    /// A user's first connection in the tenant came, or its last one went.
+    "presence.changed" PresenceChanged(PresenceChanged),
     /// An administrative act, for the audit trail.
     "audit.entry" Audit(Audit),
 }
@@ -294,6 +298,51 @@ pub struct Rated {
     pub comment: Option<String>,
 }
 
+/// Payload of `notification`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Notification {
+    /// For whom.
+    pub user_id: UserId,
+    /// The name it is heard under; absent for `notification`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What it is about: `ticket_assigned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// A line to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whatever its sender attached; the whole payload of an event of another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub data: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Whether a user can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// Some connection of the user is open.
+    Online,
+    /// None is.
+    Offline,
+}
+
+/// Payload of `presence.changed`. Volatile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PresenceChanged {
+    /// Who.
+    pub user_id: UserId,
+    /// What it is now.
+    pub status: UserStatus,
+    /// The conversations of that agent, whose customers are told too.
+    #[serde(skip)]
+    pub conversations: Vec<ConversationId>,
+}
+
 /// Payload of `audit.entry`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
@@ -336,9 +385,22 @@ impl Envelope {
 
     /// Where it is heard. A connection that listens at several of these hears it once.
     pub fn topics(&self) -> impl Iterator<Item = Topic> {
+        let tenant = &self.tenant;
         let conversation =
-            self.event.conversation().map(|id| Topic::Conversation(self.tenant.clone(), id));
-        conversation.into_iter().chain([Topic::Tenant(self.tenant.clone())])
+            self.event.conversation().map(|id| Topic::Conversation(tenant.clone(), id));
+        // Empty for what is said most, and then nothing is allocated.
+        let others: Vec<Topic> = match &self.event {
+            Event::PresenceChanged(presence) => {
+                let told = presence.conversations.iter();
+                let told = told.map(|id| Topic::Conversation(tenant.clone(), *id));
+                [Topic::Staff(tenant.clone())].into_iter().chain(told).collect()
+            }
+            event => {
+                let users = event.addressees().into_iter().flatten().cloned();
+                users.map(|user| Topic::User(tenant.clone(), user)).collect()
+            }
+        };
+        conversation.into_iter().chain(others).chain([Topic::Tenant(tenant.clone())])
     }
 }
 
@@ -358,7 +420,7 @@ impl Event {
     /// Durability and audience.
     pub fn facts(&self) -> Facts {
         let (is_durable, roles) = match self {
-            Event::Typing(_) => (false, EVERYONE),
+            Event::Typing(_) | Event::PresenceChanged(_) => (false, EVERYONE),
             Event::SessionStarted(_) => (true, STAFF),
             Event::Audit(_) => (true, ADMINS),
             Event::Message(_)
@@ -371,7 +433,8 @@ impl Event {
             | Event::Transferred(_)
             | Event::Closed(_)
             | Event::Reopened(_)
-            | Event::Rated(_) => (true, EVERYONE),
+            | Event::Rated(_)
+            | Event::Notification(_) => (true, EVERYONE),
         };
         Facts { is_durable, roles }
     }
@@ -392,8 +455,27 @@ impl Event {
             Event::Closed(e) => e.session_id,
             Event::Reopened(e) => e.session_id,
             Event::Rated(e) => e.session_id,
-            Event::Audit(_) => return None,
+            Event::Notification(_) | Event::PresenceChanged(_) | Event::Audit(_) => return None,
         })
+    }
+
+    /// The user it is meant for, who hears it wherever it is, and when it comes back.
+    pub fn addressee(&self) -> Option<&UserId> {
+        match self {
+            Event::Notification(e) => Some(&e.user_id),
+            Event::Assigned(e) => Some(&e.agent_id),
+            Event::Transferred(e) => e.to_agent_id.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The users who hear it wherever they are.
+    pub fn addressees(&self) -> [Option<&UserId>; 2] {
+        let from = match self {
+            Event::Transferred(e) => e.from_agent_id.as_ref(),
+            _ => None,
+        };
+        [self.addressee(), from]
     }
 
     /// Whether it says who is connected; such events are kept for a limited time.
@@ -477,6 +559,19 @@ impl Event {
             Event::Closed(Closed { session_id, by: user("agent_456") }),
             Event::Reopened(Reopened { session_id, by: user("customer_123") }),
             Event::Rated(Rated { session_id, score: 5, comment: Some("Fast".into()) }),
+            Event::Notification(Notification {
+                user_id: user("agent_456"),
+                event: None,
+                kind: Some("ticket_assigned".into()),
+                title: Some("New ticket".into()),
+                body: Some("Ticket 17 is yours".into()),
+                data: None,
+            }),
+            Event::PresenceChanged(PresenceChanged {
+                user_id: user("agent_456"),
+                status: UserStatus::Online,
+                conversations: vec![],
+            }),
             Event::Audit(Audit {
                 actor: user("admin_1"),
                 role: Role::Admin,

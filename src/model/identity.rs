@@ -110,6 +110,23 @@ impl ConversationId {
     }
 }
 
+/// How a client names a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConversationName {
+    /// By its id.
+    Id(ConversationId),
+    /// By its id or by a name another system gave it, as written.
+    Given(ExternalId),
+    /// Not at all: the one conversation the connection takes part in.
+    Here,
+}
+
+impl From<ConversationId> for ConversationName {
+    fn from(id: ConversationId) -> ConversationName {
+        ConversationName::Id(id)
+    }
+}
+
 impl fmt::Display for ConversationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

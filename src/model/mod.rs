@@ -10,17 +10,17 @@ mod protocol;
 mod time;
 mod topic;
 
-pub use command::{Command, History, HistoryRange, Reply, Sent};
+pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
 pub use conversation::{Conversation, Refused, Status};
 pub use error::{CloseReason, DisconnectReason, Error, Holder};
 pub use event::{
     Assigned, Audit, BadEvent, Closed, Envelope, Event, Facts, Joined, Left, Message,
-    MessageStatus, Queued, Rated, Receipt, Reopened, SessionEnded, SessionStarted, Transferred,
-    Typing,
+    MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened, SessionEnded,
+    SessionStarted, Transferred, Typing, UserStatus,
 };
 pub use identity::{
-    BadId, ConnId, ConversationId, ExternalId, ID_CHARS_MAX, Identity, Role, Scope, TenantId,
-    UserId,
+    BadId, ConnId, ConversationId, ConversationName, ExternalId, ID_CHARS_MAX, Identity, Role,
+    Scope, TenantId, UserId,
 };
 pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
 pub use protocol::Dialect;

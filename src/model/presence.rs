@@ -94,8 +94,9 @@ pub struct ConnectionInfo {
     pub user_id: UserId,
     /// As what.
     pub role: Role,
-    /// In which conversation.
-    pub session_id: ConversationId,
+    /// In which conversation, where the connection is opened for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<ConversationId>,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub connected_at: Moment,

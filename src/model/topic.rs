@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConversationId, TenantId};
+use super::{ConversationId, TenantId, UserId};
 
 /// An address connections subscribe to.
 ///
@@ -13,6 +13,10 @@ pub enum Topic {
     Tenant(TenantId),
     /// The participants of one conversation.
     Conversation(TenantId, ConversationId),
+    /// The agents and admins of a tenant.
+    Staff(TenantId),
+    /// One user, wherever it is connected.
+    User(TenantId, UserId),
 }
 
 /// How far a reader has read a tenant's log: the log's own number and a position in it.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
 
 use crate::hub::Outbox;
 use crate::limits::{DRAIN_GROUP_CONNECTIONS, DRAIN_GROUP_INTERVAL};
@@ -23,17 +24,45 @@ pub struct Registry(Arc<Shared>);
 
 struct Shared {
     started: Instant,
-    ping_interval_ms: u64,
-    ping_timeout_ms: u64,
     hearts: Mutex<BTreeMap<ConnId, Arc<Heart>>>,
     /// Second of its next visit, to the connections due then.
     schedule: Mutex<BTreeMap<u64, Vec<Weak<Heart>>>>,
+}
+
+/// How a dialect finds out whether its peers live.
+#[derive(Clone, Copy, Debug)]
+pub struct Beat {
+    interval_ms: u64,
+    timeout_ms: u64,
+}
+
+impl Beat {
+    /// Pings every `interval`; a peer is dead when nothing came from it for `timeout`.
+    pub fn new(interval: Duration, timeout: Duration) -> Beat {
+        Beat { interval_ms: ms(interval), timeout_ms: ms(timeout) }
+    }
+}
+
+/// What the registry has to know of a connection.
+pub(super) struct Registration<'a> {
+    pub(super) id: ConnId,
+    pub(super) dialect: Dialect,
+    pub(super) who: &'a Identity,
+    pub(super) outbox: Arc<Outbox>,
+    /// The conversation it is opened for, if it is for one.
+    pub(super) session_id: Option<ConversationId>,
+    /// Under which number it can be taken up again, if it can.
+    pub(super) recovery: Option<Uuid>,
+    pub(super) beat: Beat,
 }
 
 /// A connection as the registry sees it.
 pub(super) struct Heart {
     outbox: Arc<Outbox>,
     info: ConnectionInfo,
+    beat: Beat,
+    /// Under which number it can be taken up again.
+    recovery: Option<Uuid>,
     /// Milliseconds since the registry began.
     seen_at: AtomicU64,
     pinged_at: AtomicU64,
@@ -55,26 +84,19 @@ impl Drop for Registered {
     }
 }
 
-impl Registry {
-    /// An empty registry; `ping_timeout` counts from the last sign of life.
-    pub fn new(ping_interval: Duration, ping_timeout: Duration) -> Registry {
+impl Default for Registry {
+    fn default() -> Registry {
         Registry(Arc::new(Shared {
             started: Instant::now(),
-            ping_interval_ms: ms(ping_interval),
-            ping_timeout_ms: ms(ping_timeout),
             hearts: Mutex::default(),
             schedule: Mutex::default(),
         }))
     }
+}
 
-    pub(super) fn register(
-        &self,
-        id: ConnId,
-        dialect: Dialect,
-        who: &Identity,
-        session_id: ConversationId,
-        outbox: Arc<Outbox>,
-    ) -> Registered {
+impl Registry {
+    pub(super) fn register(&self, entry: Registration) -> Registered {
+        let Registration { id, dialect, who, outbox, session_id, recovery, beat } = entry;
         let info = ConnectionInfo {
             connection_id: id.to_string(),
             dialect: dialect.as_str(),
@@ -89,8 +111,10 @@ impl Registry {
         let heart = Arc::new(Heart {
             outbox,
             info,
+            beat,
+            recovery,
             seen_at: AtomicU64::new(now),
-            pinged_at: AtomicU64::new(0),
+            pinged_at: AtomicU64::new(now),
             ends_at: AtomicU64::new(u64::MAX),
             planned: AtomicU64::new(u64::MAX),
         });
@@ -116,6 +140,19 @@ impl Registry {
         let ends_at = self.now_ms().saturating_add(u64::try_from(left_ms).unwrap_or(0));
         registered.heart.ends_at.store(ends_at, Relaxed);
         self.plan(&registered.heart, self.now_ms());
+    }
+
+    /// Ends the connection that is about to be taken up again: its client knows it dead, whatever
+    /// its line says. Returns whether there was one.
+    pub(super) fn replace(&self, recovery: Uuid) -> bool {
+        let hearts = self.hearts();
+        match hearts.values().find(|heart| heart.recovery == Some(recovery)) {
+            Some(heart) => {
+                heart.outbox.close(CloseReason::NetworkError);
+                true
+            }
+            None => false,
+        }
     }
 
     /// How many connections are open.
@@ -199,10 +236,11 @@ impl Registry {
             return Some(CloseReason::TokenEnded);
         }
         let (seen, pinged) = (heart.seen_at.load(Relaxed), heart.pinged_at.load(Relaxed));
-        if pinged > seen && now >= seen + self.0.ping_timeout_ms {
+        if pinged > seen && now >= seen + heart.beat.timeout_ms {
             return Some(CloseReason::HeartbeatTimeout);
         }
-        if now >= seen.max(pinged) + self.0.ping_interval_ms {
+        // Whatever else comes from the peer: Engine.IO clients count on a ping.
+        if now >= pinged + heart.beat.interval_ms {
             heart.pinged_at.store(now, Relaxed);
             heart.outbox.request_ping();
         }
@@ -212,8 +250,8 @@ impl Registry {
     /// Notes when the connection must be looked at next.
     fn plan(&self, heart: &Arc<Heart>, now: u64) {
         let (seen, pinged) = (heart.seen_at.load(Relaxed), heart.pinged_at.load(Relaxed));
-        let ping_at = seen.max(pinged) + self.0.ping_interval_ms;
-        let dead_at = if pinged > seen { seen + self.0.ping_timeout_ms } else { u64::MAX };
+        let ping_at = pinged + heart.beat.interval_ms;
+        let dead_at = if pinged > seen { seen + heart.beat.timeout_ms } else { u64::MAX };
         let due = ping_at.min(dead_at).min(heart.ends_at.load(Relaxed)).max(now);
         // Rounded up: whoever is visited is due.
         let second = due.div_ceil(1000).max(now / 1000 + 1);

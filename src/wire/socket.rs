@@ -11,6 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::{timeout, timeout_at};
 use tungstenite::error::{CapacityError, Error as WsError};
 
+use super::{Frame, Incoming, Line};
 use crate::limits::{CLOSE_GRACE, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
 use crate::model::CloseReason;
 
@@ -18,16 +19,7 @@ use crate::model::CloseReason;
 pub(super) struct Socket {
     ws: WebSocket,
     queue: VecDeque<Bytes>,
-}
-
-/// What came in.
-pub(super) enum Incoming {
-    /// A frame of text.
-    Text(Utf8Bytes),
-    /// A sign of life.
-    Alive,
-    /// The end, and why.
-    End(CloseReason),
+    is_ping_due: bool,
 }
 
 /// Buffers and limits of an upgrade. The library's own buffers would cost 135 KiB a connection.
@@ -41,29 +33,32 @@ pub(super) fn sized(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketU
 
 impl Socket {
     pub(super) fn new(socket: WebSocket) -> Socket {
-        Socket { ws: socket, queue: VecDeque::new() }
+        Socket { ws: socket, queue: VecDeque::new(), is_ping_due: false }
     }
+}
 
-    /// The next frame. Can be dropped at any await without losing one.
-    pub(super) async fn recv(&mut self) -> Incoming {
-        match self.ws.next().await {
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
+impl Line for Socket {
+    fn poll_recv(&mut self, cx: &mut Context) -> Poll<Incoming> {
+        Poll::Ready(match ready!(self.ws.poll_next_unpin(cx)) {
+            Some(Ok(Message::Text(text))) => Incoming::Frame(Frame::Text(text)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
             Some(Ok(Message::Binary(_))) => Incoming::End(CloseReason::NotText),
             Some(Ok(Message::Close(_))) => Incoming::End(CloseReason::ClientClosed),
             Some(Err(err)) => Incoming::End(reason_of(err)),
             None => Incoming::End(CloseReason::NetworkError),
+        })
+    }
+
+    fn enqueue(&mut self, frame: Bytes) {
+        self.queue.push_back(frame);
+    }
+
+    fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), CloseReason>> {
+        if self.is_ping_due {
+            ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
+            self.ws.start_send_unpin(Message::Ping(Bytes::new())).map_err(reason_of)?;
+            self.is_ping_due = false;
         }
-    }
-
-    /// Puts frames behind those that wait already.
-    pub(super) fn enqueue(&mut self, frames: impl IntoIterator<Item = Bytes>) {
-        self.queue.extend(frames);
-    }
-
-    /// Writes all that waits, with as few system calls as possible. Can be dropped at any await
-    /// without losing or doubling a frame.
-    pub(super) fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), CloseReason>> {
         while !self.queue.is_empty() {
             ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
             let Some(frame) = self.queue.pop_front() else { break };
@@ -75,14 +70,13 @@ impl Socket {
         self.ws.poll_flush_unpin(cx).map_err(reason_of)
     }
 
-    /// Asks whether the peer is still there.
-    pub(super) async fn ping(&mut self) -> Result<(), CloseReason> {
-        self.ws.send(Message::Ping(Bytes::new())).await.map_err(reason_of)
+    fn ping(&mut self) {
+        self.is_ping_due = true;
     }
 
-    /// Says why, and waits a little for the peer to take it in: a socket closed with unread input
-    /// is reset, and the peer would never see the reason.
-    pub(super) async fn close(mut self, reason: CloseReason) {
+    /// Waits, because a socket closed with unread input is reset, and the peer would never see
+    /// the reason.
+    async fn close(mut self, reason: CloseReason) {
         if reason == CloseReason::NetworkError {
             return;
         }

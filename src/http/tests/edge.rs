@@ -135,7 +135,7 @@ async fn requests_and_refusals_are_counted_by_route_and_code() {
 async fn health_tells_how_each_part_is() {
     let server = Server::with(|config| config.auth.open_sessions = true).await;
     let path = SessionPath::parse(UNKNOWN, "customer_1", "customer").unwrap();
-    let (_, _, _seat) = server.parts.app.admit(None, &path, None).await.unwrap();
+    let (_, _seat, _room) = server.parts.app.admit(None, &path, None).await.unwrap();
     let reply = server.ask(get("/health")).await;
     assert_eq!(reply.status, 200);
     assert!(reply.body["uptime_seconds"].is_u64());
@@ -193,7 +193,10 @@ async fn the_server_says_what_it_is() {
         json!({
             "name": "switchboard", "version": env!("CARGO_PKG_VERSION"), "demo": true,
             "open_sessions": true, "heartbeat_interval": 180,
-            "dialects": [{"name": "session", "path": "/ws/{session_id}/{user_id}/{user_type}"}],
+            "dialects": [
+                {"name": "session", "path": "/ws/{session_id}/{user_id}/{user_type}"},
+                {"name": "socketio", "path": "/socket.io/"},
+            ],
         })
     );
 }

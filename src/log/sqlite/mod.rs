@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Page, Pending,
-    QueueFigures, Reading, RecentLeave, Retention, Tail,
+    QueueFigures, Reading, RecentLeave, Recovery, Retention, Tail,
 };
 use crate::limits::{COMMIT_QUEUE_CHANGES_MAX, TAIL_COMMITS_MAX};
 use crate::model::{
@@ -271,6 +271,26 @@ impl Log for Sqlite {
             Ok(QueueFigures { ahead: ahead.unwrap_or(0), recent_wait_ms })
         })
         .await
+    }
+
+    async fn assigned_to(
+        &self,
+        tenant: &TenantId,
+        agent: &UserId,
+        limit: usize,
+    ) -> Result<Vec<ConversationId>, Error> {
+        let (of, agent) = (tenant.clone(), agent.clone());
+        self.reading(move |db| {
+            let of = params![of.as_str(), agent.as_str(), int(limit as u64)];
+            all(db, sql::ASSIGNED_TO, of, |row| rows::conversation_id(row, 0))
+        })
+        .await
+    }
+
+    async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
+        let of = tenant.clone();
+        self.reading(move |db| first(db, sql::RECOVERY, params![id, of.as_str()], rows::recovery))
+            .await
     }
 
     async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error> {

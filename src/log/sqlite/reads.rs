@@ -67,6 +67,9 @@ pub(super) fn read_page(
         Reading::Recorder(id) => {
             all(db, sql::EVENTS_OF_RECORDER, params![of, after, max, id.0], read)
         }
+        Reading::User(user) => {
+            all(db, sql::EVENTS_OF_USER, params![of, after, max, user.as_str()], read)
+        }
         Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
     }?;
     Ok(Page { is_end: events.len() < limit, events })
@@ -86,6 +89,7 @@ pub(super) fn read_latest_page(
             all(db, sql::LATEST_OF_CONVERSATION, params![of, max, id.0], read)
         }
         Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
+        Reading::User(user) => all(db, sql::LATEST_OF_USER, params![of, max, user.as_str()], read),
         Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
     }?;
     events.reverse();
@@ -150,6 +154,9 @@ pub(super) fn prune_tenant(
         let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
         gone += deleted.map_err(Error::failed)? as u64;
         run(db, sql::SET_PRUNED, of)?;
+    }
+    if let Some(before) = retention.connections_before {
+        run(db, sql::PRUNE_RECOVERIES, params![tenant.as_str(), before.0])?;
     }
     Ok(gone)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::super::{Agent, ApiKey, Error, Record};
+use super::super::{Agent, ApiKey, Error, Record, Recovery};
 use super::sql;
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
@@ -155,6 +155,7 @@ pub(super) fn put_event(db: &Connection, envelope: &Envelope) -> Result<(), Erro
             repeatable.map(|m| m.sender_id.as_str()),
             repeatable.and_then(|m| m.client_id.as_deref()),
             envelope.event.payload().map_err(Error::failed)?,
+            envelope.event.addressee().map(UserId::as_str),
         ],
     )
 }
@@ -192,6 +193,11 @@ pub(super) fn api_key(row: &Row) -> Read<(TenantId, ApiKey)> {
     Ok((tenant(row, 0)?, key))
 }
 
+pub(super) fn recovery(row: &Row) -> Read<Recovery> {
+    let (user, rooms) = (user(row, 1)?, json(row, 2)?);
+    Ok(Recovery { id: row.get(0)?, user, rooms, ended_at: moment(row, 3)? })
+}
+
 pub(super) fn put_record(
     db: &Connection,
     tenant: &TenantId,
@@ -223,6 +229,10 @@ pub(super) fn put_record(
             run(db, sql::PUT_API_KEY, params![k.id, of, k.name, k.digest, scopes, k.created_at.0])
         }
         Record::ApiKeyRevoked(id) => run(db, sql::REVOKE_API_KEY, params![of, id, at.0]),
+        Record::Recovery(r) => {
+            let (rooms, ended_at) = (to_json(&r.rooms)?, r.ended_at.map(|m| m.0));
+            run(db, sql::PUT_RECOVERY, params![r.id, of, r.user.as_str(), rooms, ended_at, at.0])
+        }
     }
 }
 

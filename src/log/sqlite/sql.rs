@@ -21,8 +21,8 @@ statements! {
     LAST_MOMENT = "SELECT at FROM events WHERE tenant = ?1 ORDER BY position DESC LIMIT 1";
 
     ADD_EVENT = "INSERT INTO events
-        (tenant, position, at, type, conversation, seq, sender, client_id, payload)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        (tenant, position, at, type, conversation, seq, sender, client_id, payload, addressee)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     EVENTS = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3";
@@ -34,6 +34,10 @@ statements! {
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         AND e.type NOT IN ('chat.message', 'chat.message.status')
+        ORDER BY e.position LIMIT ?3";
+    EVENTS_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.addressee = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
     EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
@@ -50,6 +54,9 @@ statements! {
         WHERE e.tenant = ?1 AND e.conversation = ?3
         AND e.type NOT IN ('chat.message', 'chat.message.status')
         ORDER BY e.position DESC LIMIT ?2";
+    LATEST_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.addressee = ?3 ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' ORDER BY e.position DESC LIMIT ?2";
@@ -108,6 +115,8 @@ statements! {
         AND assigned_at >= queued_at ORDER BY assigned_at DESC LIMIT 20";
     ASSIGNED_COUNT = "SELECT count(*) FROM conversations
         WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned'";
+    ASSIGNED_TO = "SELECT id FROM conversations
+        WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned' LIMIT ?3";
     ADD_EXTERNAL_ID = "INSERT INTO external_ids VALUES (?1, ?2, ?3)";
     EXTERNAL_ID = "SELECT conversation FROM external_ids WHERE tenant = ?1 AND external_id = ?2";
     ADD_SESSION_KEY = "INSERT INTO session_keys VALUES (?1, ?2, ?3)";
@@ -136,5 +145,9 @@ statements! {
         WHERE digest = ?1 AND revoked_at IS NULL";
     API_KEYS = "SELECT tenant, id, name, digest, scopes, created_at FROM api_keys
         WHERE tenant = ?1 AND revoked_at IS NULL ORDER BY created_at";
+    PUT_RECOVERY = "INSERT OR REPLACE INTO recoveries (id, tenant, user, rooms, ended_at, noted_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    RECOVERY = "SELECT id, user, rooms, ended_at FROM recoveries WHERE id = ?1 AND tenant = ?2";
+    PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE tenant = ?1 AND noted_at < ?2";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

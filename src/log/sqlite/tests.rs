@@ -44,8 +44,8 @@ fn full_text_search_over_messages_can_be_added_at_any_time() {
     migrate(&mut db).unwrap();
     db.execute_batch(
         "INSERT INTO tenants VALUES ('t', 't', 1, 1, 0);
-         INSERT INTO events VALUES
-           ('t', 1, 0, 'chat.message', x'00', 1, NULL, NULL, '{\"body\":\"lost parcel\"}');
+         INSERT INTO events (tenant, position, at, type, conversation, seq, payload) VALUES
+           ('t', 1, 0, 'chat.message', x'00', 1, '{\"body\":\"lost parcel\"}');
          CREATE VIRTUAL TABLE found USING fts5(body);
          INSERT INTO found (rowid, body)
            SELECT position, payload ->> 'body' FROM events WHERE seq IS NOT NULL;",

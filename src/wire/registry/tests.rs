@@ -11,8 +11,7 @@ const PING_INTERVAL_S: u64 = 20;
 const PING_TIMEOUT_S: u64 = 50;
 
 fn registry() -> Registry {
-    let s = Duration::from_secs;
-    Registry::new(s(PING_INTERVAL_S), s(PING_TIMEOUT_S))
+    Registry::default()
 }
 
 fn who(expires_at: Option<i64>) -> Identity {
@@ -35,7 +34,16 @@ fn who(expires_at: Option<i64>) -> Identity {
 fn register(registry: &Registry, expires_at: Option<i64>) -> Registered {
     let who = who(expires_at);
     let outbox = Outbox::new(who.user.clone(), 4);
-    registry.register(ConnId(1), Dialect::Session, &who, ConversationId::random(), outbox)
+    let s = Duration::from_secs;
+    registry.register(Registration {
+        id: ConnId(1),
+        dialect: Dialect::Session,
+        who: &who,
+        outbox,
+        session_id: Some(ConversationId::random()),
+        recovery: None,
+        beat: Beat::new(s(PING_INTERVAL_S), s(PING_TIMEOUT_S)),
+    })
 }
 
 fn entries(registry: &Registry) -> usize {

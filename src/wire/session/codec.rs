@@ -10,12 +10,14 @@ use uuid::Uuid;
 use super::requests::{
     AuthenticateIn, ClientIdOnly, FrameIn, HistoryIn, MessageIn, ReadIn, TypingIn, data,
 };
-use crate::app::Start;
+use crate::app::{Connection, Start};
 use crate::model::{
-    Command, ConnId, ConnectionStatus, ConversationId, Cursor, Dialect, DisconnectReason, Envelope,
-    Error, Event, History, HistoryRange, Identity, Message, Moment, Receipt, Reply, Role, UserId,
+    CloseReason, Command, ConnectionStatus, ConversationId, Credential, Cursor, Dialect,
+    DisconnectReason, Envelope, Error, Event, ExternalId, History, HistoryRange, Message, Moment,
+    Notification, Receipt, Reply, Role, UserId,
 };
-use crate::wire::Codec;
+use crate::wire::socket::Socket;
+use crate::wire::{Codec, Decoded, Frame};
 
 /// The codec of one connection: its frames do not name their session, so it does.
 pub(super) struct Session {
@@ -40,7 +42,7 @@ pub(super) enum Tag {
 
 impl Session {
     fn command(&self, kind: &str, raw: Option<&RawValue>) -> Result<Command, Error> {
-        let conversation = self.conversation;
+        let conversation = self.conversation.into();
         Ok(match kind {
             "message" => {
                 let MessageIn { content, client_id } = data(kind, raw)?;
@@ -63,10 +65,35 @@ impl Session {
             "ping" => Command::Ping,
             "authenticate" => {
                 let AuthenticateIn { token } = data(kind, raw)?;
-                Command::Authenticate { token }
+                Command::Authenticate(Credential::Token(token))
             }
             other => return Err(Error::UnknownType(other.chars().take(64).collect())),
         })
+    }
+
+    fn read(&self, text: &str) -> (Tag, Result<Command, Error>) {
+        let shape = || Error::BadFrame("expected {\"type\": \"...\", \"data\": {...}}".into());
+        // The library would also take an array of the two.
+        let is_object = text.trim_ascii_start().starts_with('{');
+        let Some(FrameIn { kind, data }) =
+            is_object.then(|| serde_json::from_str(text).ok()).flatten()
+        else {
+            return (Tag::Other, Err(shape()));
+        };
+        let Ok(kind) = serde_json::from_str::<String>(kind.get()) else {
+            return (Tag::Other, Err(shape()));
+        };
+        let command = self.command(&kind, data);
+        let tag = match &command {
+            Ok(Command::Send { client_id, .. }) => Tag::Message(client_id.clone()),
+            Err(_) if kind == "message" => {
+                let known = data.filter(|d| d.get().starts_with('{'));
+                let known = known.and_then(|d| serde_json::from_str::<ClientIdOnly>(d.get()).ok());
+                Tag::Message(known.and_then(|d| d.client_id))
+            }
+            _ => Tag::Other,
+        };
+        (tag, command)
     }
 }
 
@@ -194,6 +221,38 @@ struct TransferredOut<'a> {
 }
 
 #[derive(Serialize)]
+struct NotificationOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    timestamp: Moment,
+}
+
+impl NotificationOut<'_> {
+    /// Under the name its sender chose, with what its sender attached; or as a notification.
+    fn frame(n: &Notification, envelope: &Envelope) -> Option<Bytes> {
+        let cursor = envelope.cursor;
+        if let Some(event) = &n.event {
+            let payload = &n.data.clone().unwrap_or_default();
+            return frame(event, WithCursor { payload, cursor });
+        }
+        let payload = &NotificationOut {
+            kind: n.kind.as_deref(),
+            title: n.title.as_deref(),
+            body: n.body.as_deref(),
+            data: n.data.as_ref(),
+            timestamp: envelope.at,
+        };
+        frame("notification", WithCursor { payload, cursor })
+    }
+}
+
+#[derive(Serialize)]
 struct StatusOut<'a> {
     session_id: ConversationId,
     connection_status: &'a ConnectionStatus,
@@ -281,7 +340,7 @@ struct PongOut {
 
 #[derive(Serialize)]
 struct AuthenticatedOut {
-    expires_at: String,
+    expires_at: Option<String>,
 }
 
 fn retry_after(error: &Error) -> Option<u64> {
@@ -293,34 +352,21 @@ fn retry_after(error: &Error) -> Option<u64> {
 
 impl Codec for Session {
     const DIALECT: Dialect = Dialect::Session;
+    const HEARS_BEYOND_ROOMS: bool = false;
+    type Line = Socket;
     type Tag = Tag;
 
-    fn decode(&self, text: &str) -> (Tag, Result<Command, Error>) {
-        let shape = || Error::BadFrame("expected {\"type\": \"...\", \"data\": {...}}".into());
-        // The library would also take an array of the two.
-        let is_object = text.trim_ascii_start().starts_with('{');
-        let Some(FrameIn { kind, data }) =
-            is_object.then(|| serde_json::from_str(text).ok()).flatten()
-        else {
-            return (Tag::Other, Err(shape()));
-        };
-        let Ok(kind) = serde_json::from_str::<String>(kind.get()) else {
-            return (Tag::Other, Err(shape()));
-        };
-        let command = self.command(&kind, data);
-        let tag = match &command {
-            Ok(Command::Send { client_id, .. }) => Tag::Message(client_id.clone()),
-            Err(_) if kind == "message" => {
-                let known = data.filter(|d| d.get().starts_with('{'));
-                let known = known.and_then(|d| serde_json::from_str::<ClientIdOnly>(d.get()).ok());
-                Tag::Message(known.and_then(|d| d.client_id))
+    fn decode(&mut self, frame: Frame) -> Decoded<Tag> {
+        match frame {
+            Frame::Text(text) => {
+                let (tag, command) = self.read(&text);
+                Decoded::Request(tag, command)
             }
-            _ => Tag::Other,
-        };
-        (tag, command)
+            Frame::Binary(_) => Decoded::End(CloseReason::NotText),
+        }
     }
 
-    fn encode(envelope: &Envelope) -> Option<Bytes> {
+    fn encode(envelope: &Envelope, _name: Option<&ExternalId>) -> Option<Bytes> {
         let cursor = envelope.cursor;
         match &envelope.event {
             Event::Message(message) => frame("message", MessageOut::of(message, envelope)),
@@ -380,12 +426,16 @@ impl Codec for Session {
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
             // A closed conversation is conversation_closed here; the rest is for consoles.
-            Event::SessionStarted(_) | Event::SessionEnded(_) | Event::Audit(_) => None,
+            Event::Notification(n) => NotificationOut::frame(n, envelope),
+            Event::SessionStarted(_)
+            | Event::SessionEnded(_)
+            | Event::PresenceChanged(_)
+            | Event::Audit(_) => None,
         }
     }
 
-    fn reply(&self, tag: Tag, result: Result<Reply, Error>) -> Option<Bytes> {
-        match (tag, result) {
+    fn reply(&self, tag: Tag, result: Result<Reply, Error>, out: &mut Vec<Bytes>) {
+        out.extend(match (tag, result) {
             (Tag::Message(client_id), Ok(Reply::Sent(sent))) => {
                 let (id, seq, timestamp) = (Some(sent.id), Some(sent.seq), Some(sent.at));
                 let ack =
@@ -403,30 +453,35 @@ impl Codec for Session {
             }
             (_, Ok(Reply::History(history))) => frame("history", HistoryOut::of(&history)),
             (_, Ok(Reply::Pong)) => frame("pong", PongOut { timestamp: Moment::now() }),
-            (_, Ok(Reply::Authenticated { expires_at })) => {
-                let expires_at = Moment(expires_at.saturating_mul(1000)).to_seconds_string();
-                frame("authenticated", AuthenticatedOut { expires_at })
+            (_, Ok(Reply::Authenticated(who))) => {
+                let at = |seconds: i64| Moment(seconds.saturating_mul(1000)).to_seconds_string();
+                frame("authenticated", AuthenticatedOut { expires_at: who.expires_at.map(at) })
             }
-            (_, Ok(Reply::Done | Reply::Sent(_))) => None,
-        }
+            (_, Ok(Reply::Done | Reply::Sent(_) | Reply::Joined(_) | Reply::Left(_))) => None,
+        });
     }
 
-    fn established(&self, conn: ConnId, who: &Identity, start: &Start) -> Bytes {
-        certain(
+    fn established(&mut self, conn: &Connection, start: &Start, out: &mut Vec<Bytes>) {
+        out.push(certain(
             "connection_established",
             EstablishedOut {
                 session_id: self.conversation,
-                user_id: &who.user,
-                user_type: who.user_type,
-                connection_id: conn.to_string(),
+                user_id: &conn.who.user,
+                user_type: conn.who.user_type,
+                connection_id: conn.id.to_string(),
                 cursor: Some(start.cursor),
                 server_time: Moment::now(),
                 heartbeat_interval: self.heartbeat_interval.as_secs(),
             },
-        )
+        ));
     }
 
-    fn status(&self, session_id: ConversationId, status: &ConnectionStatus) -> Bytes {
+    fn status(
+        &self,
+        session_id: ConversationId,
+        _name: Option<&ExternalId>,
+        status: &ConnectionStatus,
+    ) -> Bytes {
         let timestamp = Moment::now().to_seconds_string();
         let about = About::default();
         certain(
@@ -439,8 +494,13 @@ impl Codec for Session {
         certain("resync", ResyncOut { reason })
     }
 
-    fn history(&self, history: &History) -> Bytes {
-        certain("history", HistoryOut::of(history))
+    fn history(&self, history: &History) -> Option<Bytes> {
+        frame("history", HistoryOut::of(history))
+    }
+
+    /// Its path names one conversation, so without it there is nothing left to do.
+    fn put_out(&self, _id: ConversationId, _name: Option<&ExternalId>) -> Option<Bytes> {
+        None
     }
 }
 

@@ -4,47 +4,20 @@
 mod codec;
 mod requests;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::get;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::connection::{self, Opened};
-use super::registry::Registry;
+use super::connection::{self, Beginning, Opened};
 use super::socket::{self, Socket};
-use crate::app::{App, SessionPath};
-use crate::door::{self, Origin, Origins};
+use super::{Beat, Door};
+use crate::app::SessionPath;
+use crate::door::{self, Origin};
 use crate::model::Error;
 use codec::Session;
-
-/// What the handshake needs. Cheap to clone.
-#[derive(Clone)]
-pub struct Door {
-    /// The verbs.
-    pub app: App,
-    /// The origins that may come in.
-    pub origins: Origins,
-    /// The open connections.
-    pub registry: Registry,
-    /// Where the connections' tasks are counted.
-    pub tracker: TaskTracker,
-    /// No new connection after this.
-    pub shutdown: CancellationToken,
-    /// A place among the sockets of a request's address, if there is one left.
-    pub places: Arc<dyn Places>,
-}
-
-/// How many sockets an address may hold, as `server.rs` lends it: listeners are another layer's.
-pub trait Places: Send + Sync {
-    /// A place for one more, given back when dropped; `None` if the address has its share.
-    fn take(&self, request: &http::Extensions) -> Option<Box<dyn Send>>;
-}
 
 /// The dialect's one route.
 pub fn router(door: Door) -> Router {
@@ -87,7 +60,7 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
         Ok(upgrade) => (Some(upgrade), None),
         Err(err) => (None, Some(Error::Malformed(err.to_string()))),
     };
-    let (who, conversation, seat) = app.admit(token, &path, objection).await?;
+    let (who, seat, room) = app.admit(token, &path, objection).await?;
     if door.shutdown.is_cancelled() {
         return Err(Error::Unavailable("the server is going away".into()));
     }
@@ -99,19 +72,18 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     if bearer {
         upgrade.set_selected_protocol(HeaderValue::from_static(door::TOKEN_PROTOCOL));
     }
-    let heartbeat_interval = app.config.agents.heartbeat_interval;
-    let opened = Opened {
-        codec: Session::new(path.session, heartbeat_interval),
-        conn: app.connect(who, seat),
-        conversation: conversation.id,
-        after: door::query_parameter(query.as_deref(), "after").filter(|a| !a.is_empty()),
-        registry: door.registry,
-        app,
-    };
-    let tracker = door.tracker;
+    let after = door::query_parameter(query.as_deref(), "after").filter(|a| !a.is_empty());
+    let mut conn = app.connect(who, seat);
+    conn.rooms.push(room);
+    let codec = Session::new(path.session, app.config.agents.heartbeat_interval);
+    let beat = Beat::new(app.config.server.ping_interval, app.config.server.ping_timeout);
+    let (registry, tracker) = (door.registry, door.tracker);
     Ok(upgrade.on_upgrade(move |ws| {
+        let line = Socket::new(ws);
+        let beginning = after.map_or(Beginning::Now, Beginning::After);
         // A task of its own: the handshake's future is large, a connection's is not.
-        let serving = connection::run(opened, Socket::new(ws));
+        let opened = Opened { app, registry, codec, conn, line, beginning, beat };
+        let serving = connection::run(opened);
         tracker.spawn(async move {
             serving.await;
             drop(place);
@@ -139,12 +111,12 @@ fn percent_decode(text: &str) -> String {
 /// Reads any text as a client's frame, and writes the answer to what is refused; for `fuzz/`.
 #[doc(hidden)]
 pub fn fuzz_session_decode(text: &str) {
-    use super::Codec;
+    use super::{Codec, Decoded, Frame};
     let session = crate::model::ConversationId(uuid::Uuid::nil());
-    let codec = Session::new(session, std::time::Duration::ZERO);
-    let (tag, command) = codec.decode(text);
-    if let Err(refusal) = command {
-        let answer = codec.reply(tag, Err(refusal));
-        assert!(answer.is_some_and(|json| json.starts_with(b"{")), "a refusal is answered");
+    let mut codec = Session::new(session, std::time::Duration::ZERO);
+    if let Decoded::Request(tag, Err(refusal)) = codec.decode(Frame::Text(text.into())) {
+        let mut answer = Vec::new();
+        codec.reply(tag, Err(refusal), &mut answer);
+        assert!(answer.iter().any(|json| json.starts_with(b"{")), "a refusal is answered");
     }
 }

@@ -17,19 +17,33 @@ fn parsed(frame: Option<Bytes>) -> Value {
     value
 }
 
+fn decode(text: &str) -> (Tag, Result<Command, Error>) {
+    match codec().decode(Frame::Text(text.into())) {
+        Decoded::Request(tag, command) => (tag, command),
+        _ => panic!("every text is a request"),
+    }
+}
+
+fn reply(tag: Tag, result: Result<Reply, Error>) -> Option<Bytes> {
+    let mut frames = Vec::new();
+    codec().reply(tag, result, &mut frames);
+    assert!(frames.len() < 2, "one answer at most");
+    frames.pop()
+}
+
 /// Decodes, and checks that a refusal is answered as its frame wants it.
 fn check_refusal(text: &str) -> Result<Command, Error> {
-    let (tag, command) = codec().decode(text);
+    let (tag, command) = decode(text);
     let Err(refusal) = &command else { return command };
     let answer = match &tag {
         Tag::Message(client_id) => {
-            let ack = parsed(codec().reply(Tag::Message(client_id.clone()), Err(refusal.clone())));
+            let ack = parsed(reply(Tag::Message(client_id.clone()), Err(refusal.clone())));
             assert_eq!((&ack["type"], &ack["data"]["success"]), (&json!("ack"), &json!(false)));
             assert_eq!(ack["data"].get("client_id").and_then(Value::as_str), client_id.as_deref());
             ack
         }
         Tag::Other => {
-            let error = parsed(codec().reply(Tag::Other, Err(refusal.clone())));
+            let error = parsed(reply(Tag::Other, Err(refusal.clone())));
             assert_eq!(error["type"], "error");
             error
         }
@@ -98,7 +112,7 @@ proptest! {
         data in any_json(),
     ) {
         let text = json!({ "type": kind, "data": data }).to_string();
-        let (tag, _) = codec().decode(&text);
+        let (tag, _) = decode(&text);
         let _ = check_refusal(&text);
         // Every message is to be acknowledged, by the client_id it came with.
         prop_assert_eq!(kind == "message", matches!(tag, Tag::Message(_)));
@@ -114,9 +128,9 @@ proptest! {
         client_id in prop::option::of(any::<String>()),
     ) {
         let data = json!({ "content": content, "client_id": client_id });
-        let (tag, command) = codec().decode(&json!({ "type": "message", "data": data }).to_string());
+        let (tag, command) = decode(&json!({ "type": "message", "data": data }).to_string());
         prop_assert_eq!(tag, Tag::Message(client_id.clone()));
-        let conversation = codec().conversation;
+        let conversation = codec().conversation.into();
         prop_assert_eq!(command.unwrap(), Command::Send { conversation, content, client_id });
     }
 
@@ -124,14 +138,16 @@ proptest! {
     fn numbers_are_read_as_they_were_written(
         seq: u64, before in prop::option::of(any::<u64>()), limit in prop::option::of(any::<u64>()),
     ) {
-        let conversation = codec().conversation;
+        let conversation = codec().conversation.into();
         let read = json!({ "type": "read", "data": { "seq": seq } }).to_string();
-        prop_assert_eq!(codec().decode(&read).1.unwrap(), Command::Read { conversation, seq });
+        let expected = Command::Read { conversation, seq };
+        prop_assert_eq!(decode(&read).1.unwrap(), expected);
+        let conversation = codec().conversation.into();
         let data = json!({ "before": before, "limit": limit });
         let history = json!({ "type": "history", "data": data }).to_string();
         let range = HistoryRange { before, after: None, limit };
         let expected = Command::History { conversation, range };
-        prop_assert_eq!(codec().decode(&history).1.unwrap(), expected);
+        prop_assert_eq!(decode(&history).1.unwrap(), expected);
     }
 
     #[test]
@@ -140,7 +156,7 @@ proptest! {
             Event::samples().into_iter().find(|e| matches!(e, Event::Message(_)))
         else { unreachable!("a sample of each") };
         let message = Message { body: body.clone(), sender_name: Some(name.as_str().into()), ..sample };
-        let frame = parsed(Session::encode(&durable(Event::Message(message))));
+        let frame = parsed(Session::encode(&durable(Event::Message(message)), None));
         prop_assert_eq!(frame["data"]["content"].as_str(), Some(body.as_str()));
         prop_assert_eq!(frame["data"]["user_name"].as_str(), Some(name.as_str()));
     }
@@ -168,6 +184,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.closed", "conversation_closed"),
         ("conversation.reopened", "conversation_reopened"),
         ("conversation.rated", "conversation_rated"),
+        ("notification", "notification"),
     ];
     for event in Event::samples() {
         let (name, is_durable) = (event.name(), event.facts().is_durable);
@@ -176,7 +193,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         if !is_durable {
             envelope.cursor = None;
         }
-        let frame = Session::encode(&envelope);
+        let frame = Session::encode(&envelope, None);
         let Some((_, kind)) = told.iter().find(|(known, _)| *known == name) else {
             assert!(frame.is_none(), "{name}: a frame nobody knows of");
             continue;
@@ -193,5 +210,5 @@ fn every_event_has_the_frame_of_its_name_or_none() {
 fn a_join_of_the_past_is_not_told_again() {
     let joined = Event::samples().into_iter().find(|e| matches!(e, Event::Joined(_))).unwrap();
     let replayed = Envelope { present: None, ..durable(joined) };
-    assert_eq!(Session::encode(&replayed), None);
+    assert_eq!(Session::encode(&replayed, None), None);
 }

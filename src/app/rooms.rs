@@ -1,0 +1,222 @@
+//! The conversations a connection takes part in: who may, by what name, and since when.
+
+use super::access::RoomSeat;
+use super::{App, Connection};
+use crate::limits::ROOMS_PER_CONNECTION_MAX;
+use crate::log::{Change, Record, RecoveredRoom, Recovery};
+use crate::model::{
+    Conversation, ConversationId, ConversationName, DisconnectReason, Error, ExternalId, Identity,
+    Moment, Place, Reply, Topic,
+};
+
+/// A conversation a connection takes part in.
+pub struct Room {
+    /// Which.
+    pub id: ConversationId,
+    /// What the client calls it, if not by its id.
+    pub name: Option<ExternalId>,
+    /// Its events up to this position were told, or are not to be.
+    pub told: u64,
+    /// While its past is being told: how far it was told at first.
+    pub told_at_first: Option<u64>,
+    /// Whether its events reach the outbox.
+    pub is_listening: bool,
+    /// Whether the user is seen in it.
+    pub is_present: bool,
+    _seat: RoomSeat,
+}
+
+impl Room {
+    pub(super) fn new(id: ConversationId, name: Option<ExternalId>, seat: RoomSeat) -> Room {
+        Room {
+            id,
+            name,
+            told: 0,
+            told_at_first: None,
+            is_listening: false,
+            is_present: false,
+            _seat: seat,
+        }
+    }
+}
+
+impl Connection {
+    /// The room of a conversation, if it takes part in it.
+    pub fn room(&mut self, id: ConversationId) -> Option<&mut Room> {
+        self.rooms.iter_mut().find(|room| room.id == id)
+    }
+}
+
+impl App {
+    /// Which conversation a connection means.
+    ///
+    /// # Errors
+    /// 404 for a name nobody knows, 422 for none at all where it takes one to know.
+    pub(super) async fn resolve(
+        &self,
+        conn: &Connection,
+        name: &ConversationName,
+    ) -> Result<ConversationId, Error> {
+        match name {
+            ConversationName::Id(id) => Ok(*id),
+            ConversationName::Given(name) => {
+                let known = conn.rooms.iter().find(|room| room.name.as_ref() == Some(name));
+                match known {
+                    Some(room) => Ok(room.id),
+                    None => self.conversation_named(&conn.who.tenant, name).await,
+                }
+            }
+            ConversationName::Here => match conn.rooms.as_slice() {
+                [room] => Ok(room.id),
+                rooms => {
+                    let reason = format!("is needed: this connection is in {}", rooms.len());
+                    Err(Error::Invalid { field: "conversationId", reason })
+                }
+            },
+        }
+    }
+
+    /// Lets a connection take part in a conversation. It is not seen there yet: that comes with
+    /// [`App::enter`], once it has been told what it missed.
+    pub(super) async fn join(
+        &self,
+        conn: &mut Connection,
+        name: ConversationName,
+    ) -> Result<Reply, Error> {
+        let id = self.resolve(conn, &name).await?;
+        let given = called(name, id);
+        if let Some(room) = conn.room(id) {
+            room.name = given;
+            return Ok(Reply::Joined(id));
+        }
+        let room = self.room_for(&conn.who, id, given, conn.rooms.len()).await?;
+        conn.rooms.push(room);
+        Ok(Reply::Joined(id))
+    }
+
+    /// The rooms of a connection that is taken up again, as far as it may still have them.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn recovered_rooms(
+        &self,
+        who: &Identity,
+        rooms: &[RecoveredRoom],
+        after: u64,
+    ) -> Result<Vec<Room>, Error> {
+        let mut recovered = Vec::with_capacity(rooms.len());
+        for known in rooms {
+            match self.room_for(who, known.id, known.name.clone(), recovered.len()).await {
+                Ok(mut room) => {
+                    room.told = known.told.map_or(after, |told| told.min(after));
+                    recovered.push(room);
+                }
+                Err(Error::Unavailable(reason)) => return Err(Error::Unavailable(reason)),
+                // It was given to somebody else meanwhile.
+                Err(refusal) => tracing::debug!(room = %known.id, %refusal, "not recovered"),
+            }
+        }
+        Ok(recovered)
+    }
+
+    async fn room_for(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        name: Option<ExternalId>,
+        has: usize,
+    ) -> Result<Room, Error> {
+        if has >= ROOMS_PER_CONNECTION_MAX {
+            let reason = format!("a connection takes part in {ROOMS_PER_CONNECTION_MAX} at most");
+            return Err(Error::Invalid { field: "conversationId", reason });
+        }
+        let conversation = self.conversation_for(who, id).await?;
+        self.admit_to(who, &conversation, name).await
+    }
+
+    /// Whether somebody who may see a conversation may also be seen in it, and a seat there.
+    pub(super) async fn admit_to(
+        &self,
+        who: &Identity,
+        conversation: &Conversation,
+        name: Option<ExternalId>,
+    ) -> Result<Room, Error> {
+        self.check_type(who, conversation.id).await?;
+        let limit = self.config.limits.connections_per_session;
+        let seat = self.0.seats.take_in_room(who, conversation.id, limit)?;
+        self.audit_look(who, conversation).await?;
+        Ok(Room::new(conversation.id, name, seat))
+    }
+
+    /// One user has one type in a conversation.
+    async fn check_type(&self, who: &Identity, id: ConversationId) -> Result<(), Error> {
+        let members = self.presence.members(&who.tenant, Place::Conversation(id)).await;
+        let members = members.map_err(|_| Error::PresenceUnavailable)?;
+        match members.iter().find(|m| m.user_id == who.user && m.user_type != who.user_type) {
+            Some(member) => Err(Error::UserTypeConflict {
+                user: who.user.to_string(),
+                present: member.user_type,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a connection out of a conversation at its own wish; being in it is not needed.
+    pub(super) async fn part(
+        &self,
+        conn: &mut Connection,
+        name: ConversationName,
+    ) -> Result<Reply, Error> {
+        let id = self.resolve(conn, &name).await?;
+        if conn.room(id).is_none() {
+            self.conversation_for(&conn.who, id).await?;
+        }
+        self.put_out(conn, id, DisconnectReason::ClientClose).await;
+        self.note_rooms(conn, None).await;
+        Ok(Reply::Left(id))
+    }
+
+    /// Takes a connection out of a conversation: it hears it no longer, and is seen in it no
+    /// longer.
+    pub async fn put_out(
+        &self,
+        conn: &mut Connection,
+        id: ConversationId,
+        reason: DisconnectReason,
+    ) -> Option<Room> {
+        let at = conn.rooms.iter().position(|room| room.id == id)?;
+        let room = conn.rooms.swap_remove(at);
+        if room.is_listening {
+            self.hub.unsubscribe(&Topic::Conversation(conn.who.tenant.clone(), id), conn.id);
+        }
+        if room.is_present {
+            self.leave(conn, id, reason).await;
+        }
+        Some(room)
+    }
+
+    /// Notes where a connection is, so that it can be taken up again after a cut. Not waited for:
+    /// what the disk does not get in time is a recovery that is refused.
+    pub async fn note_rooms(&self, conn: &Connection, ended_at: Option<Moment>) {
+        let Some(id) = conn.recovery else { return };
+        let rooms = conn.rooms.iter().map(|room| RecoveredRoom {
+            id: room.id,
+            name: room.name.clone(),
+            told: room.told_at_first,
+        });
+        let recovery =
+            Recovery { id, user: conn.who.subject.clone(), rooms: rooms.collect(), ended_at };
+        let change = Change::record(Record::Recovery(recovery));
+        if let Err(err) = self.log.append(&conn.who.tenant, change).await {
+            tracing::warn!(connection = %conn.id, error = %err, "a recovery was not noted");
+        }
+    }
+}
+
+/// The name to answer with, if it is not the id as we write it.
+fn called(name: ConversationName, id: ConversationId) -> Option<ExternalId> {
+    match name {
+        ConversationName::Given(name) if name.as_str() != id.to_string() => Some(name),
+        _ => None,
+    }
+}

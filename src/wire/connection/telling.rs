@@ -1,0 +1,329 @@
+//! What a connection is told: from the log until it has caught up, and from its outbox from then on.
+//!
+//! How far it was told is kept for each conversation it takes part in, so that nothing is told
+//! twice and nothing is passed over at the seam, whenever it joins which.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Beginning, Feed, Serving};
+use crate::app::{Missed, Resume, Start};
+use crate::hub::Publication;
+use crate::limits::{REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS};
+use crate::model::{
+    CloseReason, ConversationId, Cursor, DisconnectReason, Envelope, Error, Event, ExternalId,
+    HistoryRange, Role, Topic,
+};
+use crate::wire::{Codec, Line};
+
+impl<C: Codec> Serving<C> {
+    /// The opening frames, and the choice of the feed.
+    pub(super) async fn begin(&mut self, beginning: Beginning) -> Result<(), CloseReason> {
+        if !matches!(beginning, Beginning::Now) {
+            // What the outbox cannot hold meanwhile is read from the log.
+            self.conn.outbox.begin_catch_up();
+        }
+        self.hear_beyond_rooms();
+        let room = self.conn.rooms.first().map(|room| room.id);
+        let tenant = &self.conn.who.tenant;
+        let start = match beginning {
+            Beginning::Now => {
+                // Listening before asking where the log ends: nothing falls in between.
+                self.listen_to_rooms();
+                self.app.start_of(&self.conn.who.tenant, None, None).await
+            }
+            Beginning::After(after) => self.app.start_of(tenant, room, Some(&after)).await,
+            Beginning::At(start) => Ok(start),
+        };
+        let start = start.map_err(|_| CloseReason::Internal)?;
+        self.set_out_from(&start);
+        self.app.arrive(&self.conn).await.map_err(|_| CloseReason::Internal)?;
+        let mut frames = Vec::new();
+        self.codec.established(&self.conn, &start, &mut frames);
+        if let Resume::Resync(reason) = start.resume {
+            frames.push(self.codec.resync(reason));
+            self.add_snapshot(start.cursor.position, &mut frames).await?;
+        }
+        self.write_all(frames).await?;
+        self.app.note_rooms(&self.conn, None).await;
+        match self.feed {
+            Feed::Live => self.become_present().await,
+            Feed::Log => Ok(()),
+        }
+    }
+
+    fn set_out_from(&mut self, start: &Start) {
+        let position = start.cursor.position;
+        self.marked = position;
+        self.conn.told = self.conn.after.unwrap_or(position);
+        // A room of a connection that is taken up again may be further behind.
+        let is_behind = |told: u64| told > 0 && start.resume == Resume::Missed;
+        for room in &mut self.conn.rooms {
+            room.told = if is_behind(room.told) { room.told.min(position) } else { position };
+        }
+        let is_live = start.resume == Resume::Live && self.conn.told == position;
+        self.feed = if is_live { Feed::Live } else { Feed::Log };
+    }
+
+    /// The newest messages, for a client that cannot be told what it missed.
+    async fn add_snapshot(
+        &mut self,
+        position: u64,
+        frames: &mut Vec<Bytes>,
+    ) -> Result<(), CloseReason> {
+        for id in self.conn.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
+            let latest = self.app.history(&self.conn.who, id, HistoryRange::default()).await;
+            let mut latest = latest.map_err(|_| CloseReason::Internal)?;
+            // What came after the log's end was read follows by itself.
+            latest.messages.retain(|e| e.position() <= position);
+            frames.extend(self.codec.history(&latest));
+        }
+        Ok(())
+    }
+
+    pub(super) fn topics_beyond_rooms(&self) -> impl Iterator<Item = Topic> {
+        let who = &self.conn.who;
+        let is_staff = matches!(who.role, Role::Agent | Role::Admin);
+        let staff = Topic::Staff(who.tenant.clone());
+        let user = Topic::User(who.tenant.clone(), who.subject.clone());
+        [user].into_iter().chain((is_staff && C::HEARS_BEYOND_ROOMS).then_some(staff))
+    }
+
+    fn hear_beyond_rooms(&self) {
+        for topic in self.topics_beyond_rooms() {
+            self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
+        }
+    }
+
+    fn listen_to_rooms(&mut self) {
+        let (tenant, outbox) = (&self.conn.who.tenant, &self.conn.outbox);
+        for room in self.conn.rooms.iter_mut().filter(|room| !room.is_listening) {
+            let topic = Topic::Conversation(tenant.clone(), room.id);
+            self.app.hub.subscribe(topic, self.conn.id, outbox.clone());
+            room.is_listening = true;
+        }
+    }
+
+    /// Begins to tell of a conversation the client has joined, behind the answer that says so.
+    pub(super) async fn take_up(
+        &mut self,
+        id: ConversationId,
+        frames: Vec<Bytes>,
+    ) -> Result<(), CloseReason> {
+        let is_live = self.feed == Feed::Live;
+        if self.conn.room(id).is_none_or(|room| room.is_listening) {
+            return self.write_all(frames).await;
+        }
+        if is_live {
+            self.listen_to_rooms();
+        }
+        let head = self.app.start_of(&self.conn.who.tenant, None, None).await;
+        let head = head.map_err(|_| CloseReason::Internal)?.cursor.position;
+        let after = self.conn.after.filter(|after| *after < head);
+        if let Some(room) = self.conn.room(id) {
+            room.told = after.unwrap_or(head);
+            room.told_at_first = after;
+        }
+        self.app.note_rooms(&self.conn, None).await;
+        self.write_all(frames).await?;
+        match (is_live, after) {
+            (true, None) => self.become_present().await,
+            (true, Some(_)) => {
+                self.conn.outbox.begin_catch_up();
+                self.feed = Feed::Log;
+                Ok(())
+            }
+            // It is seen there when all have been told.
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// Writes a stretch of the log; at its end, goes live.
+    pub(super) async fn replay(&mut self, read: Result<Missed, Error>) -> Result<(), CloseReason> {
+        self.reading = None;
+        let missed = read.map_err(|_| CloseReason::Internal)?;
+        self.check_stays().await?;
+        for group in missed.events.chunks(REPLAY_WRITE_EVENTS) {
+            for envelope in group {
+                if let Some(name) = self.hears(envelope)
+                    && let Some(frame) = C::encode(envelope, name.as_ref())
+                {
+                    self.line.enqueue(frame);
+                }
+            }
+            self.mark_through(group.last().and_then(|e| e.cursor));
+            // The reader sets the pace, as long as it lives; taking something is a sign of that.
+            self.write_slowly(REPLAY_WRITE_DEADLINE).await?;
+            self.registry.seen(&self.registered);
+            self.app.note_delivered(&self.conn.who, group);
+        }
+        self.conn.told = self.conn.told.max(missed.read_to);
+        self.conn.rooms.iter_mut().for_each(|room| room.told = room.told.max(missed.read_to));
+        if !missed.is_end {
+            return Ok(());
+        }
+        if self.conn.rooms.iter().any(|room| !room.is_listening) {
+            self.conn.outbox.begin_catch_up();
+            self.listen_to_rooms();
+        } else if self.conn.outbox.end_catch_up() {
+            self.feed = Feed::Live;
+            self.become_present().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the client how far it has read, unless it was told of later already.
+    fn mark_through(&mut self, cursor: Option<Cursor>) {
+        if let Some(cursor) = cursor.filter(|cursor| cursor.position > self.marked)
+            && let Some(frame) = C::mark(cursor)
+        {
+            self.marked = cursor.position;
+            self.line.enqueue(frame);
+        }
+    }
+
+    /// Joins the conversations it is not seen in yet: told to all by an event if this is the
+    /// user's first connection there, and to this one alone otherwise.
+    async fn become_present(&mut self) -> Result<(), CloseReason> {
+        // While it caught up, a conversation may have gone to somebody else.
+        self.check_stays().await?;
+        let mut was_behind = false;
+        let absent = self.conn.rooms.iter().filter(|room| !room.is_present);
+        for id in absent.map(|room| room.id).collect::<Vec<_>>() {
+            let who = &self.conn.who;
+            tracing::info!(
+                connection = %self.conn.id,
+                "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
+            );
+            let is_told = match self.app.enter(&self.conn, id).await {
+                Ok(is_told) => is_told,
+                Err(Error::UserTypeConflict { .. }) => {
+                    self.put_out(id).await?;
+                    continue;
+                }
+                Err(_) => return Err(CloseReason::Internal),
+            };
+            let Some(room) = self.conn.room(id) else { continue };
+            room.is_present = true;
+            was_behind |= room.told_at_first.take().is_some();
+            let name = room.name.clone();
+            if !is_told {
+                let status = self.app.status_in(&self.conn.who.tenant, id).await;
+                let status = status.map_err(|_| CloseReason::Internal)?;
+                self.line.enqueue(self.codec.status(id, name.as_ref(), &status));
+            }
+        }
+        if was_behind {
+            self.app.note_rooms(&self.conn, None).await;
+        }
+        self.write().await
+    }
+
+    /// Writes what the outbox handed over.
+    pub(super) async fn tell(
+        &mut self,
+        batch: &mut VecDeque<Arc<Publication>>,
+    ) -> Result<(), CloseReason> {
+        self.app.metrics.outbox_depth(batch.len());
+        let mut newest = None;
+        let mut ended = None;
+        for at in 0..batch.len() {
+            let publication = &batch[at];
+            let Some(name) = self.hears(&publication.envelope) else { continue };
+            let frame = match &name {
+                None => publication.frame(C::DIALECT, |e| C::encode(e, None)),
+                Some(name) => {
+                    publication.frame_named(C::DIALECT, name, |e, n| C::encode(e, Some(n)))
+                }
+            };
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
+            newest = publication.envelope.cursor.map(|_| at).or(newest);
+            if changes_hands(&publication.envelope.event) {
+                ended = Box::pin(self.check_stays()).await.err();
+                if ended.is_some() {
+                    batch.truncate(at + 1);
+                    break;
+                }
+            }
+        }
+        if let Some(publication) = newest.and_then(|at| batch.get(at))
+            && let Some(mark) = publication.mark(C::DIALECT, C::mark)
+        {
+            self.marked = publication.envelope.position();
+            self.line.enqueue(mark);
+        }
+        self.write().await?;
+        self.note_delivered(batch);
+        batch.clear();
+        batch.shrink_to(BATCH_KEPT);
+        ended.map_or(Ok(()), Err)
+    }
+
+    fn note_delivered(&self, batch: &VecDeque<Arc<Publication>>) {
+        let who = &self.conn.who;
+        let delivers = |p: &&Arc<Publication>| {
+            matches!(&p.envelope.event, Event::Message(m) if m.sender_id != who.user)
+                && p.is_first_delivery()
+        };
+        // Of each conversation only the latest counts, and most batches are of one.
+        for room in &self.conn.rooms {
+            let in_room = |p: &&Arc<Publication>| p.envelope.event.conversation() == Some(room.id);
+            if let Some(publication) = batch.iter().rev().filter(in_room).find(delivers) {
+                self.app.note_delivered(who, std::slice::from_ref(&publication.envelope));
+            }
+        }
+    }
+
+    /// Whether this connection is to be told of an event, and what it calls its conversation. What
+    /// it is told of once, it is not told of again.
+    fn hears(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
+        let position = envelope.position();
+        let is_news = |told: &mut u64| {
+            let is_news = position == 0 || position > *told;
+            *told = (*told).max(position);
+            is_news
+        };
+        let Some(id) = envelope.event.conversation() else {
+            return is_news(&mut self.conn.told).then_some(None);
+        };
+        if let Some(room) = self.conn.room(id) {
+            return is_news(&mut room.told).then(|| room.name.clone());
+        }
+        let user = &self.conn.who.subject;
+        let is_meant = envelope.event.addressees().contains(&Some(user));
+        (C::HEARS_BEYOND_ROOMS && is_meant && is_news(&mut self.conn.told)).then_some(None)
+    }
+
+    /// Leaves the conversations that went to somebody else.
+    pub(super) async fn check_stays(&mut self) -> Result<(), CloseReason> {
+        for id in self.conn.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
+            if !self.app.may_stay(&self.conn.who, id).await {
+                self.put_out(id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_out(&mut self, id: ConversationId) -> Result<(), CloseReason> {
+        let name = self.conn.room(id).and_then(|room| room.name.clone());
+        let Some(frame) = self.codec.put_out(id, name.as_ref()) else {
+            return Err(CloseReason::Forbidden);
+        };
+        self.app.put_out(&mut self.conn, id, DisconnectReason::Policy).await;
+        self.app.note_rooms(&self.conn, None).await;
+        self.line.enqueue(frame);
+        Ok(())
+    }
+}
+
+/// Room a batch keeps while its connection is idle.
+const BATCH_KEPT: usize = 16;
+
+fn changes_hands(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
+    )
+}
