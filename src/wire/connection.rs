@@ -107,9 +107,11 @@ struct Serving<C: Codec> {
     marked: u64,
 }
 
+type FrameOf<C> = <<C as Codec>::Line as Line>::Frame;
+
 /// What the loop woke up for.
-enum Woken<T> {
-    Incoming(Incoming),
+enum Woken<F, T> {
+    Incoming(Incoming<F>),
     Answer(T, Result<Reply, Error>),
     Told(Todo),
     Replay(Result<Missed, Error>),
@@ -143,7 +145,7 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    async fn wake(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Woken<C::Tag> {
+    async fn wake(&mut self, batch: &mut VecDeque<Arc<Publication>>) -> Woken<FrameOf<C>, C::Tag> {
         let has_room = self.pending.len() < ANSWERS_PENDING_MAX;
         let has_pending = !self.pending.is_empty();
         let is_live = self.feed == Feed::Live;
@@ -174,7 +176,7 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    async fn take_in(&mut self, incoming: Incoming) -> Result<(), CloseReason> {
+    async fn take_in(&mut self, incoming: Incoming<FrameOf<C>>) -> Result<(), CloseReason> {
         let frame = match incoming {
             Incoming::Frame(frame) => frame,
             Incoming::Alive => return Ok(()),
@@ -246,6 +248,7 @@ impl<C: Codec> Serving<C> {
     }
 
     async fn ping(&mut self) -> Result<(), CloseReason> {
+        self.codec.check_overdue()?;
         self.line.ping();
         self.write().await
     }

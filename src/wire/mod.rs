@@ -7,13 +7,13 @@
 mod connection;
 mod registry;
 pub mod session;
+mod shapes;
 mod socket;
 pub mod socketio;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -52,8 +52,11 @@ pub trait Places: Send + Sync {
 
 /// A line to a client: frames come in, ready-made frames go out.
 pub(crate) trait Line: Send + 'static {
+    /// What comes in over it.
+    type Frame: Send;
+
     /// The next thing that comes in. None is lost when the caller stops polling.
-    fn poll_recv(&mut self, cx: &mut Context) -> Poll<Incoming>;
+    fn poll_recv(&mut self, cx: &mut Context) -> Poll<Incoming<Self::Frame>>;
 
     /// Puts a frame behind those that wait already.
     fn enqueue(&mut self, frame: Bytes);
@@ -69,21 +72,13 @@ pub(crate) trait Line: Send + 'static {
 }
 
 /// What came in.
-pub(crate) enum Incoming {
+pub(crate) enum Incoming<F> {
     /// A frame.
-    Frame(Frame),
+    Frame(F),
     /// A sign of life.
     Alive,
     /// The end, and why.
     End(CloseReason),
-}
-
-/// A frame from a client.
-pub(crate) enum Frame {
-    /// Of text.
-    Text(Utf8Bytes),
-    /// Of bytes.
-    Binary(Bytes),
 }
 
 /// What a frame says.
@@ -112,7 +107,12 @@ pub(crate) trait Codec: Send + 'static {
     type Tag: Send + 'static;
 
     /// Reads one frame.
-    fn decode(&mut self, frame: Frame) -> Decoded<Self::Tag>;
+    fn decode(&mut self, frame: <Self::Line as Line>::Frame) -> Decoded<Self::Tag>;
+
+    /// Looks whether what the client has begun is overdue.
+    fn check_overdue(&mut self) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
     /// Writes an envelope, or nothing if this dialect has no frame for it. The same for everybody
     /// who calls the conversation by this name.

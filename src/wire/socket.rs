@@ -2,6 +2,7 @@
 //! So a codec of our own can take the library's place without anybody noticing.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,15 +12,24 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::{timeout, timeout_at};
 use tungstenite::error::{CapacityError, Error as WsError};
 
-use super::{Frame, Incoming, Line};
+use super::{Incoming, Line};
 use crate::limits::{CLOSE_GRACE, WS_READ_BUFFER_BYTES, WS_WRITE_BUFFER_BYTES};
 use crate::model::CloseReason;
 
 /// An open WebSocket, and what is still to be written to it.
 pub(super) struct Socket {
     ws: WebSocket,
-    queue: VecDeque<Bytes>,
-    is_ping_due: bool,
+    queue: VecDeque<Message>,
+    /// The peer has sent its close frame; ours was sent in answer.
+    is_closed_by_peer: bool,
+}
+
+/// A frame from a client.
+pub(crate) enum Frame {
+    /// Of text.
+    Text(Utf8Bytes),
+    /// Of bytes.
+    Binary(Bytes),
 }
 
 /// Buffers and limits of an upgrade. The library's own buffers would cost 135 KiB a connection.
@@ -33,68 +43,80 @@ pub(super) fn sized(upgrade: WebSocketUpgrade, frame_bytes: usize) -> WebSocketU
 
 impl Socket {
     pub(super) fn new(socket: WebSocket) -> Socket {
-        Socket { ws: socket, queue: VecDeque::new(), is_ping_due: false }
+        Socket { ws: socket, queue: VecDeque::new(), is_closed_by_peer: false }
+    }
+
+    pub(super) fn enqueue_binary(&mut self, bytes: Bytes) {
+        self.queue.push_back(Message::Binary(bytes));
+    }
+
+    /// Says goodbye and waits a little for the peer to take it in: a socket closed with unread
+    /// input is reset, and the peer would never see why.
+    pub(super) async fn end(mut self, code: u16, reason: &str) {
+        let deadline = tokio::time::Instant::now() + CLOSE_GRACE;
+        let frame = CloseFrame { code, reason: reason.into() };
+        // The library has answered a client's own close already; it only wants flushing.
+        let said = match self.is_closed_by_peer {
+            true => timeout_at(deadline, self.ws.flush()).await,
+            false => {
+                // What was put in before goes before, as far as it does without waiting.
+                let _written = poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await;
+                let goodbye = self.ws.send(Message::Close(Some(frame)));
+                timeout_at(deadline, goodbye).await
+            }
+        };
+        if !matches!(said, Ok(Ok(()))) {
+            return;
+        }
+        let drained = async { while let Some(Ok(_)) = self.ws.next().await {} };
+        let left = deadline.duration_since(tokio::time::Instant::now());
+        let _ = timeout(left.min(WAIT_MAX), drained).await;
     }
 }
 
 impl Line for Socket {
-    fn poll_recv(&mut self, cx: &mut Context) -> Poll<Incoming> {
+    type Frame = Frame;
+
+    fn poll_recv(&mut self, cx: &mut Context) -> Poll<Incoming<Frame>> {
         Poll::Ready(match ready!(self.ws.poll_next_unpin(cx)) {
             Some(Ok(Message::Text(text))) => Incoming::Frame(Frame::Text(text)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Ok(Message::Binary(_))) => Incoming::End(CloseReason::NotText),
-            Some(Ok(Message::Close(_))) => Incoming::End(CloseReason::ClientClosed),
+            Some(Ok(Message::Binary(bytes))) => Incoming::Frame(Frame::Binary(bytes)),
+            Some(Ok(Message::Close(_))) => {
+                self.is_closed_by_peer = true;
+                Incoming::End(CloseReason::ClientClosed)
+            }
             Some(Err(err)) => Incoming::End(reason_of(err)),
             None => Incoming::End(CloseReason::NetworkError),
         })
     }
 
     fn enqueue(&mut self, frame: Bytes) {
-        self.queue.push_back(frame);
+        // Every frame is JSON text of our own making, so this never refuses one.
+        match Utf8Bytes::try_from(frame) {
+            Ok(text) => self.queue.push_back(Message::Text(text)),
+            Err(err) => tracing::error!(error = %err, "a frame was not text"),
+        }
     }
 
     fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), CloseReason>> {
-        if self.is_ping_due {
-            ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
-            self.ws.start_send_unpin(Message::Ping(Bytes::new())).map_err(reason_of)?;
-            self.is_ping_due = false;
-        }
         while !self.queue.is_empty() {
             ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
             let Some(frame) = self.queue.pop_front() else { break };
-            // Every frame is JSON text of our own making, so this never refuses one.
-            let text = Utf8Bytes::try_from(frame).map_err(|_| CloseReason::Internal)?;
-            self.ws.start_send_unpin(Message::Text(text)).map_err(reason_of)?;
+            self.ws.start_send_unpin(frame).map_err(reason_of)?;
         }
         self.queue.shrink_to(QUEUE_KEPT);
         self.ws.poll_flush_unpin(cx).map_err(reason_of)
     }
 
     fn ping(&mut self) {
-        self.is_ping_due = true;
+        self.queue.push_back(Message::Ping(Bytes::new()));
     }
 
-    /// Waits, because a socket closed with unread input is reset, and the peer would never see
-    /// the reason.
-    async fn close(mut self, reason: CloseReason) {
-        if reason == CloseReason::NetworkError {
-            return;
+    async fn close(self, reason: CloseReason) {
+        if reason != CloseReason::NetworkError {
+            self.end(reason.code(), reason.text()).await;
         }
-        let deadline = tokio::time::Instant::now() + CLOSE_GRACE;
-        let frame = CloseFrame { code: reason.code(), reason: reason.text().into() };
-        let message = Message::Close((reason != CloseReason::ClientClosed).then_some(frame));
-        // The library has answered a client's own close already; it only wants flushing.
-        let said = match reason {
-            CloseReason::ClientClosed => timeout_at(deadline, self.ws.flush()).await,
-            _ => timeout_at(deadline, self.ws.send(message)).await,
-        };
-        if !matches!(said, Ok(Ok(()))) {
-            return;
-        }
-        let drained = async { while let Some(Ok(_)) = self.ws.next().await {} };
-        let _ =
-            timeout(deadline.duration_since(tokio::time::Instant::now()).min(WAIT_MAX), drained)
-                .await;
     }
 }
 

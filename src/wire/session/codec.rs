@@ -12,12 +12,12 @@ use super::requests::{
 };
 use crate::app::{Connection, Start};
 use crate::model::{
-    CloseReason, Command, ConnectionStatus, ConversationId, Credential, Cursor, Dialect,
-    DisconnectReason, Envelope, Error, Event, ExternalId, History, HistoryRange, Message, Moment,
-    Notification, Receipt, Reply, Role, UserId,
+    CloseReason, Command, ConnectionStatus, ConversationId, Credential, Cursor, Dialect, Envelope,
+    Error, Event, ExternalId, History, HistoryRange, Message, Moment, Receipt, Reply, Role, UserId,
 };
-use crate::wire::socket::Socket;
-use crate::wire::{Codec, Decoded, Frame};
+use crate::wire::shapes::{NotificationOut, StatusOut, TransferredOut, retry_after};
+use crate::wire::socket::{Frame, Socket};
+use crate::wire::{Codec, Decoded};
 
 /// The codec of one connection: its frames do not name their session, so it does.
 pub(super) struct Session {
@@ -207,88 +207,6 @@ struct ReceiptOut<'a> {
     cursor: Option<Cursor>,
 }
 
-/// Without the note: the customer reads this frame too.
-#[derive(Serialize)]
-struct TransferredOut<'a> {
-    session_id: ConversationId,
-    from_agent_id: Option<&'a UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to_agent_id: Option<&'a UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to_department_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
-    cursor: Option<Cursor>,
-}
-
-#[derive(Serialize)]
-struct NotificationOut<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a serde_json::Map<String, serde_json::Value>>,
-    timestamp: Moment,
-}
-
-impl NotificationOut<'_> {
-    /// Under the name its sender chose, with what its sender attached; or as a notification.
-    fn frame(n: &Notification, envelope: &Envelope) -> Option<Bytes> {
-        let cursor = envelope.cursor;
-        if let Some(event) = &n.event {
-            let payload = &n.data.clone().unwrap_or_default();
-            return frame(event, WithCursor { payload, cursor });
-        }
-        let payload = &NotificationOut {
-            kind: n.kind.as_deref(),
-            title: n.title.as_deref(),
-            body: n.body.as_deref(),
-            data: n.data.as_ref(),
-            timestamp: envelope.at,
-        };
-        frame("notification", WithCursor { payload, cursor })
-    }
-}
-
-#[derive(Serialize)]
-struct StatusOut<'a> {
-    session_id: ConversationId,
-    connection_status: &'a ConnectionStatus,
-    timestamp: String,
-    #[serde(flatten)]
-    about: About<'a>,
-}
-
-/// Which event a status frame tells of; nothing for a mere snapshot.
-#[derive(Default, Serialize)]
-struct About<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_user_id: Option<&'a UserId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    disconnect_reason: Option<DisconnectReason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reconnected: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    away_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cursor_text")]
-    cursor: Option<Cursor>,
-}
-
-fn status_frame(envelope: &Envelope, session_id: ConversationId, about: About) -> Option<Bytes> {
-    // Joins and leaves of the past are not told again; a snapshot stands for them.
-    let status = ConnectionStatus::of(envelope.present.as_deref()?);
-    let about = About { cursor: envelope.cursor, ..about };
-    let timestamp = envelope.at.to_seconds_string();
-    frame(
-        "connection_status_update",
-        StatusOut { session_id, connection_status: &status, timestamp, about },
-    )
-}
-
 #[derive(Serialize)]
 struct EstablishedOut<'a> {
     session_id: ConversationId,
@@ -343,13 +261,6 @@ struct AuthenticatedOut {
     expires_at: Option<String>,
 }
 
-fn retry_after(error: &Error) -> Option<u64> {
-    match error {
-        Error::RateLimited { retry_after_s } => Some(*retry_after_s),
-        _ => None,
-    }
-}
-
 impl Codec for Session {
     const DIALECT: Dialect = Dialect::Session;
     const HEARS_BEYOND_ROOMS: bool = false;
@@ -391,42 +302,23 @@ impl Codec for Session {
                     cursor,
                 },
             ),
-            Event::Joined(j) => {
-                let about = About {
-                    event_type: Some("user_connected"),
-                    event_user_id: Some(&j.user_id),
-                    reconnected: j.away_ms.map(|_| true),
-                    away_ms: j.away_ms,
-                    ..About::default()
-                };
-                status_frame(envelope, j.session_id, about)
-            }
-            Event::Left(l) => {
-                let about = About {
-                    event_type: Some("user_disconnected"),
-                    event_user_id: Some(&l.user_id),
-                    disconnect_reason: Some(l.reason),
-                    ..About::default()
-                };
-                status_frame(envelope, l.session_id, about)
-            }
+            Event::Joined(_) | Event::Left(_) => StatusOut::of(envelope, |status| {
+                frame("connection_status_update", WithCursor { payload: &status, cursor })
+            }),
             Event::Queued(p) => frame("conversation_queued", WithCursor { payload: p, cursor }),
             Event::Assigned(p) => frame("conversation_assigned", WithCursor { payload: p, cursor }),
             Event::Transferred(t) => frame(
                 "conversation_transferred",
-                TransferredOut {
-                    session_id: t.session_id,
-                    from_agent_id: t.from_agent_id.as_ref(),
-                    to_agent_id: t.to_agent_id.as_ref(),
-                    to_department_id: t.to_department_id,
-                    cursor,
-                },
+                WithCursor { payload: &TransferredOut::of(t), cursor },
             ),
             Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
             // A closed conversation is conversation_closed here; the rest is for consoles.
-            Event::Notification(n) => NotificationOut::frame(n, envelope),
+            Event::Notification(n) => {
+                let (name, payload) = NotificationOut::of(n, envelope.at);
+                frame(name, WithCursor { payload: &payload, cursor })
+            }
             Event::SessionStarted(_)
             | Event::SessionEnded(_)
             | Event::PresenceChanged(_)
@@ -482,12 +374,7 @@ impl Codec for Session {
         _name: Option<&ExternalId>,
         status: &ConnectionStatus,
     ) -> Bytes {
-        let timestamp = Moment::now().to_seconds_string();
-        let about = About::default();
-        certain(
-            "connection_status_update",
-            StatusOut { session_id, connection_status: status, timestamp, about },
-        )
+        certain("connection_status_update", StatusOut::now(session_id, status))
     }
 
     fn resync(&self, reason: &str) -> Bytes {

@@ -111,7 +111,8 @@ fn percent_decode(text: &str) -> String {
 /// Reads any text as a client's frame, and writes the answer to what is refused; for `fuzz/`.
 #[doc(hidden)]
 pub fn fuzz_session_decode(text: &str) {
-    use super::{Codec, Decoded, Frame};
+    use super::socket::Frame;
+    use super::{Codec, Decoded};
     let session = crate::model::ConversationId(uuid::Uuid::nil());
     let mut codec = Session::new(session, std::time::Duration::ZERO);
     if let Decoded::Request(tag, Err(refusal)) = codec.decode(Frame::Text(text.into())) {
