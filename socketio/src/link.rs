@@ -215,35 +215,33 @@ impl<W: WebSocket> Link<W> {
         if let Some(reason) = self.ended {
             return Err(reason);
         }
-        self.keep_time(cx)?;
-        if let Transport::Polling(polling) = &mut self.transport
-            && let Some(socket) = polling.attend(&mut self.session, cx)?
-        {
-            self.switch_to(socket);
-        }
-        Ok(())
-    }
-
-    fn keep_time(&mut self, cx: &mut Context<'_>) -> Result<(), EndReason> {
         loop {
-            let alarm = match self.alarm {
-                Alarm::At(at) => Some(at),
-                Alarm::Off | Alarm::Rung => None,
-            };
-            let Some(deadline) = self.session.deadline().into_iter().chain(alarm).min() else {
-                self.timer = None;
-                return Ok(());
-            };
-            let now = Instant::now();
-            if deadline <= now {
-                self.expire(now, cx)?;
-            } else if self.poll_timer(deadline, cx).is_pending() {
+            self.expire(cx)?;
+            if let Transport::Polling(polling) = &mut self.transport
+                && let Some(socket) = polling.attend(&mut self.session, cx)?
+            {
+                self.switch_to(socket);
+            }
+            // Last, because what was attended to may have set other times.
+            if self.poll_timer(cx).is_pending() {
                 return Ok(());
             }
         }
     }
 
-    fn poll_timer(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    fn deadline(&self) -> Option<Instant> {
+        let alarm = match self.alarm {
+            Alarm::At(at) => Some(at),
+            Alarm::Off | Alarm::Rung => None,
+        };
+        self.session.deadline().into_iter().chain(alarm).min()
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
@@ -251,7 +249,13 @@ impl<W: WebSocket> Link<W> {
         timer.as_mut().poll(cx)
     }
 
-    fn expire(&mut self, now: Instant, cx: &mut Context<'_>) -> Result<(), EndReason> {
+    fn expire(&mut self, cx: &mut Context<'_>) -> Result<(), EndReason> {
+        // An idle link without times of its own does not even look at the clock.
+        let Some(deadline) = self.deadline() else { return Ok(()) };
+        let now = Instant::now();
+        if now < deadline {
+            return Ok(());
+        }
         while let Some(due) = self.session.expire(now) {
             match (due, &mut self.transport) {
                 (Due::End(reason), _) => return Err(reason),

@@ -147,7 +147,7 @@ fn classify_opening(
 
 fn value_of<'q>(query: &'q str, key: &str) -> Option<&'q str> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
+    pairs.rev().find(|(name, _)| *name == key).map(|(_, value)| value)
 }
 
 /// The first packet of a session: `0` and what the client has to know. `can_upgrade` is whether

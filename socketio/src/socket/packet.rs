@@ -120,11 +120,11 @@ impl<'a> Packet<'a> {
             return Err(PacketError::TooDeep);
         }
         let body = match kind {
-            b'0' => Body::Connect { auth: optional(json, &[b'{'])? },
+            b'0' => Body::Connect { auth: optional(json, b"{")? },
             b'1' if json.is_empty() => Body::Disconnect,
             b'1' => return Err(PacketError::BadPayload),
             b'2' | b'5' => read_event(json, id, attachments, config)?,
-            b'4' => Body::ConnectError { reason: optional(json, &[b'{', b'"'])? },
+            b'4' => Body::ConnectError { reason: optional(json, b"{\"")? },
             _ => {
                 let args = read_args(json, config)?;
                 Body::Ack { id: id.ok_or(PacketError::BadAckId)?, args, attachments }
