@@ -139,9 +139,22 @@ options! {
         ping_interval: Duration = secs(54), check_positive;
         /// How long a WebSocket may stay silent before it is closed with 4009.
         ping_timeout: Duration = secs(60), check_positive;
+        /// How long after a cut a Socket.IO connection is taken up again where it was; longer, if
+        /// its client says from which cursor.
+        recovery_window: Duration = secs(120);
         /// How long a client may take for its TLS handshake, and for the head of a request; also
         /// how long a connection may stay without a request.
         handshake_timeout: Duration = secs(10), check_positive;
+    }
+
+    /// Socket.IO, at `/socket.io/`.
+    [socketio] SocketIo {
+        /// How often a connection is pinged.
+        ping_interval: Duration = secs(25), check_positive;
+        /// How long a client may take to answer a ping.
+        ping_timeout: Duration = secs(20), check_positive;
+        /// How long a client may take to change from long-polling to a WebSocket.
+        upgrade_timeout: Duration = secs(10), check_positive;
     }
 
     /// With both files every listener speaks `https` and `wss`; they are read again when they

@@ -160,9 +160,19 @@ pub const ROOMS_PER_CONNECTION_MAX: usize = 1_000;
 /// answers at once.
 pub const PRESENCE_CONVERSATIONS_MAX: usize = 100;
 
-/// How long after a cut a connection can be taken up again without saying from where on (contract
-/// 6).
-pub const RECOVERY_WINDOW: Duration = Duration::from_secs(2 * 60);
+/// Wrong tokens a connection may show before it is closed; a client shows the same one again and
+/// again, and each costs a signature check.
+pub const CREDENTIALS_TRIED_MAX: u32 = 5;
+
+/// Attachments of a Socket.IO packet and how deep its JSON may be nested. No event of ours has
+/// either; what is over is a mistake or an attack.
+pub const SOCKETIO_ATTACHMENTS_MAX: usize = 10;
+/// See [`SOCKETIO_ATTACHMENTS_MAX`].
+pub const SOCKETIO_JSON_DEPTH_MAX: usize = 32;
+
+/// Frames that may wait for the next poll of a long-polling client before its outbox has to hold
+/// them: a poll comes within a round trip.
+pub const POLL_FRAMES_WAITING_MAX: usize = 256;
 
 /// How long a Socket.IO client may take to say who it is (contract 6).
 pub const AUTHENTICATE_DEADLINE: Duration = Duration::from_secs(10);

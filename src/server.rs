@@ -250,6 +250,7 @@ async fn prepare(app: &App) -> Result<()> {
     if left > 0 {
         tracing::warn!(users = left, "the last run was cut off; its connections are closed now");
     }
+    app.log.end_recoveries(Moment::now()).await?;
     app.remember_leaves().await.context("reading who left the last run")?;
     if app.config.auth.open_sessions {
         tracing::warn!("auth.open_sessions is on: anybody may open any session in any role");

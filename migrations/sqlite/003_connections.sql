@@ -15,4 +15,5 @@ CREATE TABLE recoveries (
   noted_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+CREATE INDEX recoveries_open ON recoveries (id) WHERE ended_at IS NULL;
 CREATE INDEX recoveries_by_age ON recoveries (tenant, noted_at);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{App, Connection, Room};
-use crate::limits::{RECOVERY_WINDOW, REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
+use crate::limits::{REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
 use crate::log::Reading;
 use crate::model::{ConversationId, Cursor, Envelope, Error, Identity, Moment, TenantId};
 
@@ -109,9 +109,10 @@ impl App {
         let Some(found) = found.filter(|found| found.user == who.subject) else {
             return resync("unknown_recovery");
         };
-        // One that never ended was cut by a crash, or by a line that only its client knows dead.
+        // One that has not ended has a line that only its client knows dead.
         let away = found.ended_at.map(|at| Moment::now().ms_since(at)).map(Duration::from_millis);
-        if away.is_some_and(|away| away > RECOVERY_WINDOW) && !is_patient {
+        let window = self.config.server.recovery_window;
+        if away.is_some_and(|away| away > window) && !is_patient {
             return resync("recovery_expired");
         }
         let rooms = self.recovered_rooms(who, &found.rooms, start.cursor.position).await?;

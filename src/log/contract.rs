@@ -561,6 +561,9 @@ async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
             .await
             .unwrap();
         assert!(log.recovery(&of, known.id).await.unwrap().is_some(), "young enough");
+        log.end_recoveries(Moment(9)).await.unwrap();
+        let ended_at = log.recovery(&of, known.id).await.unwrap().unwrap().ended_at;
+        assert_eq!(ended_at, known.ended_at.or(Some(Moment(9))), "a crash ends what was open");
         let all = Retention { connections_before: Some(Moment(i64::MAX)), all_before: None };
         log.prune(all).await.unwrap();
         assert_eq!(log.recovery(&of, known.id).await.unwrap(), None);

@@ -383,6 +383,15 @@ impl Log for Memory {
         }))
     }
 
+    async fn end_recoveries(&self, at: Moment) -> Result<(), Error> {
+        for tenant in self.lock().values_mut() {
+            for (_, known) in tenant.recoveries.values_mut() {
+                known.ended_at = known.ended_at.or(Some(at));
+            }
+        }
+        Ok(())
+    }
+
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
         Ok(self.with(tenant, |t| t.recoveries.get(&id).map(|(_, found)| found.clone())))
     }

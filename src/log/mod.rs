@@ -394,6 +394,9 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ConversationId>, Error>;
 
+    /// Notes that no connection is open any more, after a crash: those that were ended by `at`.
+    async fn end_recoveries(&self, at: Moment) -> Result<(), Error>;
+
     /// A connection that may be taken up again.
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error>;
 

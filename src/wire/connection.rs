@@ -291,7 +291,9 @@ impl<C: Codec> Serving<C> {
             let (_, _answered) = answer.await;
         }
         conn.give_up_seat();
-        app.note_rooms(&conn, Some(Moment::now())).await;
+        if !registered.is_replaced() {
+            app.note_rooms(&conn, Some(Moment::now())).await;
+        }
         for id in conn.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
             leave_for_good(&app, &mut conn, id, reason).await;
         }

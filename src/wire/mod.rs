@@ -135,10 +135,10 @@ pub(crate) trait Codec: Send + 'static {
         id: ConversationId,
         name: Option<&ExternalId>,
         status: &ConnectionStatus,
-    ) -> Bytes;
+    ) -> Option<Bytes>;
 
     /// What was missed cannot be told; a snapshot follows.
-    fn resync(&self, reason: &str) -> Bytes;
+    fn resync(&self, reason: &str) -> Option<Bytes>;
 
     /// Earlier messages, unasked; for dialects whose connections are in one conversation.
     fn history(&self, history: &History) -> Option<Bytes>;

@@ -5,7 +5,7 @@
 //! not a timer.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -63,6 +63,7 @@ pub(super) struct Heart {
     beat: Beat,
     /// Under which number it can be taken up again.
     recovery: Option<Uuid>,
+    is_replaced: AtomicBool,
     /// Milliseconds since the registry began.
     seen_at: AtomicU64,
     pinged_at: AtomicU64,
@@ -76,6 +77,13 @@ pub(super) struct Registered {
     registry: Registry,
     id: ConnId,
     pub(super) heart: Arc<Heart>,
+}
+
+impl Registered {
+    /// Whether another connection goes on in its place.
+    pub(super) fn is_replaced(&self) -> bool {
+        self.heart.is_replaced.load(Relaxed)
+    }
 }
 
 impl Drop for Registered {
@@ -113,6 +121,7 @@ impl Registry {
             info,
             beat,
             recovery,
+            is_replaced: AtomicBool::new(false),
             seen_at: AtomicU64::new(now),
             pinged_at: AtomicU64::new(now),
             ends_at: AtomicU64::new(u64::MAX),
@@ -143,15 +152,12 @@ impl Registry {
     }
 
     /// Ends the connection that is about to be taken up again: its client knows it dead, whatever
-    /// its line says. Returns whether there was one.
-    pub(super) fn replace(&self, recovery: Uuid) -> bool {
+    /// its line says.
+    pub(super) fn replace(&self, recovery: Uuid) {
         let hearts = self.hearts();
-        match hearts.values().find(|heart| heart.recovery == Some(recovery)) {
-            Some(heart) => {
-                heart.outbox.close(CloseReason::NetworkError);
-                true
-            }
-            None => false,
+        if let Some(heart) = hearts.values().find(|heart| heart.recovery == Some(recovery)) {
+            heart.is_replaced.store(true, Relaxed);
+            heart.outbox.close(CloseReason::NetworkError);
         }
     }
 

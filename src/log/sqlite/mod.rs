@@ -287,6 +287,10 @@ impl Log for Sqlite {
         .await
     }
 
+    async fn end_recoveries(&self, at: Moment) -> Result<(), Error> {
+        self.writing(move |db| run(db, sql::END_RECOVERIES, params![at.0])).await
+    }
+
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
         let of = tenant.clone();
         self.reading(move |db| first(db, sql::RECOVERY, params![id, of.as_str()], rows::recovery))

@@ -148,6 +148,7 @@ statements! {
     PUT_RECOVERY = "INSERT OR REPLACE INTO recoveries (id, tenant, user, rooms, ended_at, noted_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     RECOVERY = "SELECT id, user, rooms, ended_at FROM recoveries WHERE id = ?1 AND tenant = ?2";
+    END_RECOVERIES = "UPDATE recoveries SET ended_at = ?1 WHERE ended_at IS NULL";
     PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE tenant = ?1 AND noted_at < ?2";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

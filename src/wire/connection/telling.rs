@@ -43,7 +43,7 @@ impl<C: Codec> Serving<C> {
         let mut frames = Vec::new();
         self.codec.established(&self.conn, &start, &mut frames);
         if let Resume::Resync(reason) = start.resume {
-            frames.push(self.codec.resync(reason));
+            frames.extend(self.codec.resync(reason));
             self.add_snapshot(start.cursor.position, &mut frames).await?;
         }
         self.write_all(frames).await?;
@@ -212,7 +212,8 @@ impl<C: Codec> Serving<C> {
             if !is_told {
                 let status = self.app.status_in(&self.conn.who.tenant, id).await;
                 let status = status.map_err(|_| CloseReason::Internal)?;
-                self.line.enqueue(self.codec.status(id, name.as_ref(), &status));
+                let frame = self.codec.status(id, name.as_ref(), &status);
+                frame.into_iter().for_each(|frame| self.line.enqueue(frame));
             }
         }
         if was_behind {

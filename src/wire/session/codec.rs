@@ -116,11 +116,6 @@ fn frame(kind: &str, data: impl Serialize) -> Option<Bytes> {
     }
 }
 
-/// A frame of a shape that cannot fail; should it fail all the same, an empty object.
-fn certain(kind: &str, data: impl Serialize) -> Bytes {
-    frame(kind, data).unwrap_or_else(|| Bytes::from_static(b"{}"))
-}
-
 #[derive(Serialize)]
 struct WithCursor<'a, T> {
     #[serde(flatten)]
@@ -354,7 +349,7 @@ impl Codec for Session {
     }
 
     fn established(&mut self, conn: &Connection, start: &Start, out: &mut Vec<Bytes>) {
-        out.push(certain(
+        out.extend(frame(
             "connection_established",
             EstablishedOut {
                 session_id: self.conversation,
@@ -373,12 +368,12 @@ impl Codec for Session {
         session_id: ConversationId,
         _name: Option<&ExternalId>,
         status: &ConnectionStatus,
-    ) -> Bytes {
-        certain("connection_status_update", StatusOut::now(session_id, status))
+    ) -> Option<Bytes> {
+        frame("connection_status_update", StatusOut::now(session_id, status))
     }
 
-    fn resync(&self, reason: &str) -> Bytes {
-        certain("resync", ResyncOut { reason })
+    fn resync(&self, reason: &str) -> Option<Bytes> {
+        frame("resync", ResyncOut { reason })
     }
 
     fn history(&self, history: &History) -> Option<Bytes> {

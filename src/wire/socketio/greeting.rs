@@ -1,0 +1,302 @@
+//! Who a Socket.IO client is: said in its handshake, or by an event soon after (contract 6). Until
+//! then it is in no room and hears nothing; afterwards the loop of every dialect takes over.
+
+use std::sync::Arc;
+
+use engineio_socketio::socket::{Arrival, Config, Connection as Packets, Fault};
+use engineio_socketio::{Frame, Incoming, Link, Sid};
+use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::codec::SocketIo;
+use super::frames::{AckOut, ErrorOut, ack, event};
+use super::line::reason_of;
+use super::requests::{self, AuthIn};
+use crate::app::{App, Connection, Resume, Seat, Start};
+use crate::limits::{AUTHENTICATE_DEADLINE, CREDENTIALS_TRIED_MAX};
+use crate::model::{CloseReason, Credential, Error, Identity};
+use crate::wire::connection::{Beginning, Opened};
+use crate::wire::registry::Registry;
+use crate::wire::socket::Socket;
+use crate::wire::{Beat, Door};
+
+/// What finds out who a client is.
+pub(super) struct Greeter {
+    pub(super) app: App,
+    pub(super) registry: Registry,
+    pub(super) packets: Arc<Config>,
+    /// The token that the request carried which opened the session, if it carried one.
+    pub(super) carried: Option<String>,
+}
+
+/// A client that is known.
+pub(super) struct Greeted {
+    conn: Connection,
+    codec: SocketIo,
+    beginning: Beginning,
+}
+
+impl Greeted {
+    pub(super) fn open(self, door: Door, line: Link<Socket>, beat: Beat) -> Opened<SocketIo> {
+        let Greeted { conn, codec, beginning } = self;
+        tracing::info!(
+            socket_id = %conn.id, user_id = %conn.who.user, role = %conn.who.role,
+            "Socket.IO client connected"
+        );
+        Opened { app: door.app, registry: door.registry, codec, conn, line, beginning, beat }
+    }
+}
+
+/// How a greeting ends early.
+enum Ending {
+    /// The session ended, or has to.
+    Session(CloseReason),
+    /// The client may not come in; its packet is to be written first.
+    Refused(Frame),
+}
+
+impl From<Fault> for Ending {
+    fn from(fault: Fault) -> Ending {
+        tracing::debug!(%fault, "a Socket.IO client broke the protocol");
+        Ending::Session(CloseReason::ProtocolError)
+    }
+}
+
+/// What a client proved, and where it wants to go on.
+struct Proof {
+    who: Identity,
+    seat: Seat,
+    auth: AuthIn,
+}
+
+impl Greeter {
+    /// Talks to a client until it is known.
+    pub(super) async fn greet(
+        self,
+        link: &mut Link<Socket>,
+        shutdown: &CancellationToken,
+    ) -> Result<Greeted, CloseReason> {
+        let deadline = Instant::now() + AUTHENTICATE_DEADLINE;
+        let greeting = shutdown.run_until_cancelled(timeout_at(deadline, self.talk(link)));
+        let ending = match greeting.await {
+            None => return Err(CloseReason::GoingAway),
+            // It did not say who it is in time.
+            Some(Err(_)) => return Err(CloseReason::Forbidden),
+            Some(Ok(Ok(greeted))) => return Ok(greeted),
+            Some(Ok(Err(ending))) => ending,
+        };
+        match ending {
+            Ending::Session(reason) => Err(reason),
+            Ending::Refused(goodbye) => {
+                link.enqueue(goodbye);
+                let _written = timeout_at(deadline, link.flush()).await;
+                Err(CloseReason::Forbidden)
+            }
+        }
+    }
+
+    async fn talk(&self, link: &mut Link<Socket>) -> Result<Greeted, Ending> {
+        let mut packets = Packets::new(self.packets.clone(), Instant::now());
+        let auth = self.connect(link, &mut packets).await?;
+        match auth {
+            Connected::Known(proof) => self.begin(proof, packets, None).await,
+            Connected::Unknown(auth) => {
+                let (sid, recovery) = (new_sid()?, Uuid::new_v4());
+                link.enqueue(packets.accept("/", sid, Some(&recovery.simple().to_string())));
+                flush(link).await?;
+                let proof = self.await_event(link, &mut packets, auth).await?;
+                self.begin(proof, packets, Some(recovery)).await
+            }
+        }
+    }
+
+    /// Waits for the client to enter the namespace, with whatever it proves itself.
+    async fn connect(
+        &self,
+        link: &mut Link<Socket>,
+        packets: &mut Packets,
+    ) -> Result<Connected, Ending> {
+        for _ in 0..CREDENTIALS_TRIED_MAX {
+            let text = next_text(link).await?;
+            let Some(Arrival::Connect { namespace, auth }) = packets.text(&text, Instant::now())?
+            else {
+                continue;
+            };
+            let refused = if namespace == "/" {
+                match self.check(auth).await {
+                    Ok(connected) => return Ok(connected),
+                    Err(refusal) => {
+                        self.app.metrics.refused(&refusal);
+                        let data = serde_json::value::to_raw_value(&ErrorData::of(&refusal)).ok();
+                        packets.refuse(namespace, &refusal.to_string(), data.as_deref())
+                    }
+                }
+            } else {
+                packets.refuse(&namespace.to_owned(), "Invalid namespace", None)
+            };
+            link.enqueue(refused);
+            flush(link).await?;
+        }
+        Err(Ending::Session(CloseReason::Forbidden))
+    }
+
+    async fn check(&self, auth: Option<&RawValue>) -> Result<Connected, Error> {
+        let auth = AuthIn::read(auth)?;
+        let carried = || self.carried.clone().map(Credential::Token);
+        match auth.credential().or_else(carried) {
+            Some(credential) => Ok(Connected::Known(self.prove(&credential, auth).await?)),
+            None => Ok(Connected::Unknown(auth)),
+        }
+    }
+
+    async fn prove(&self, credential: &Credential, auth: AuthIn) -> Result<Proof, Error> {
+        let who = self.app.identify_by(credential).await?;
+        let seat = self.app.seat(&who)?;
+        Ok(Proof { who, seat, auth })
+    }
+
+    /// Waits for the `authenticate` event; whatever else comes before it is refused.
+    async fn await_event(
+        &self,
+        link: &mut Link<Socket>,
+        packets: &mut Packets,
+        auth: AuthIn,
+    ) -> Result<Proof, Ending> {
+        loop {
+            let text = next_text(link).await?;
+            let (name, args, id) = match packets.text(&text, Instant::now())? {
+                Some(Arrival::Event { name, args, ack, .. }) => (name, args, ack),
+                Some(Arrival::Disconnect { .. }) => {
+                    return Err(Ending::Session(CloseReason::ClientClosed));
+                }
+                _ => continue,
+            };
+            let is_it = name == "authenticate";
+            let proved = match is_it {
+                true => requests::credential(args.first().copied()),
+                false => Err(Error::Unauthorized("authenticate first".into())),
+            };
+            let proved = match proved {
+                Ok(credential) => self.prove(&credential, AuthIn::default()).await,
+                Err(refusal) => Err(refusal),
+            };
+            match proved {
+                Ok(proof) => {
+                    let done = id.and_then(|id| ack(id, &AckOut::done()));
+                    done.into_iter().for_each(|frame| link.enqueue(Frame::Text(frame)));
+                    return Ok(Proof { auth, ..proof });
+                }
+                Err(refusal) => {
+                    self.app.metrics.refused(&refusal);
+                    let told = id.and_then(|id| ack(id, &AckOut::refused(&refusal)));
+                    let told =
+                        told.into_iter().chain(event("error", &ErrorOut::of(&refusal, &name)));
+                    told.for_each(|frame| link.enqueue(Frame::Text(frame)));
+                    if is_it {
+                        return Err(Ending::Refused(packets.disconnect("/")));
+                    }
+                    flush(link).await?;
+                }
+            }
+        }
+    }
+
+    /// Finds out where the client goes on. Whether it is `recovered` is told with the answer to
+    /// its handshake, so only one that proved itself there can be; `answered` is what one was told
+    /// that did not.
+    async fn begin(
+        &self,
+        proof: Proof,
+        packets: Packets,
+        answered: Option<Uuid>,
+    ) -> Result<Greeted, Ending> {
+        let Proof { who, seat, auth } = proof;
+        let failed = |_: Error| Ending::Session(CloseReason::Internal);
+        let known = auth.pid.as_deref().map(|pid| Uuid::try_parse(pid).unwrap_or_default());
+        let after = auth.offset.as_deref().or(auth.after.as_deref());
+        let mut conn = self.app.connect(who, seat);
+        let mut recovery = answered.unwrap_or_else(Uuid::new_v4);
+        let beginning = match (known, after) {
+            (Some(_), _) if answered.is_some() => {
+                let start = self.start(&conn, None).await.map_err(failed)?;
+                at(start, Resume::Resync("authenticate_in_handshake"))
+            }
+            (Some(known), after) => {
+                self.registry.replace(known);
+                let is_patient = auth.after.is_some();
+                let after = after.unwrap_or_default();
+                let recovered = self.app.recover(&conn.who, known, after, is_patient).await;
+                let (start, rooms) = recovered.map_err(failed)?;
+                if start.resume == Resume::Missed {
+                    (conn.rooms, recovery) = (rooms, known);
+                }
+                Beginning::At(start)
+            }
+            (None, Some(after)) => {
+                let start = self.start(&conn, Some(after)).await.map_err(failed)?;
+                match start.resume {
+                    Resume::Missed => {
+                        conn.after = Some(start.cursor.position);
+                        Beginning::Now
+                    }
+                    _ => Beginning::At(start),
+                }
+            }
+            (None, None) => Beginning::Now,
+        };
+        conn.recovery = Some(recovery);
+        let answer = match answered {
+            None => Some((new_sid()?, recovery)),
+            Some(_) => None,
+        };
+        let codec = SocketIo::new(packets, answer);
+        Ok(Greeted { conn, codec, beginning })
+    }
+
+    async fn start(&self, conn: &Connection, after: Option<&str>) -> Result<Start, Error> {
+        self.app.start_of(&conn.who.tenant, None, after).await
+    }
+}
+
+/// A client in the namespace.
+enum Connected {
+    Known(Proof),
+    Unknown(AuthIn),
+}
+
+#[derive(serde::Serialize)]
+struct ErrorData {
+    code: &'static str,
+}
+
+impl ErrorData {
+    fn of(error: &Error) -> ErrorData {
+        ErrorData { code: error.code() }
+    }
+}
+
+fn at(start: Start, resume: Resume) -> Beginning {
+    Beginning::At(Start { resume, ..start })
+}
+
+fn new_sid() -> Result<Sid, Ending> {
+    Sid::random().map_err(|_| Ending::Session(CloseReason::Internal))
+}
+
+async fn next_text(link: &mut Link<Socket>) -> Result<engineio_socketio::Text, Ending> {
+    loop {
+        match link.recv().await {
+            Incoming::Text(text) => return Ok(text),
+            // Nothing that is said before one is known has an attachment.
+            Incoming::Binary(_) => return Err(Ending::Session(CloseReason::ProtocolError)),
+            Incoming::Alive | Incoming::Alarm => {}
+            Incoming::End(reason) => return Err(Ending::Session(reason_of(reason))),
+        }
+    }
+}
+
+async fn flush(link: &mut Link<Socket>) -> Result<(), Ending> {
+    link.flush().await.map_err(|reason| Ending::Session(reason_of(reason)))
+}
