@@ -17,7 +17,7 @@ PAGES := $(shell find web -name node_modules -prune -o -name dist -prune -o -nam
 	-o -type f ! -name README.md ! -name .gitignore -print)
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run web test lint bench docs fuzz clean browser toolchain
+.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,17 +28,21 @@ run: web ## build everything and start a demo on this machine
 
 web: web/dist/index.html ## build the pages that the server embeds
 
-test: browser web e2e/node_modules/.package-lock.json ## run every test
+test: browser golang web e2e/node_modules/.package-lock.json ## run every test
 	@$(STEP) "web: unit tests" npm --prefix web test
 	@$(STEP) "server: tests" cargo test --workspace --locked
-	@$(STEP) "server: build for the browser tests" cargo build --locked --bin switchboard
+	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
+	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
+	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
 	@# The last step: its runner's own closing lines end the output.
 	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
 
-lint: toolchain web web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
+lint: toolchain golang web web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
 	@$(STEP) "format" cargo fmt --all --check
 	@$(STEP) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 	@$(STEP) "web: types" npm --prefix web run lint
+	@$(STEP) "go client: format" bash -c '! gofmt -d clients/go | grep .'
+	@cd clients/go && ../../$(STEP) "go client: vet" go vet ./...
 	@$(STEP) "browser tests: lint" npm --prefix e2e run --if-present lint
 
 bench: web ## measure the release build; the figures go to bench-results.json
@@ -72,3 +76,6 @@ browser:
 
 toolchain:
 	@scripts/need-rust-components
+
+golang:
+	@scripts/need-go

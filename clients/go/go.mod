@@ -1,0 +1,3 @@
+module switchboard/clients/go
+
+go 1.19
