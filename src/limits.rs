@@ -124,6 +124,9 @@ pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 /// Longest e-mail address (RFC 5321).
 pub const EMAIL_BYTES_MAX: usize = 254;
 
+/// Longest name of an event that is sent to a user.
+pub const EVENT_NAME_CHARS_MAX: usize = 64;
+
 /// Conversations looked at for one page of a list of which the caller may see few, and how many
 /// times: the next page goes on from there.
 pub const LIST_READ_ROWS: usize = 256;

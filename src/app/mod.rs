@@ -13,6 +13,7 @@ mod feed;
 mod health;
 mod identity;
 mod messages;
+mod notify;
 mod pace;
 mod people;
 mod presence;

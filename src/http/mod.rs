@@ -22,6 +22,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod users;
 mod work;
 
 use std::sync::Arc;
@@ -118,6 +119,7 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))
+        .routes(routes!(users::notify))
 }
 
 /// What is asked by nobody yet, and counted as its address's.

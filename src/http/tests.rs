@@ -7,6 +7,7 @@ mod edge;
 mod messages;
 mod refusals;
 mod sessions;
+mod users;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

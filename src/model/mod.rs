@@ -23,6 +23,6 @@ pub use identity::{
     Scope, TenantId, UserId,
 };
 pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
-pub use protocol::Dialect;
+pub use protocol::{Dialect, is_own_event};
 pub use time::Moment;
 pub use topic::{Cursor, Topic};

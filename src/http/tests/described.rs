@@ -30,6 +30,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/sessions/{id}/rating"),
     ("post", "/api/sessions/{id}/reopen"),
     ("post", "/api/sessions/{id}/transfer"),
+    ("post", "/api/users/{id}/notify"),
     ("get", "/health"),
     ("get", "/metrics"),
     ("get", "/openapi.json"),
