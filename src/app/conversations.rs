@@ -14,8 +14,8 @@ use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
     Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
-    Identity, Moment, Place, Queued, Rated, Reopened, Role, SessionEnded, SessionStarted, Status,
-    TenantId, Transferred, UserId,
+    Handoff, HandoffReason, Identity, InCharge, Moment, Place, Queued, Rated, Reopened, Role,
+    SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
 };
 
 /// What a customer says when it starts a conversation.
@@ -215,7 +215,9 @@ impl App {
         let agent_name = self.name_of(who, &agent_id).await?;
         let department_id = conversation.department;
         let assigned = Assigned { session_id: id, agent_id, agent_name, department_id };
-        let mut events = vec![Event::Assigned(assigned.clone())];
+        // Told only if the bot has it when this is committed.
+        let from_bot = handoff(id, InCharge::Bot, InCharge::Agent, HandoffReason::Taken);
+        let mut events = vec![from_bot, Event::Assigned(assigned.clone())];
         events.extend(admin_act(who, "conversation.assigned", id));
         self.commit_work(who, events).await?;
         Ok(assigned)
@@ -299,7 +301,9 @@ impl App {
                 queued = Some(self.queued(&who.tenant, &moved).await?);
             }
         }
-        let mut events = vec![Event::Transferred(transferred.clone())];
+        let to = if queued.is_some() { InCharge::Queue } else { InCharge::Agent };
+        let from_bot = handoff(id, InCharge::Bot, to, HandoffReason::Transferred);
+        let mut events = vec![from_bot, Event::Transferred(transferred.clone())];
         events.extend(queued.map(Event::Queued));
         events.extend(admin_act(who, "conversation.transferred", id));
         self.commit_work(who, events).await?;
@@ -402,6 +406,16 @@ fn check_hands(who: &Identity, conversation: &Conversation) -> Result<(), Error>
     } else {
         Err(Error::Forbidden("for its customer, its agent and admins only".into()))
     }
+}
+
+/// A conversation passes from one to another, if the first one has it.
+pub(super) fn handoff(
+    session_id: ConversationId,
+    from: InCharge,
+    to: InCharge,
+    reason: HandoffReason,
+) -> Event {
+    Event::Handoff(Handoff { session_id, from, to, reason })
 }
 
 /// An admin's act on a conversation goes to the audit trail in the same commit.

@@ -1,5 +1,7 @@
 //! What every log backend must do; run on each of them.
 
+mod bot;
+
 use super::*;
 use crate::model::{
     Assigned, Closed, Joined, Left, Message, MessageStatus, Queued, Rated, Receipt, Reopened,
@@ -90,6 +92,7 @@ pub(super) async fn suite(mut subject: Subject) {
     nothing_is_visible_to_another_tenant(&*log).await;
     old_events_go_and_readers_can_tell(&*log).await;
     people_and_keys_are_kept(&*log).await;
+    bot::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }

@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, History, HistoryRange,
-    Holder, Member, Moment, Role, Scope, Status, TenantId, UserId,
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
+    HistoryRange, Holder, Member, Moment, Role, Scope, Status, TenantId, UserId,
 };
 
 pub use sqlite::Observer;
@@ -62,6 +62,10 @@ pub enum Record {
     ApiKey(ApiKey),
     /// An API key that counts no longer.
     ApiKeyRevoked(Uuid),
+    /// An entry of the FAQ, new or changed.
+    Faq(FaqEntry),
+    /// An entry of the FAQ that is gone.
+    FaqRemoved(Uuid),
 }
 
 /// A department of a tenant.
@@ -363,6 +367,42 @@ pub trait Log: Send + Sync + 'static {
 
     /// Who left since then, of all tenants, in the order of each tenant's log.
     async fn recent_leaves(&self, since: Moment) -> Result<Vec<RecentLeave>, Error>;
+
+    /// Every conversation the bot is in charge of, of all tenants.
+    async fn with_the_bot(&self) -> Result<Vec<(TenantId, ConversationId)>, Error>;
+
+    /// The message a user sent under a `client_id`, if it is kept.
+    async fn message_known_as(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        sender: &UserId,
+        client_id: &str,
+    ) -> Result<Option<Arc<Envelope>>, Error>;
+
+    /// An entry of the FAQ.
+    async fn faq_entry(&self, tenant: &TenantId, id: Uuid) -> Result<Option<FaqEntry>, Error>;
+
+    /// A page of the FAQ in the order of the ids, disabled entries included.
+    async fn faq_entries(
+        &self,
+        tenant: &TenantId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error>;
+
+    /// How many entries the FAQ has.
+    async fn faq_count(&self, tenant: &TenantId) -> Result<usize, Error>;
+
+    /// Enabled entries with a word that begins with one of these, in the question, its other
+    /// wordings or the answer; whatever fits best first, as far as the backend can tell. Words
+    /// are in lower case, of letters and digits alone.
+    async fn search_faq(
+        &self,
+        tenant: &TenantId,
+        words: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error>;
 
     /// A tenant's name; `None` for an unknown tenant.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;

@@ -216,7 +216,7 @@ async fn a_parameter_that_cannot_be_read_is_refused_by_name() {
     reply.is_refused(422, "invalid");
     assert_eq!(
         reply.body["fields"],
-        json!({"status": "must be open, waiting, assigned or closed"})
+        json!({"status": "must be open, waiting, bot, assigned or closed"})
     );
     let blank = get("/api/sessions?status=&department=&cursor=&limit=").bearer(&agent);
     assert_eq!(server.ask(blank).await.status, 200);

@@ -13,7 +13,10 @@ use super::writer::Job;
 use crate::limits::{CHECKPOINT_INTERVAL, STORE_BUSY_TIMEOUT, WAL_PAGES_MAX, WAL_RESTART_WAIT};
 
 /// The migrations, oldest first; a file's version is how many it has.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/001_log.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/001_log.sql"),
+    include_str!("../../../migrations/sqlite/002_bot.sql"),
+];
 
 pub(super) fn open_file(path: &Path) -> Result<Connection, Error> {
     let at = |err: rusqlite::Error| Error::failed(format!("{}: {err}", path.display()));
