@@ -17,7 +17,7 @@ use super::{
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
-    HistoryRange, Member, Message, Moment, Status, TenantId, UserId,
+    HistoryRange, Member, Moment, Status, TenantId, UserId,
 };
 
 /// A log that is lost with its process.

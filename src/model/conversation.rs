@@ -378,7 +378,7 @@ mod tests {
     fn the_bot_takes_what_waits_and_gives_it_up_once() {
         use InCharge::{Agent, Bot, Queue};
         let mut c = begun();
-        let mut hand = |c: &mut Conversation, from, to| {
+        let hand = |c: &mut Conversation, from, to| {
             let mut event = handoff(c, from, to);
             c.apply(&mut event, Moment(2))
         };
