@@ -161,6 +161,15 @@ metrics! {
     resident_memory_bytes: Gauge = Gauge::default();
     /// Time since the start.
     uptime_seconds: Gauge = Gauge::default();
+    /// Questions put to the bot's provider, by what came of them.
+    bot_answers_total: Family<ByBot, Counter> = Family::default();
+    /// Time the bot's provider took, other tries included.
+    bot_answer_seconds: Family<ByProvider, Histogram, fn() -> Histogram> =
+        Family::new_with_constructor(long_seconds);
+    /// Answers of the bot that were not told, because somebody else was in charge by then.
+    bot_superseded_total: Counter = Counter::default();
+    /// The breaker before the bot's provider: 0 closed, 1 finding out, 2 open.
+    bot_breaker_state: Gauge = Gauge::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -171,6 +180,13 @@ const SECONDS: [f64; 14] =
 
 /// Up to the largest batch of the log's writer.
 const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// From a lookup to a model that thinks for a minute.
+const LONG_SECONDS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+fn long_seconds() -> Histogram {
+    Histogram::new(LONG_SECONDS)
+}
 
 fn seconds() -> Histogram {
     Histogram::new(SECONDS)
@@ -201,6 +217,19 @@ pub struct ByRequest {
     method: &'static str,
     path: String,
     status: u16,
+}
+
+/// Labels of a question put to the bot's provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByBot {
+    provider: &'static str,
+    outcome: &'static str,
+}
+
+/// The bot's provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByProvider {
+    provider: &'static str,
 }
 
 /// The route of a request.
@@ -266,6 +295,13 @@ impl Metrics {
         if matches!(error, Error::Fault { .. }) {
             self.faults_total.inc();
         }
+    }
+
+    /// The bot's provider answered, did not know, or failed.
+    pub fn bot_answered(&self, provider: &'static str, outcome: &'static str, took: Duration) {
+        self.bot_answers_total.get_or_create(&ByBot { provider, outcome }).inc();
+        let by_provider = self.bot_answer_seconds.get_or_create(&ByProvider { provider });
+        by_provider.observe(took.as_secs_f64());
     }
 
     /// A transaction of the log is on disk.
@@ -356,6 +392,7 @@ mod tests {
         metrics.closed(Dialect::Session, CloseReason::SlowConsumer);
         metrics.refused(&Error::MethodNotAllowed);
         metrics.answered(&Method::GET, Some("/health"), StatusCode::OK, Duration::ZERO);
+        metrics.bot_answered("faq", "answered", Duration::ZERO);
         let text = metrics.encode();
         for (name, kind, help) in catalogue() {
             let family = name.trim_end_matches("_total");

@@ -152,7 +152,8 @@ impl App {
         Ok(page)
     }
 
-    /// A customer starts a conversation, which waits for an agent from now on.
+    /// A customer starts a conversation, which waits for an agent from now on, unless new ones
+    /// begin with the bot (`bot.first`); its place is then the one it would have.
     ///
     /// # Errors
     /// 404 for an unknown tenant or department, 409 for an external id that is taken, 422.
@@ -182,13 +183,15 @@ impl App {
             external_ids: new.external_id.into_iter().collect(),
             metadata: new.metadata,
         };
-        let queued = self.queued(tenant, &Conversation::begin(&started, Moment::now())).await?;
+        let conversation = Conversation::begin(&started, Moment::now());
+        let queued = self.queued(tenant, &conversation).await?;
+        let taken_up = self.taken_up(tenant, &conversation).await?;
         let queue = QueuePlace {
             position: queued.position,
             estimated_wait_seconds: queued.estimated_wait_seconds,
         };
         let change = Change {
-            events: vec![Event::SessionStarted(started), Event::Queued(queued)],
+            events: vec![Event::SessionStarted(started), taken_up],
             records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
         };
         self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;

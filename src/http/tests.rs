@@ -93,6 +93,7 @@ impl Server {
             tokens: Tokens::new(settings()).unwrap(),
             passwords: Passwords::new(PASSWORD_WAIT),
             metrics: Metrics::new(),
+            bot: None,
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
