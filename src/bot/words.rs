@@ -119,8 +119,8 @@ fn stem(word: &str) -> &str {
 
 /// The word without the first of these endings that it has.
 fn without<'a>(word: &'a str, endings: &[&str]) -> &'a str {
-    let beginnings = endings.iter().filter_map(|ending| word.strip_suffix(ending));
-    beginnings.filter(|rest| rest.len() >= STEM_BYTES_MIN).next().unwrap_or(word)
+    let mut beginnings = endings.iter().filter_map(|ending| word.strip_suffix(ending));
+    beginnings.find(|rest| rest.len() >= STEM_BYTES_MIN).unwrap_or(word)
 }
 
 /// `shipp`, which an ending left behind, is `ship`.

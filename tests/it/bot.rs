@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard::model::Role;
+use switchboard::log::Reading;
+use switchboard::model::{ConversationId, Event, InCharge, Role, TenantId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -233,6 +234,66 @@ async fn while_it_is_in_charge_the_bot_answers_whatever_the_customer_says() {
     talk.customer.frame_of("ack").await;
     clock::settle().await;
     assert_eq!(provider.hits(), hits, "a person is to answer now");
+}
+
+#[tokio::test]
+async fn whoever_is_quicker_one_alone_is_in_charge() {
+    let server = Server::on_disk(
+        Arc::new(TempDir::new().unwrap()),
+        &[("bot.provider", "faq"), ("bot.confidence", "0")],
+    );
+    let server = server.await;
+    let faq = json!({"language": "en", "question": "hello", "answer": "Hello!"}).to_string();
+    let path = format!("/api/faq?token={}", token(Role::Admin, "boss"));
+    assert_eq!(server.request("POST", &path, &faq).await.status, 201);
+    let (mut answers, mut claims) = (0, 0);
+    for round in 0..30 {
+        let talk = Talk::begin(&server).await;
+        let asking = [talk.ask(&server, "hello"), talk.ask(&server, "hello hello")];
+        let claim = format!("/api/sessions/{}/assign?token={}", talk.id, token(Role::Agent, "a"));
+        // A little later each time, so that the claim falls at any step of an answer; at last when
+        // the bot has it for certain, however slow the machine is.
+        clock::real_pause(Duration::from_micros(300 * round)).await;
+        while round == 29 && talk.status(&server).await != "bot" {
+            clock::real_pause(Duration::from_millis(1)).await;
+        }
+        assert_eq!(server.request("POST", &claim, "{}").await.status, 200);
+        for asking in asking {
+            let reply = answered(asking).await;
+            assert_eq!(reply["handoff"], reply["answer"].is_null(), "{reply}");
+            answers += usize::from(reply["answer"].is_string());
+        }
+        claims += usize::from(check_charge(&server, &talk).await);
+    }
+    assert!(claims > 0, "of {answers} answers none was before a claim");
+}
+
+/// Whether each event follows from who was in charge before it, and whether an agent took the
+/// conversation from the bot.
+async fn check_charge(server: &Server, talk: &Talk) -> bool {
+    let id = ConversationId::parse(&talk.id).unwrap();
+    let (tenant, reading) = (TenantId::default_tenant(), Reading::Conversation(id));
+    let page = server.running.app.log.read(&tenant, reading, 0, 100).await.unwrap();
+    let (mut in_charge, mut is_taken) = (InCharge::Queue, false);
+    for envelope in &page.events {
+        match &envelope.event {
+            Event::Handoff(handoff) => {
+                assert_eq!(handoff.from, in_charge, "{handoff:?}");
+                in_charge = handoff.to;
+                is_taken |= handoff.to == InCharge::Agent;
+            }
+            Event::Assigned(_) => {
+                assert_ne!(in_charge, InCharge::Bot, "taken from the bot without a word");
+                in_charge = InCharge::Agent;
+            }
+            Event::Message(message) if message.sender_type == Role::Bot => {
+                assert_eq!(in_charge, InCharge::Bot, "it spoke out of turn");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(in_charge, InCharge::Agent);
+    is_taken
 }
 
 #[tokio::test]
