@@ -55,7 +55,7 @@ const JSON: &[&str] = &[
     // Providers speak it.
     "src/bot/",
     // Log lines.
-    "src/telemetry.rs",
+    "src/telemetry",
     // The type of a page's metadata, which nobody looks into.
     "src/app/conversations.rs",
 ];
