@@ -7,9 +7,11 @@
 mod answer;
 mod audit;
 mod auth;
+mod bot;
 mod caller;
 mod connections;
 mod cookies;
+mod faq;
 mod health;
 mod keys;
 pub mod listen;
@@ -113,9 +115,12 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(work::reopen))
         .routes(routes!(work::rate))
         .routes(routes!(messages::list, messages::send))
+        .routes(routes!(bot::ask))
         .routes(routes!(auth::refresh))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(faq::list, faq::create))
+        .routes(routes!(faq::show, faq::update, faq::remove))
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))

@@ -2,12 +2,12 @@
 //!
 //! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
 //! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
-//!   [`attendance`], [`limits`], [`resume`], [`slow_reader`], [`drain`];
+//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`drain`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`clock`] stops time and bounds waiting.
+//! client, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,6 +15,7 @@
 mod abuse;
 mod access;
 mod attendance;
+mod bot;
 mod cli;
 mod client;
 mod clock;
@@ -25,6 +26,7 @@ mod drain;
 mod limits;
 mod pattern;
 mod process;
+mod provider;
 mod resume;
 mod server;
 mod slow_reader;

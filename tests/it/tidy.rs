@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["config"],
     &["telemetry"],
-    &["auth", "log", "hub", "presence"],
+    &["auth", "log", "hub", "presence", "bot"],
     &["app"],
     &["door"],
     &["wire", "http"],
@@ -29,6 +29,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("log", &["limits", "model"]),
     ("hub", &["limits", "model"]),
     ("presence", &["limits", "model"]),
+    ("bot", &["limits", "model"]),
     ("door", &["limits", "model", "config"]),
 ];
 
@@ -51,8 +52,10 @@ const JSON: &[&str] = &[
     "src/model/conversation.rs",
     // Tokens and key sets are JSON by their standards.
     "src/auth/",
+    // Providers speak it.
+    "src/bot/",
     // Log lines.
-    "src/telemetry.rs",
+    "src/telemetry",
     // The type of a page's metadata, which nobody looks into.
     "src/app/conversations.rs",
     // And of what is sent to a user.

@@ -63,6 +63,7 @@ transcripts! {
     a_foreign_cursor_is_a_resync
     a_repeat_by_client_id
     a_token_ends
+    an_agent_takes_over_from_the_bot
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
@@ -73,12 +74,14 @@ transcripts! {
     history
     malformed_frames
     messages_after_the_close
+    new_conversations_begin_with_the_bot
     one_user_of_two_types_is_refused
     rate_limits
     receipts
     reconnection
     refusals_come_in_order
     resume
+    the_bot_answers_and_hands_over
     two_tabs_are_one_user
     typing_ends_after_three_seconds
 }
@@ -319,7 +322,8 @@ impl Peer {
             let frame = self.next_frame().await?;
             let fits = |p: &Value| pattern::check(p, &frame, false, &mut names.clone()).is_ok();
             let Some(index) = self.expected.iter().position(fits) else {
-                return Err(format!("none of the lines above fits {frame}"));
+                let open = self.expected.iter().map(|p| format!("\n    {p}")).collect::<String>();
+                return Err(format!("none of the lines above that are open fits {frame}{open}"));
             };
             pattern::check(&self.expected.remove(index), &frame, false, names)?;
         }

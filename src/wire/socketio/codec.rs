@@ -238,6 +238,9 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         Event::Reopened(payload) => {
             event("conversation_reopened", &Within { conversation_id, payload })
         }
+        Event::Handoff(payload) => {
+            event("conversation_handoff", &Within { conversation_id, payload })
+        }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
         // A closed conversation is conversation_closed here; the rest is for consoles.
         _ => None,
