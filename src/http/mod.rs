@@ -99,7 +99,7 @@ pub fn router(parts: Parts) -> Router {
         .route_layer(from_fn_with_state(parts.clone(), caller::identify))
         .merge(anonymous.route_layer(from_fn_with_state(parts.clone(), caller::count)))
         .merge(operations)
-        .merge(pages::router())
+        .merge(pages::router(&parts.origins.frame_ancestors()))
         .with_state(parts)
 }
 
