@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -125,7 +124,7 @@ impl Connection {
             _ => 0,
         };
         if expected > 0 {
-            let assembly = Assembly::begin(text.clone(), expected, &config, now);
+            let assembly = Assembly::begin(text.as_str(), expected, &config, now);
             self.assembly = Some(Box::new(assembly));
             return Ok(None);
         }
@@ -133,7 +132,7 @@ impl Connection {
     }
 
     /// A binary message came. Returns the packet that it completes.
-    pub fn binary(&mut self, attachment: Bytes) -> Result<Option<Assembled>, Fault> {
+    pub fn binary(&mut self, attachment: &[u8]) -> Result<Option<Assembled>, Fault> {
         let assembly = self.assembly.as_mut().ok_or(Fault::UnexpectedAttachment)?;
         assembly.add(attachment, &self.config)?;
         if !assembly.is_complete() {
