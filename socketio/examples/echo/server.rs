@@ -165,8 +165,8 @@ fn take_in(connection: &mut Connection, incoming: Incoming) -> Result<Vec<Frame>
         }
         Incoming::Binary(bytes) => match connection.binary(&bytes)? {
             Some(assembled) => {
-                let config = connection.config().clone();
-                Ok(reply(connection, assembled.arrival(&config)?))
+                let arrival = assembled.arrival(connection.config())?;
+                Ok(reply(connection, arrival))
             }
             None => Ok(Vec::new()),
         },

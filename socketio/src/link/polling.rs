@@ -282,19 +282,15 @@ impl<W: WebSocket> Polling<W> {
     }
 
     /// Says goodbye in the answer of a poll, if one comes in time.
-    pub(super) async fn close(mut self: Box<Self>, config: &Config, ended: Option<EndReason>) {
-        let wait = match ended {
-            None => {
-                self.drop_probe();
-                self.enqueue(CLOSE);
-                config.close_timeout
-            }
-            Some(EndReason::ClientClosed) => {
-                self.waiting = Waiting::default();
-                self.enqueue(NOOP);
-                OVERTAKEN_POLL_WAIT.min(config.close_timeout)
-            }
-            Some(_) => return,
+    pub(super) async fn close(mut self: Box<Self>, config: &Config, is_by_client: bool) {
+        self.drop_probe();
+        let wait = if is_by_client {
+            self.waiting = Waiting::default();
+            self.enqueue(NOOP);
+            OVERTAKEN_POLL_WAIT.min(config.close_timeout)
+        } else {
+            self.enqueue(CLOSE);
+            config.close_timeout
         };
         let said = poll_fn(|cx| self.poll_goodbye(config.max_payload, cx));
         let _too_late = timeout(wait, said).await;

@@ -206,12 +206,13 @@ async fn a_body_that_is_too_large_is_refused_and_the_session_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_says_goodbye_gets_its_poll_back() {
-    let (sessions, link, sid) = polling(driven());
-    let ended = tokio::spawn(end_of(link));
-    let (polled, posted) = tokio::join!(sessions.poll(sid), sessions.post(sid, "1".into()));
+    let (sessions, mut link, sid) = polling(driven());
+    let requests = async { tokio::join!(sessions.poll(sid), sessions.post(sid, "1".into())) };
+    let ((polled, posted), came) = during(&mut link, requests).await;
     assert_eq!((shown(&polled), shown(&posted)), ((200, "6"), (200, "ok")));
-    assert_eq!(ended.await.unwrap(), EndReason::ClientClosed);
+    assert_eq!(came, [Incoming::End(EndReason::ClientClosed)]);
     assert_eq!(sessions.poll(sid).await.status(), 400);
+    assert!(link.close(1000, "").now_or_never().is_some(), "there is nothing left to say");
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,5 +134,5 @@ async fn an_alarm_that_a_write_notices_is_for_whoever_receives() {
 
 #[test]
 fn an_idle_link_is_small() {
-    assert!(size_of::<Link<()>>() <= 240, "{}", size_of::<Link<()>>());
+    assert!(size_of::<Link<()>>() <= 176, "{}", size_of::<Link<()>>());
 }

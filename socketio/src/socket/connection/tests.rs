@@ -189,5 +189,5 @@ async fn acknowledgements_waited_for_are_bounded() {
 
 #[test]
 fn an_idle_client_is_small() {
-    assert!(size_of::<Connection>() <= 160, "{}", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 128, "{}", size_of::<Connection>());
 }
