@@ -109,9 +109,12 @@ async fn writing_is_stuck_beyond_the_bounds_until_a_poll_comes() {
     }
     assert_eq!(shown(&request.await), (200, "41\u{1e}42\u{1e}43"));
 
-    let (_sessions, mut link, _) = polling(Config { bytes_waiting_max: 8, ..driven() });
+    let (sessions, mut link, sid) = polling(Config { bytes_waiting_max: 8, ..driven() });
     link.enqueue(Frame::Binary(Bytes::from_static(&[0; 6])));
     assert!(link.flush().now_or_never().is_none(), "base64 counts, and the letter before it");
+    during(&mut link, sessions.poll(sid)).await;
+    link.enqueue(message("1234567"));
+    assert_eq!(link.flush().now_or_never(), Some(Ok(())), "what is gone counts no more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,6 +306,7 @@ async fn sessions_and_requests_are_bounded() {
     let (sessions, _link, sid) =
         polling(Config { sessions_max: 1, requests_waiting_max: 1, ..driven() });
     assert_eq!(sessions.open_polling().err(), Some(Refusal::Busy));
+    assert_eq!(sessions.listed(), 1);
     let mut first = pin!(sessions.poll(sid));
     assert!(poll(&mut first).await.is_pending());
     assert_eq!(sessions.post(sid, "4a".into()).await.status(), 503);

@@ -49,8 +49,9 @@ async fn after_the_upgrade_other_transports_are_refused() {
     client.say("2probe");
     client.say("5");
     during(&mut link, sessions.upgrade(sid, socket)).await;
-    assert_eq!(sessions.poll(sid).await.status(), 400);
-    assert_eq!(sessions.post(sid, "4a".into()).await.status(), 400);
+    let refusal = (400, r#"{"code":3,"message":"Bad request"}"#);
+    assert_eq!(shown(&sessions.poll(sid).await), refusal);
+    assert_eq!(shown(&sessions.post(sid, "4a".into()).await), refusal);
 
     assert_eq!(sessions.check_upgrade(sid), Ok(()));
     let (second, socket) = websocket();
@@ -87,10 +88,22 @@ async fn a_poll_that_is_still_there_when_the_websocket_takes_over_is_refused() {
     let mut waiting = pin!(sessions.poll(sid));
     assert!(poll(&mut waiting).await.is_pending());
     assert!(link.recv().now_or_never().is_none());
+    link.enqueue(message("for the websocket"));
     client.say("5");
     let (polled, _) = during(&mut link, waiting).await;
     assert_eq!(polled.status(), 400);
-    assert!(!link.is_polling());
+    assert_eq!(client.heard(), ["3probe", "4for the websocket"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websocket_that_still_waits_for_its_session_is_closed_with_it() {
+    let (sessions, link, sid) = polling(driven());
+    let (client, socket) = websocket();
+    let mut upgrading = pin!(sessions.upgrade(sid, socket));
+    assert!(poll(&mut upgrading).await.is_pending());
+    drop(link);
+    upgrading.await;
+    assert_eq!(client.closed().await, 1000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -71,6 +71,15 @@ async fn the_owner_may_ping_instead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_that_times_itself_waits_for_the_pong_of_an_extra_ping() {
+    let (_client, mut link) = websocket_session(Config::default()).await;
+    let start = Instant::now();
+    link.ping(start);
+    assert_eq!(link.recv().await, Incoming::End(EndReason::PingTimeout));
+    assert_eq!(start.elapsed().as_secs(), 20);
+}
+
+#[tokio::test(start_paused = true)]
 async fn ends_have_their_reasons() {
     let ends = [
         ("1", EndReason::ClientClosed),

@@ -63,6 +63,15 @@ async fn a_driven_websocket_has_no_times_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ping_of_the_owner_has_to_be_answered_as_well() {
+    let start = Instant::now();
+    let mut session = Session::websocket(config(true), start);
+    session.ping_sent(start);
+    let expected = [(20, Due::End(EndReason::PingTimeout))];
+    assert_eq!(dues(&mut session, start, 100 * SECOND), expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_that_nobody_polls_is_abandoned() {
     let start = Instant::now();
     let mut session = Session::polling(config(false), start);
@@ -140,6 +149,9 @@ async fn polls_that_come_during_an_upgrade_are_let_go_every_time() {
         assert_eq!(session.expire(start + NOOP_DELAY), Some(Due::Noop));
         session.poll_answered(start + NOOP_DELAY);
     }
+    session.poll_arrived(start).unwrap();
+    session.poll_answered(start);
+    assert_eq!(session.deadline(), Some(start + 10 * SECOND), "it was answered before");
 }
 
 #[tokio::test(start_paused = true)]
