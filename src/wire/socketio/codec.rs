@@ -98,7 +98,7 @@ impl Codec for SocketIo {
             },
             Message::Attachment(bytes) => {
                 let config = self.packets.config().clone();
-                self.packets.binary(bytes).and_then(|assembled| match &assembled {
+                self.packets.binary(&bytes).and_then(|assembled| match &assembled {
                     Some(assembled) => Ok(SocketIo::read(assembled.arrival(&config)?)),
                     None => Ok(Decoded::Nothing),
                 })
