@@ -134,7 +134,7 @@ impl Greeter {
                     }
                 }
             } else {
-                packets.refuse(&namespace.to_owned(), "Invalid namespace", None)
+                packets.refuse(namespace, "Invalid namespace", None)
             };
             link.enqueue(refused);
             flush(link).await?;
