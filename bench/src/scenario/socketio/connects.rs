@@ -10,6 +10,7 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 
 use super::beside;
+use crate::client::Client as _;
 use crate::crowd::{self, Troubles};
 use crate::pace::Schedule;
 use crate::process;
@@ -96,7 +97,9 @@ impl Books {
                 self.latencies.borrow_mut().since(due_ns);
                 crowd::listen(reader, &guest, &self.troubles, |_, _| ()).await;
             }
-            Err(fault) => self.failures.borrow_mut().push(format!("a client: {fault:#}")),
+            Err(fault) => {
+                self.failures.borrow_mut().push(format!("{}: {fault:#}", guest.user()));
+            }
         }
     }
 
