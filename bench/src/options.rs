@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Scenario>,
 
-    /// Smaller numbers: a minute in all, to see that everything works. Not comparable.
+    /// Smaller numbers: two minutes in all, to see that everything works. Not comparable.
     #[arg(long)]
     pub(crate) quick: bool,
 
