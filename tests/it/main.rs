@@ -27,6 +27,7 @@ mod packet;
 mod pattern;
 mod polling;
 mod process;
+mod recovery;
 mod resume;
 mod server;
 mod slow_reader;

@@ -14,6 +14,16 @@ use crate::server::Server;
 /// The path of a session over a WebSocket.
 pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
+/// What a client is told.
+pub enum Told {
+    /// Something happened.
+    Event(String, Value),
+    /// All that came until now is certain: it is not told again.
+    Offset,
+    /// That this is the end, with the code of a close frame.
+    End(Option<u16>),
+}
+
 /// A client that is in the namespace.
 pub struct Socket {
     /// The client below it.
@@ -128,6 +138,25 @@ impl Socket {
             let frame = self.client.frame().await;
             let event = self.note(&frame);
             self.waiting.extend(event);
+        }
+    }
+
+    /// What comes next.
+    pub async fn told(&mut self) -> Told {
+        if let Some((name, data)) = self.waiting.pop_front() {
+            return Told::Event(name, data);
+        }
+        loop {
+            match self.client.next().await {
+                Seen::Frame(frame) => {
+                    return self
+                        .note(&frame)
+                        .map_or(Told::Offset, |(name, data)| Told::Event(name, data));
+                }
+                Seen::Ping => {}
+                Seen::Closed(code) => return Told::End(Some(code)),
+                Seen::Lost => return Told::End(None),
+            }
         }
     }
 

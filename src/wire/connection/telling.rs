@@ -126,6 +126,8 @@ impl<C: Codec> Serving<C> {
             room.told = after.unwrap_or(head);
             room.told_at_first = after;
         }
+        // A page that is being read does not have it, and would be taken for all there is.
+        self.reading = None;
         self.app.note_rooms(&self.conn, None).await;
         self.write_all(frames).await?;
         match (is_live, after) {
