@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::{Beginning, Feed, Serving};
 use crate::app::{Missed, Resume, Start};
@@ -191,37 +192,55 @@ impl<C: Codec> Serving<C> {
     async fn become_present(&mut self) -> Result<(), CloseReason> {
         // While it caught up, a conversation may have gone to somebody else.
         self.check_stays().await?;
-        let mut was_behind = false;
         let absent = self.conn.rooms.iter().filter(|room| !room.is_present);
-        for id in absent.map(|room| room.id).collect::<Vec<_>>() {
+        let absent: Vec<ConversationId> = absent.map(|room| room.id).collect();
+        for id in &absent {
             let who = &self.conn.who;
             tracing::info!(
                 connection = %self.conn.id,
                 "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
             );
-            let is_told = match self.app.enter(&self.conn, id).await {
-                Ok(is_told) => is_told,
-                Err(Error::UserTypeConflict { .. }) => {
-                    self.put_out(id).await?;
-                    continue;
-                }
-                Err(_) => return Err(CloseReason::Internal),
-            };
-            let Some(room) = self.conn.room(id) else { continue };
-            room.is_present = true;
-            was_behind |= room.told_at_first.take().is_some();
-            let name = room.name.clone();
-            if !is_told {
-                let status = self.app.status_in(&self.conn.who.tenant, id).await;
-                let status = status.map_err(|_| CloseReason::Internal)?;
-                let frame = self.codec.status(id, name.as_ref(), &status);
-                frame.into_iter().for_each(|frame| self.line.enqueue(frame));
-            }
         }
+        // All at once, so that they share a commit: one that has many conversations would not
+        // read its outbox for long otherwise.
+        let entering = absent.iter().map(|id| self.app.enter(&self.conn, *id));
+        let entered: Vec<_> = absent.iter().copied().zip(join_all(entering).await).collect();
+        let mut was_behind = false;
+        let mut outcome = Ok(());
+        for (id, entered) in entered {
+            let settled = self.settle_entry(id, entered, &mut was_behind).await;
+            // Those it did enter it has to leave again, so all are taken note of.
+            outcome = outcome.and(settled);
+        }
+        outcome?;
         if was_behind {
             self.app.note_rooms(&self.conn, None).await;
         }
         self.write().await
+    }
+
+    async fn settle_entry(
+        &mut self,
+        id: ConversationId,
+        entered: Result<bool, Error>,
+        was_behind: &mut bool,
+    ) -> Result<(), CloseReason> {
+        let is_told = match entered {
+            Ok(is_told) => is_told,
+            Err(Error::UserTypeConflict { .. }) => return self.put_out(id).await,
+            Err(_) => return Err(CloseReason::Internal),
+        };
+        let Some(room) = self.conn.room(id) else { return Ok(()) };
+        room.is_present = true;
+        *was_behind |= room.told_at_first.take().is_some();
+        let name = room.name.clone();
+        if !is_told {
+            let status = self.app.status_in(&self.conn.who.tenant, id).await;
+            let status = status.map_err(|_| CloseReason::Internal)?;
+            let frame = self.codec.status(id, name.as_ref(), &status);
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
+        }
+        Ok(())
     }
 
     /// Writes what the outbox handed over.
