@@ -22,7 +22,7 @@ use crate::wire::{Codec, Line};
 impl<C: Codec> Serving<C> {
     /// The opening frames, and the choice of the feed.
     pub(super) async fn begin(&mut self, beginning: Beginning) -> Result<(), CloseReason> {
-        if !matches!(beginning, Beginning::Now) {
+        if !matches!(beginning, Beginning::Now) || self.conn.after.is_some() {
             // What the outbox cannot hold meanwhile is read from the log.
             self.conn.outbox.begin_catch_up();
         }
@@ -115,6 +115,8 @@ impl<C: Codec> Serving<C> {
     ) -> Result<(), CloseReason> {
         let is_live = self.feed == Feed::Live;
         if self.conn.room(id).is_none_or(|room| room.is_listening) {
+            // It may be called by another name now.
+            self.app.note_rooms(&self.conn, None).await;
             return self.write_all(frames).await;
         }
         if is_live {

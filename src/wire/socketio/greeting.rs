@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::codec::SocketIo;
+use super::codec::{INVALID_NAMESPACE, SocketIo};
 use super::frames::{AckOut, ErrorOut, ack, event};
 use super::line::reason_of;
 use super::requests::{self, AuthIn};
@@ -120,7 +120,7 @@ impl Greeter {
                     }
                 }
             } else {
-                packets.refuse(&namespace.to_owned(), "Invalid namespace", None)
+                packets.refuse(&namespace.to_owned(), INVALID_NAMESPACE, None)
             };
             link.enqueue(refused);
             flush(link).await?;
@@ -211,7 +211,7 @@ impl Greeter {
                 at(start, Resume::Resync("authenticate_in_handshake"))
             }
             (Some(known), after) => {
-                self.registry.replace(known);
+                self.registry.replace(known, &conn.who);
                 let is_patient = auth.after.is_some();
                 let after = after.unwrap_or_default();
                 let recovered = self.app.recover(&conn.who, known, after, is_patient).await;
