@@ -33,7 +33,8 @@
 //!
 //! Who speaks Socket.IO answers pings by itself. A line with an `auth` takes in what every client is
 //! told first; `cursor` events are passed over unless a line asks for one, but never go backwards.
-//! `{dewi.pid}` and `{dewi.offset}` are what `dewi` needs to be taken up again.
+//! `{dewi.pid}` and `{dewi.offset}` are what `dewi` needs to be taken up again; the last offset is
+//! read by a line of `nothing`.
 //!
 //! `{SESSION}`, `{OTHER}` and `{THIRD}` are ids of conversations, new each time; a token and a
 //! value kept by `{=name}` are used by their name. When the file ends, no frame may be left over.
@@ -87,8 +88,14 @@ transcripts! {
     refusals_come_in_order
     resume
     two_tabs_are_one_user
+    socketio_a_room_changes_hands
+    socketio_a_token_ends
+    socketio_and_session_meet
     socketio_authenticates_by_event
+    socketio_ends
     socketio_heartbeat
+    socketio_names
+    socketio_typing_needs_a_room
     typing_ends_after_three_seconds
 }
 
