@@ -22,7 +22,7 @@ use crate::wire::{Codec, Line};
 impl<C: Codec> Serving<C> {
     /// The opening frames, and the choice of the feed.
     pub(super) async fn begin(&mut self, beginning: Beginning) -> Result<(), CloseReason> {
-        if !matches!(beginning, Beginning::Now) || self.conn.after.is_some() {
+        if !matches!(beginning, Beginning::Now) {
             // What the outbox cannot hold meanwhile is read from the log.
             self.conn.outbox.begin_catch_up();
         }
@@ -58,14 +58,12 @@ impl<C: Codec> Serving<C> {
     fn set_out_from(&mut self, start: &Start) {
         let position = start.cursor.position;
         self.marked = position;
-        self.conn.told = self.conn.after.unwrap_or(position);
-        // A room of a connection that is taken up again may be further behind.
-        let is_behind = |told: u64| told > 0 && start.resume == Resume::Missed;
+        self.conn.told = position;
         for room in &mut self.conn.rooms {
-            room.told = if is_behind(room.told) { room.told.min(position) } else { position };
+            // One of a connection that is taken up again may be further behind.
+            room.told = room.told_at_first.map_or(position, |told| told.min(position));
         }
-        let is_live = start.resume == Resume::Live && self.conn.told == position;
-        self.feed = if is_live { Feed::Live } else { Feed::Log };
+        self.feed = if start.resume == Resume::Live { Feed::Live } else { Feed::Log };
     }
 
     /// The newest messages, for a client that cannot be told what it missed.
@@ -125,9 +123,11 @@ impl<C: Codec> Serving<C> {
         let head = self.app.start_of(&self.conn.who.tenant, None, None).await;
         let head = head.map_err(|_| CloseReason::Internal)?.cursor.position;
         let after = self.conn.after.filter(|after| *after < head);
+        let marked = self.marked;
         if let Some(room) = self.conn.room(id) {
             room.told = after.unwrap_or(head);
-            room.told_at_first = after;
+            // Of what is older than the offset it has, the client's offset tells nothing.
+            room.told_at_first = after.filter(|after| *after < marked);
         }
         // A page that is being read does not have it, and would be taken for all there is.
         self.reading = None;
@@ -232,9 +232,14 @@ impl<C: Codec> Serving<C> {
             Err(Error::UserTypeConflict { .. }) => return self.put_out(id).await,
             Err(_) => return Err(CloseReason::Internal),
         };
+        let marked = self.marked;
         let Some(room) = self.conn.room(id) else { return Ok(()) };
         room.is_present = true;
-        *was_behind |= room.told_at_first.take().is_some();
+        if room.told_at_first.is_some() && room.past_until.is_none() {
+            // It is written, but whether it arrives is shown by what is written behind it.
+            room.past_until = Some(marked);
+            *was_behind = true;
+        }
         let name = room.name.clone();
         if !is_told {
             let status = self.app.status_in(&self.conn.who.tenant, id).await;

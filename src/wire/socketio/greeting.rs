@@ -218,18 +218,18 @@ impl Greeter {
                 let (start, rooms) = recovered.map_err(failed)?;
                 if start.resume == Resume::Missed {
                     (conn.rooms, recovery) = (rooms, known);
+                    // What it did not come to join before the cut still has its past.
+                    if let Some(after) = auth.after.as_deref() {
+                        let joining = self.start(&conn, Some(after)).await.map_err(failed)?;
+                        conn.after = past_of(&joining);
+                    }
                 }
                 Beginning::At(start)
             }
             (None, Some(after)) => {
                 let start = self.start(&conn, Some(after)).await.map_err(failed)?;
-                match start.resume {
-                    Resume::Missed => {
-                        conn.after = Some(start.cursor.position);
-                        Beginning::Now
-                    }
-                    _ => Beginning::At(start),
-                }
+                conn.after = past_of(&start);
+                Beginning::At(start)
             }
             (None, None) => Beginning::Now,
         };
@@ -262,6 +262,11 @@ impl ErrorData {
     fn of(error: &Error) -> ErrorData {
         ErrorData { code: error.code() }
     }
+}
+
+/// From where on a conversation is told that is joined, if it is told of its past.
+fn past_of(start: &Start) -> Option<u64> {
+    (start.resume == Resume::Missed).then_some(start.cursor.position)
 }
 
 fn at(start: Start, resume: Resume) -> Beginning {
