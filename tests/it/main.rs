@@ -29,6 +29,7 @@ mod polling;
 mod process;
 mod recovery;
 mod resume;
+mod resync;
 mod server;
 mod slow_reader;
 mod socketio;

@@ -36,7 +36,7 @@ pub async fn begin(server: &Server, name: &str) -> Value {
 }
 
 /// The customer of a conversation that began, connected.
-async fn customer(server: &Server, started: &Value) -> Socket {
+pub async fn customer(server: &Server, started: &Value) -> Socket {
     Socket::open(server, json!({ "sessionId": started["session_key"] })).await
 }
 
@@ -176,7 +176,7 @@ async fn write_to_rooms(
 /// The reader is cut again and again, at any point, while all rooms are written to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_however_often_the_line_breaks() {
-    let (_data, server) = on_disk(&[("limits.outbox_events", "32")]).await;
+    let (_data, server) = on_disk(&[("limits.outbox_events", "64")]).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let writing = write_to_rooms(&server, &is_over).await;
     let sari = token(Role::Admin, "sari");

@@ -110,8 +110,11 @@ impl Socket {
             if frame[0] == format!("43{id}") {
                 return frame[1][0].take();
             }
-            let event = self.note(&frame);
-            self.waiting.extend(event);
+            // Nobody asked for the answers to the others.
+            if !frame[0].as_str().is_some_and(|kind| kind.starts_with("43")) {
+                let event = self.note(&frame);
+                self.waiting.extend(event);
+            }
         }
     }
 
