@@ -195,12 +195,15 @@ impl App {
 
     /// Marks messages of others as delivered to `who`; told to all shortly after.
     pub fn note_delivered(&self, who: &Identity, messages: &[Arc<crate::model::Envelope>]) {
-        let newest = messages.iter().rev().find_map(|e| match &e.event {
-            Event::Message(m) if m.sender_id != who.user => Some((m.session_id, m.seq)),
-            _ => None,
-        });
-        if let Some((id, seq)) = newest {
-            self.0.receipts.note(&who.tenant, id, &who.user, seq, Receipt::Delivered);
+        let mut noted: Vec<ConversationId> = Vec::new();
+        // Of each conversation only the newest counts, and there are few in a page.
+        for envelope in messages.iter().rev() {
+            let Event::Message(m) = &envelope.event else { continue };
+            if m.sender_id == who.user || noted.contains(&m.session_id) {
+                continue;
+            }
+            noted.push(m.session_id);
+            self.0.receipts.note(&who.tenant, m.session_id, &who.user, m.seq, Receipt::Delivered);
         }
     }
 }

@@ -308,7 +308,8 @@ pub trait Log: Send + Sync + 'static {
     /// Notes that no connection is open any more, after a crash: those that were ended by `at`.
     async fn end_recoveries(&self, at: Moment) -> Result<(), Error>;
 
-    /// A connection that may be taken up again.
+    /// A connection that may be taken up again, as it was noted last: what was appended before is
+    /// waited for.
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error>;
 
     /// How many conversations an agent has open.

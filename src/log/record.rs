@@ -50,9 +50,12 @@ pub struct RecoveredRoom {
     /// What the client calls it, if not by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ExternalId>,
-    /// While the connection was still being told of its past: how far it was told at first.
+    /// If the connection is, or was, being told of its past: how far it was told at first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<u64>,
+    /// Once all of that past was told: a client with a later offset has it, others may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past_until: Option<u64>,
 }
 
 /// A department of a tenant.

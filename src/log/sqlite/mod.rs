@@ -294,6 +294,8 @@ impl Log for Sqlite {
 
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
         let of = tenant.clone();
+        // With whatever else is to be committed now, unlike a job of the writer.
+        self.commit(tenant, Change::default()).await?;
         self.reading(move |db| first(db, sql::RECOVERY, params![id, of.as_str()], rows::recovery))
             .await
     }

@@ -196,3 +196,46 @@ async fn readers_survive_callers_that_give_up() {
     }
     assert_eq!(log.head(&of).await.unwrap(), head);
 }
+
+#[tokio::test]
+async fn a_read_that_is_not_looked_at_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    drain(tail);
+    let log = Arc::new(log);
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let (begun, mut is_begun) = mpsc::channel(STORE_READERS);
+    let busy: Vec<_> = (0..STORE_READERS)
+        .map(|_| {
+            let (log, gate, begun) = (log.clone(), gate.clone(), begun.clone());
+            tokio::spawn(async move {
+                let work = move |_: &Connection| {
+                    begun.blocking_send(()).map_err(Error::failed)?;
+                    // Ends when the sender is dropped.
+                    let _ = lock(&gate).recv();
+                    Ok(())
+                };
+                log.reading(work).await
+            })
+        })
+        .collect();
+    for _ in 0..STORE_READERS {
+        is_begun.recv().await.unwrap();
+    }
+    // As many wait in the queue, and whoever asked turns to something else.
+    let of = tenant("default");
+    let mut unseen: Vec<_> = (0..STORE_READERS).map(|_| log.head(&of)).collect();
+    for read in &mut unseen {
+        assert!(futures_util::poll!(read).is_pending());
+    }
+    drop(release);
+    for busy in busy {
+        busy.await.unwrap().unwrap();
+    }
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, log.head(&of)).await.expect("a reader").unwrap();
+    for read in unseen {
+        read.await.unwrap();
+    }
+}
