@@ -15,6 +15,7 @@
 mod abuse;
 mod access;
 mod attendance;
+mod audience;
 mod cli;
 mod client;
 mod clock;
@@ -35,3 +36,4 @@ mod slow_reader;
 mod socketio;
 mod tidy;
 mod transcript;
+mod verbs;
