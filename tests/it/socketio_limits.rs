@@ -11,7 +11,6 @@ use tempfile::TempDir;
 use crate::client::{Seen, request};
 use crate::clock::{self, within};
 use crate::packet::{self, SEPARATOR};
-use crate::polling;
 use crate::recovery::{begin, customer};
 use crate::server::{Server, token};
 use crate::socketio::Socket;
@@ -70,16 +69,19 @@ async fn a_user_holds_so_many_connections_over_all_dialects() {
 }
 
 #[tokio::test]
-async fn an_address_holds_so_many_sessions_whatever_their_transport() {
+async fn an_address_holds_so_many_sessions_also_while_they_do_not_poll() {
     let server = Server::start(&[("limits.connections_per_address", "2")]).await;
-    let first = polling::open(server.addr, &[]).await.expect("a place");
-    let _second = polling::open(server.addr, &[]).await.expect("a place");
-    let refused = polling::open(server.addr, &[]).await.err().expect("one too many");
+    let path = "/socket.io/?EIO=4&transport=polling";
+    let open = async || request(server.addr, "GET", path, &[], "").await;
+    let first = open().await;
+    assert_eq!((first.status, open().await.status), (200, 200));
+    let refused = open().await;
     assert_eq!((refused.status, &refused.body["code"]), (429, &json!("too_many_connections")));
-    first.close().await;
-    // Its last poll may still come, and is waited for a little.
-    let free = async { while polling::open(server.addr, &[]).await.is_err() {} };
-    within("its place", free).await;
+    assert!(refused.head.contains("\r\nretry-after: "), "{}", refused.head);
+    let sid = packet::read(&first.text).unwrap()[1]["sid"].as_str().unwrap().to_owned();
+    let goodbye = request(server.addr, "POST", &format!("{path}&sid={sid}"), &[], "1").await;
+    assert_eq!(goodbye.status, 200);
+    within("its place", async { while open().await.status != 200 {} }).await;
 }
 
 /// What a flood comes to: how many were let through, how many refused, and how it ended.
