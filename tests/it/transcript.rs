@@ -70,6 +70,7 @@ transcripts! {
     a_foreign_cursor_is_a_resync
     a_repeat_by_client_id
     a_token_ends
+    an_agent_takes_over_from_the_bot
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
@@ -81,12 +82,14 @@ transcripts! {
     history
     malformed_frames
     messages_after_the_close
+    new_conversations_begin_with_the_bot
     one_user_of_two_types_is_refused
     rate_limits
     receipts
     reconnection
     refusals_come_in_order
     resume
+    the_bot_answers_and_hands_over
     two_tabs_are_one_user
     socketio_a_room_changes_hands
     socketio_a_token_ends

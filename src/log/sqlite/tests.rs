@@ -39,6 +39,21 @@ fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let mut db = Connection::open_in_memory().unwrap();
+    db.execute_batch(MIGRATIONS[0]).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let id = ConversationId::random();
+    let add = "INSERT INTO conversations (tenant, id, external_ids, status, created_at, last_seq,
+        delivered_seq) VALUES ('default', ?1, '[]', 'waiting', 1, 4, 2)";
+    db.execute(add, params![id.0]).unwrap();
+    assert_eq!(migrate(&mut db).unwrap(), (1, MIGRATIONS.len() as u32));
+    let of = params!["default", id.0];
+    let read = first(&db, sql::CONVERSATION, of, rows::conversation).unwrap().unwrap();
+    assert_eq!((read.id, read.last_seq, read.needs_person), (id, 4, false));
+}
+
+#[test]
 fn full_text_search_over_messages_can_be_added_at_any_time() {
     let mut db = Connection::open_in_memory().unwrap();
     migrate(&mut db).unwrap();

@@ -353,6 +353,10 @@ const BATCH_KEPT: usize = 16;
 fn changes_hands(event: &Event) -> bool {
     matches!(
         event,
-        Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
+        Event::Assigned(_)
+            | Event::Transferred(_)
+            | Event::Handoff(_)
+            | Event::Closed(_)
+            | Event::Reopened(_)
     )
 }

@@ -109,7 +109,7 @@ impl Codec for SocketIo {
             },
             Message::Attachment(bytes) => {
                 let config = self.packets.config().clone();
-                self.packets.binary(bytes).and_then(|assembled| match &assembled {
+                self.packets.binary(&bytes).and_then(|assembled| match &assembled {
                     Some(assembled) => Ok(SocketIo::read(assembled.arrival(&config)?)),
                     None => Ok(Decoded::Nothing),
                 })
@@ -252,6 +252,9 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         }
         Event::Reopened(payload) => {
             event("conversation_reopened", &Within { conversation_id, payload })
+        }
+        Event::Handoff(payload) => {
+            event("conversation_handoff", &Within { conversation_id, payload })
         }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
         // A closed conversation is conversation_closed here; the rest is for consoles.

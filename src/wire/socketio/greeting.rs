@@ -120,7 +120,7 @@ impl Greeter {
                     }
                 }
             } else {
-                packets.refuse(&namespace.to_owned(), INVALID_NAMESPACE, None)
+                packets.refuse(namespace, INVALID_NAMESPACE, None)
             };
             link.enqueue(refused);
             flush(link).await?;

@@ -211,7 +211,8 @@ impl Peer {
             let frame = self.next_frame().await?;
             let fits = |p: &Value| pattern::check(p, &frame, false, &mut names.clone()).is_ok();
             let Some(index) = self.expected.iter().position(fits) else {
-                return Err(format!("none of the lines above fits {frame}"));
+                let open = self.expected.iter().map(|p| format!("\n    {p}")).collect::<String>();
+                return Err(format!("none of the lines above that are open fits {frame}{open}"));
             };
             pattern::check(&self.expected.remove(index), &frame, false, names)?;
         }

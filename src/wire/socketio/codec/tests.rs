@@ -202,6 +202,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.closed", "conversation_closed"),
         ("conversation.reopened", "conversation_reopened"),
         ("conversation.rated", "conversation_rated"),
+        ("conversation.handoff", "conversation_handoff"),
         ("notification", "notification"),
         ("presence.changed", "presence_update"),
     ];
