@@ -7,7 +7,7 @@
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
+//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,6 +15,7 @@
 mod abuse;
 mod access;
 mod attendance;
+mod audience;
 mod bot;
 mod cli;
 mod client;
@@ -34,6 +35,9 @@ mod resume;
 mod resync;
 mod server;
 mod slow_reader;
+mod slow_socketio;
 mod socketio;
+mod socketio_limits;
 mod tidy;
 mod transcript;
+mod verbs;
