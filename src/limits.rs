@@ -167,6 +167,10 @@ pub const PRESENCE_CONVERSATIONS_MAX: usize = 100;
 /// again, and each costs a signature check.
 pub const CREDENTIALS_TRIED_MAX: u32 = 5;
 
+/// Packets a Socket.IO client may send before it has said who it is: what it has buffered, and some
+/// tries.
+pub const PACKETS_BEFORE_KNOWN_MAX: u32 = 100;
+
 /// Attachments of a Socket.IO packet and how deep its JSON may be nested. No event of ours has
 /// either; what is over is a mistake or an attack.
 pub const SOCKETIO_ATTACHMENTS_MAX: usize = 10;

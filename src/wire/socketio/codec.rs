@@ -27,6 +27,8 @@ pub(super) struct SocketIo {
     packets: Packets,
     /// The client's CONNECT waits for its answer: under which ids.
     answer: Option<(Sid, Uuid)>,
+    /// The conversations it took part in before and may no longer.
+    lost: Vec<(ConversationId, Option<ExternalId>)>,
     /// Where it began; told again when it renews its token.
     began: Option<Cursor>,
 }
@@ -43,8 +45,12 @@ pub(super) struct Tag {
 }
 
 impl SocketIo {
-    pub(super) fn new(packets: Packets, answer: Option<(Sid, Uuid)>) -> SocketIo {
-        SocketIo { packets, answer, began: None }
+    pub(super) fn new(
+        packets: Packets,
+        answer: Option<(Sid, Uuid)>,
+        lost: Vec<(ConversationId, Option<ExternalId>)>,
+    ) -> SocketIo {
+        SocketIo { packets, answer, lost, began: None }
     }
 
     fn read(arrival: Arrival) -> Decoded<Tag> {
@@ -206,6 +212,8 @@ impl Codec for SocketIo {
         }
         self.began = Some(start.cursor);
         out.extend(event("authenticated", &AuthenticatedOut::of(&conn.who, start.cursor)));
+        let lost = std::mem::take(&mut self.lost);
+        out.extend(lost.iter().filter_map(|(id, name)| self.put_out(*id, name.as_ref())));
         out.extend(frames::cursor(start.cursor));
     }
 
@@ -257,8 +265,18 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
             event("conversation_handoff", &Within { conversation_id, payload })
         }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
-        // A closed conversation is conversation_closed here; the rest is for consoles.
-        _ => None,
+        // A closed conversation is conversation_closed here; the rest is for consoles, or written
+        // by `encode`.
+        Event::SessionStarted(_)
+        | Event::SessionEnded(_)
+        | Event::Audit(_)
+        | Event::Message(_)
+        | Event::MessageStatus(_)
+        | Event::Typing(_)
+        | Event::Joined(_)
+        | Event::Left(_)
+        | Event::Notification(_)
+        | Event::PresenceChanged(_) => None,
     }
 }
 
@@ -266,7 +284,7 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
 pub(super) fn fuzz_decode(packet: Bytes) {
     let config = std::sync::Arc::new(engineio_socketio::socket::Config::default());
     let packets = Packets::new(config, Instant::now());
-    let mut codec = SocketIo::new(packets, None);
+    let mut codec = SocketIo::new(packets, None, vec![]);
     let Ok(text) = engineio_socketio::Text::try_from(packet) else { return };
     if let Decoded::Request(tag, Err(refusal)) = codec.decode(Message::Packet(text)) {
         let mut answer = Vec::<Bytes>::new();

@@ -20,7 +20,7 @@ fn codec() -> SocketIo {
     packets.text(&entered, Instant::now()).unwrap();
     let sid = Sid::parse("AAAAAAAAAAAAAAAAAAAA").unwrap();
     packets.accept("/", sid, None);
-    SocketIo::new(packets, None)
+    SocketIo::new(packets, None, vec![])
 }
 
 fn decode(packet: &str) -> Decoded<Tag> {
