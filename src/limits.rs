@@ -189,6 +189,10 @@ pub const DRAIN_GROUP_CONNECTIONS: usize = 500;
 /// ... this far apart, so that ten thousand clients come back over a second, not at once.
 pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How long a drain waits for the poll that carries the goodbye of a long-polling client: a round
+/// trip. Without it the client comes back just the same.
+pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
+
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 

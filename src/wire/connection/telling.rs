@@ -138,15 +138,15 @@ impl<C: Codec> Serving<C> {
         frames.into_iter().for_each(|frame| self.line.enqueue(frame));
         let resync = past.err().and_then(|reason| self.codec.resync(reason));
         resync.into_iter().for_each(|frame| self.line.enqueue(frame));
-        self.write().await?;
         match (is_live, after) {
+            // What is put in is written when the disk has the join.
             (true, None) => self.become_present().await,
+            // It is seen there when all have been told.
             (true, Some(_)) => {
                 self.turn_back();
-                Ok(())
+                self.write().await
             }
-            // It is seen there when all have been told.
-            (false, _) => Ok(()),
+            (false, _) => self.write().await,
         }
     }
 

@@ -155,7 +155,7 @@ impl Codec for SocketIo {
                 &PresenceOut { user_id: &p.user_id, status: p.status, timestamp: at },
             ),
             Event::Notification(n) => {
-                let (name, payload) = NotificationOut::of(n, at);
+                let (name, payload) = NotificationOut::of(n);
                 event(name, &payload)
             }
             Event::Joined(_) | Event::Left(_) => {
@@ -188,13 +188,15 @@ impl Codec for SocketIo {
                         event("authenticated", &AuthenticatedOut::of(who, cursor))
                     }),
                     Reply::History(history) if tag.ack.is_none() => {
-                        event("history", &AckOut::history(history, tag.name.as_ref()))
+                        let history = AckOut::history(history, tag.name.as_ref());
+                        event("history", &history.of(conversation_id))
                     }
                     _ => None,
                 });
                 out.extend(SocketIo::answer_of(&tag, reply));
             }
             Err(error) => {
+                let error = &in_our_words(error.clone());
                 let changes_rooms =
                     matches!(&*tag.event, "join_conversation" | "leave_conversation");
                 if tag.ack.is_none() || changes_rooms {
@@ -212,9 +214,9 @@ impl Codec for SocketIo {
         }
         self.began = Some(start.cursor);
         out.extend(event("authenticated", &AuthenticatedOut::of(&conn.who, start.cursor)));
+        out.extend(frames::cursor(start.cursor));
         let lost = std::mem::take(&mut self.lost);
         out.extend(lost.iter().filter_map(|(id, name)| self.put_out(*id, name.as_ref())));
-        out.extend(frames::cursor(start.cursor));
     }
 
     fn status(
@@ -239,6 +241,16 @@ impl Codec for SocketIo {
     fn put_out(&self, id: ConversationId, name: Option<&ExternalId>) -> Option<Bytes> {
         let called = name.map_or_else(|| id.to_string(), ToString::to_string);
         event("left_conversation", &RoomOut { conversation_id: &called, reason: Some("forbidden") })
+    }
+}
+
+/// A refusal names a field as this dialect's requests do.
+fn in_our_words(error: Error) -> Error {
+    match error {
+        Error::Invalid { field: "client_id", reason } => {
+            Error::Invalid { field: "clientId", reason }
+        }
+        error => error,
     }
 }
 
