@@ -467,6 +467,80 @@ mod tests {
     }
 
     #[test]
+    fn of_a_users_comings_and_goings_only_the_latest_is_kept() {
+        use crate::model::{PresenceChanged, UserStatus};
+        let (hub, mine) = (Hub::default(), outbox("u"));
+        hub.subscribe(Topic::Staff(tenant()), ConnId(1), mine.clone());
+        for (user, status) in [
+            ("a", UserStatus::Online),
+            ("b", UserStatus::Online),
+            ("a", UserStatus::Offline),
+            ("b", UserStatus::Offline),
+            ("a", UserStatus::Online),
+        ] {
+            let user_id = UserId::parse(user).unwrap();
+            let changed = PresenceChanged { user_id, status, conversations: vec![] };
+            let envelope = Envelope::volatile(tenant(), Event::PresenceChanged(changed));
+            hub.publish(&Publication::new(Arc::new(envelope)));
+        }
+        let states: Vec<_> = taken(&mine)
+            .iter()
+            .map(|p| match &p.envelope.event {
+                Event::PresenceChanged(p) => (p.user_id.to_string(), p.status),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let (a, b) = ("a".to_owned(), "b".to_owned());
+        assert_eq!(states, [(a, UserStatus::Online), (b, UserStatus::Offline)]);
+    }
+
+    #[test]
+    fn who_listens_no_longer_is_forgotten() {
+        let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+        let topic = Topic::Conversation(tenant(), id);
+        for conn in [1, 2] {
+            hub.subscribe(topic.clone(), ConnId(conn), mine.clone());
+        }
+        hub.unsubscribe(&topic, ConnId(1));
+        assert_eq!(hub.publish(&durable(id, 1)).listeners, 1);
+        hub.unsubscribe(&topic, ConnId(2));
+        hub.unsubscribe(&topic, ConnId(2));
+        assert_eq!(hub.publish(&durable(id, 2)), Reach::default());
+        assert!(hub.lock().is_empty(), "a topic without listeners is kept");
+    }
+
+    #[test]
+    fn each_name_of_a_conversation_has_its_own_frame() {
+        let publication = durable(ConversationId::random(), 1);
+        let mut encodings = std::collections::BTreeMap::new();
+        let names = ["conv-1", "conv-2"].map(|name| ExternalId::parse(name).unwrap());
+        for name in [&names[0], &names[1], &names[0], &names[1]] {
+            let count = std::cell::Cell::new(0);
+            let frame = publication.frame_named(Dialect::SocketIo, name, |_, name| {
+                count.set(count.get() + 1);
+                Some(Bytes::from(name.to_string()))
+            });
+            assert_eq!(frame.unwrap(), name.as_str());
+            *encodings.entry(name.as_str()).or_insert(0) += count.get();
+        }
+        assert_eq!(encodings["conv-1"], 1, "the first name's frame is shared");
+        // The frame without a name, and another dialect's, are others.
+        let bare = |dialect| publication.frame(dialect, |_| Some(Bytes::from_static(b"bare")));
+        assert_eq!(bare(Dialect::SocketIo).unwrap(), "bare");
+        assert_eq!(bare(Dialect::Session).unwrap(), "bare");
+    }
+
+    #[test]
+    fn an_offset_is_written_once_and_only_for_what_is_kept() {
+        let id = ConversationId::random();
+        let kept = durable(id, 7);
+        let text = |cursor: Cursor| Some(Bytes::from(cursor.position.to_string()));
+        assert_eq!(kept.mark(Dialect::SocketIo, text).unwrap(), "7");
+        assert_eq!(kept.mark(Dialect::SocketIo, |_| panic!("written again")).unwrap(), "7");
+        assert_eq!(typing(id, "a", true).mark(Dialect::SocketIo, text), None);
+    }
+
+    #[test]
     fn ten_thousand_listeners_cost_one_encoding() {
         let publication = durable(ConversationId::random(), 1);
         let mut encodings = 0;
