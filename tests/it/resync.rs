@@ -223,6 +223,27 @@ async fn a_cursor_without_a_number_tells_the_past_when_a_conversation_is_joined(
 }
 
 #[tokio::test]
+async fn who_is_cut_before_it_joins_is_told_the_past_all_the_same() {
+    let mut scene = Scene::set().await;
+    scene.budi.say("conv-1", "missed").await;
+    let other = begin(&scene.server, "conv-2").await;
+    customer(&scene.server, &other).await.say("conv-2", "the latest").await;
+    let auth = json!({ "token": scene.sari, "after": scene.cut.offset });
+    let mut socket = Socket::open(&scene.server, auth).await;
+    socket.join("conv-2").await;
+    assert_eq!(socket.event_of("message_received").await["content"], "the latest");
+    while !matches!(socket.told().await, Told::Offset) {}
+    socket.client.cut().await;
+    // A client brings its `auth` again, and what it was told to keep.
+    let mut auth = socket.recovery(&scene.sari);
+    auth["after"] = json!(scene.cut.offset);
+    let mut back = Socket::open(&scene.server, auth).await;
+    assert_eq!(back.pid, socket.pid);
+    back.join("conv-1").await;
+    assert_eq!(back.event_of("message_received").await["content"], "missed");
+}
+
+#[tokio::test]
 async fn a_past_that_has_arrived_is_not_told_again() {
     let mut scene = Scene::set().await;
     scene.budi.say("conv-1", "the past").await;
