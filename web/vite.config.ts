@@ -4,7 +4,7 @@
  *
  * A new page is one HTML file beside this one and one entry in `input`.
  */
-import { defineConfig } from "vite";
+import { defaultClientConditions, defineConfig } from "vite";
 import { precompress } from "./build/precompress.ts";
 
 /** Where `npm run dev` finds a running server. */
@@ -13,6 +13,8 @@ const proxied = ["/api", "/health", "/ready", "/metrics", "/openapi.json", "/asy
 
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // Our own client package is compiled with the pages, from its sources.
+  resolve: { conditions: ["source", ...defaultClientConditions] },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

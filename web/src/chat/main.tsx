@@ -5,7 +5,8 @@
 import "./chat.css";
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { api, type About, type Login } from "../lib/api.ts";
+import type { About, Login } from "@switchboard/client/rest";
+import { api } from "../ui/api.ts";
 import { CopyButton } from "../ui/code.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
@@ -56,7 +57,7 @@ function SideBySide({ about }: { about: About }) {
   const { sessionId, customer, agent, login } = table;
 
   const startAsCustomer = async (name: string) => {
-    const started = await api.startSession(name);
+    const started = await api.startSession({ name });
     dropSessionFromAddress();
     const seat = { userId: started.user_id, token: started.token };
     change({ sessionId: started.session_id, customer: seat, agent: null });

@@ -4,9 +4,7 @@
  */
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { isAbandoned, isWaiting } from "../lib/conversation.ts";
-import { CloseCode } from "../lib/frames.ts";
-import type { LinkState } from "../lib/link.ts";
+import { CloseCode, isAbandoned, isWaiting, type LinkState } from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { Composer } from "./composer.tsx";

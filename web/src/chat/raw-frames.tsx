@@ -1,6 +1,6 @@
 /** The frames of one pane as they went over the wire. */
 import { useEffect, useRef } from "preact/hooks";
-import type { FrameRecord } from "../lib/session.ts";
+import type { FrameRecord } from "@switchboard/client/session";
 import { useTexts } from "../ui/language.tsx";
 import type { Side } from "./saved.ts";
 import { TEXTS } from "./texts.ts";

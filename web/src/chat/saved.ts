@@ -1,11 +1,10 @@
 /**
  * What the test page keeps in `sessionStorage`, so that a reload goes on with the same
- * conversation: the seats (who sits on which side, with which token), and for each seat how far it
- * has read and what it still has to send.
+ * conversation: the seats (who sits on which side, with which token), and for each seat how far the
+ * others have read. What is unsent is kept by the client itself, in the same place.
  */
-import type { Login } from "../lib/api.ts";
-import type { SavedSession } from "../lib/session.ts";
-import { isUuid, randomUuid } from "../lib/uuid.ts";
+import type { Login } from "@switchboard/client/rest";
+import { browserStorage, isUuid, randomUuid } from "@switchboard/client/session";
 
 export type Side = "customer" | "agent";
 
@@ -22,8 +21,8 @@ export interface Table {
   login: Login | null;
 }
 
-/** The progress of one seat in one session. */
-export interface Progress extends SavedSession {
+/** How far the others have come with what one seat has said in one session. */
+export interface Progress {
   sessionId: string;
   userId: string;
   deliveredSeq: number;
@@ -60,7 +59,13 @@ export function saveTable(table: Table): void {
   write(TABLE_KEY, table);
 }
 
-/** How far this seat has come in this session; nothing of any other. */
+/** Where a tab keeps what its clients have not sent; each side has its own name there. */
+export const tabStorage = browserStorage("sessionStorage");
+
+export const clientKey = (side: Side, sessionId: string, userId: string) =>
+  `${TABLE_KEY}.${side}.${sessionId}.${userId}`;
+
+/** How far the others have come in this session; nothing of any other. */
 export function loadProgress(side: Side, sessionId: string, seat: Seat): Progress | undefined {
   const kept = read<Progress>(progressKey(side));
   const isSame = kept?.sessionId === sessionId && kept.userId === seat.userId;

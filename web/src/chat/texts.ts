@@ -41,7 +41,7 @@ const en = {
   disconnected: "Disconnected",
   notStarted: "Not connected",
   slow: (attempts: number) =>
-    `${attempts} attempts without success. Still trying, about every half minute.`,
+    `${attempts} attempts without success. Still trying, about once a minute.`,
   tryNow: "Try now",
   cut: "Cut the line",
   restore: "Restore",
@@ -164,7 +164,7 @@ const id: typeof en = {
   disconnected: "Terputus",
   notStarted: "Belum tersambung",
   slow: (attempts) =>
-    `${attempts} percobaan belum berhasil. Tetap mencoba, kira-kira setiap setengah menit.`,
+    `${attempts} percobaan belum berhasil. Tetap mencoba, kira-kira setiap menit.`,
   tryNow: "Coba sekarang",
   cut: "Putuskan jalur",
   restore: "Pulihkan",

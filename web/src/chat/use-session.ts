@@ -1,12 +1,28 @@
 /** Joins a `SessionClient` to a pane: its life follows the seat, its words become state. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { api, ApiError } from "../lib/api.ts";
-import { emptyConversation, fold, withoutTyping, type Conversation } from "../lib/conversation.ts";
-import { CloseCode, type ConnectionStatus } from "../lib/frames.ts";
-import type { LinkState, Refusal } from "../lib/link.ts";
-import type { Outgoing } from "../lib/outbox.ts";
-import { SessionClient, type FrameRecord, type SavedSession } from "../lib/session.ts";
-import { loadProgress, saveProgress, type Progress, type Seat, type Side } from "./saved.ts";
+import { RestClient, type ApiError } from "@switchboard/client/rest";
+import {
+  CloseCode,
+  type ConnectionStatus,
+  type Conversation,
+  emptyConversation,
+  fold,
+  type FrameRecord,
+  type LinkState,
+  type Outgoing,
+  type Refusal,
+  SessionClient,
+  withoutTyping,
+} from "@switchboard/client/session";
+import {
+  clientKey,
+  loadProgress,
+  saveProgress,
+  tabStorage,
+  type Progress,
+  type Seat,
+  type Side,
+} from "./saved.ts";
 
 /** How many raw frames are kept. */
 export const RAW_FRAMES_MAX = 200;
@@ -58,7 +74,6 @@ export function useSession(side: Side, sessionId: string | null, seat: Seat | nu
 
   useProgress(side, client, conversation);
   useTypingEnd(conversation, setConversation);
-  useProbeOnReturn(client);
   return { client, link, conversation, outbox, raw, clearRaw: () => setRaw([]) };
 }
 
@@ -77,12 +92,13 @@ export function useRemoteStatus(
   useEffect(() => {
     if (!sessionId) return;
     let isCurrent = true;
+    const rest = new RestClient({ token: watchToken });
     const tell = (answer: ConnectionStatus | null) => {
       if (isCurrent) setStatus(answer);
     };
     const ask = () => {
       if (document.hidden) return;
-      api.connectionStatus(sessionId, watchToken).then(tell, () => tell(null));
+      rest.connectionStatus(sessionId).then(tell, () => tell(null));
     };
     ask();
     const timer = setInterval(ask, STATUS_INTERVAL_MS);
@@ -101,7 +117,8 @@ function newClient(side: Side, sessionId: string, seat: Seat): SessionClient {
     userId: seat.userId,
     userType: side,
     token: seat.token,
-    saved: loadProgress(side, sessionId, seat),
+    storage: tabStorage,
+    storageKey: clientKey(side, sessionId, seat.userId),
     diagnose: () => diagnose(sessionId, seat.token),
   });
 }
@@ -109,7 +126,7 @@ function newClient(side: Side, sessionId: string, seat: Seat): SessionClient {
 /** Browsers hide why an upgrade was refused; the same rights are asked of a plain request. */
 async function diagnose(sessionId: string, token: string | undefined): Promise<Refusal | null> {
   try {
-    await api.connectionStatus(sessionId, token);
+    await new RestClient({ token }).connectionStatus(sessionId);
     return null;
   } catch (error) {
     const { status, message } = error as ApiError;
@@ -129,10 +146,7 @@ function useProgress(side: Side, client: SessionClient | null, conversation: Con
   useEffect(() => {
     if (!client) return;
     const { sessionId, userId } = client.options;
-    const save = (saved: SavedSession) =>
-      saveProgress(side, { ...saved, sessionId, userId, deliveredSeq, readSeq });
-    save(client.saved);
-    return client.on("saved", save);
+    saveProgress(side, { sessionId, userId, deliveredSeq, readSeq });
   }, [side, client, deliveredSeq, readSeq]);
 }
 
@@ -145,16 +159,4 @@ function useTypingEnd(
     const timer = setTimeout(() => setConversation(withoutTyping), TYPING_MS_MAX);
     return () => clearTimeout(timer);
   }, [typing]);
-}
-
-/** A machine that slept may hold a connection that is long dead. */
-function useProbeOnReturn(client: SessionClient | null): void {
-  useEffect(() => {
-    if (!client) return;
-    const onVisible = () => {
-      if (!document.hidden) client.probe();
-    };
-    document.addEventListener("visibilitychange", onVisible);
-    return () => document.removeEventListener("visibilitychange", onVisible);
-  }, [client]);
 }

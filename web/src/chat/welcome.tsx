@@ -1,6 +1,7 @@
 /** What a pane shows before its side is connected: start a conversation, sign in, or join. */
 import { useState } from "preact/hooks";
-import { api, ApiError, type Login } from "../lib/api.ts";
+import type { ApiError, Login } from "@switchboard/client/rest";
+import { api } from "../ui/api.ts";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { TEXTS } from "./texts.ts";

@@ -1,7 +1,8 @@
 /** A WebSocket whose other end is the test. */
-import type { SocketLike } from "../src/lib/link.ts";
-import type { ServerFrame } from "../src/lib/frames.ts";
-import { SessionClient, type SessionOptions } from "../src/lib/session.ts";
+import type { SocketLike } from "../src/session/link.ts";
+import type { ServerFrame } from "../src/session/frames.ts";
+import { memoryStorage } from "../src/core/storage.ts";
+import { SessionClient, type SessionOptions } from "../src/session/client.ts";
 
 export const SESSION = "550e8400-e29b-41d4-a716-446655440000";
 
@@ -53,6 +54,7 @@ export function newClient(options: Partial<SessionOptions> = {}) {
     userId: "customer_1",
     userType: "customer",
     random: () => 1,
+    storage: memoryStorage(),
     openSocket: (url) => {
       const socket = new FakeSocket(url);
       sockets.push(socket);

@@ -7,8 +7,8 @@ import {
   isAbandoned,
   isWaiting,
   type Conversation,
-} from "../src/lib/conversation.ts";
-import type { MessageData, ServerFrame, UserType } from "../src/lib/frames.ts";
+} from "../src/session/conversation.ts";
+import type { MessageData, ServerFrame, UserType } from "../src/session/frames.ts";
 import { message, SESSION } from "./fake-socket.ts";
 
 const SELF = "agent_1";

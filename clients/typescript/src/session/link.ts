@@ -1,12 +1,14 @@
 /**
  * One connection that comes back: opens a WebSocket, notices when it is dead, and opens the next
- * one after a jittered exponential wait, or at once when the browser is online again.
+ * one after a jittered exponential wait, or at once when the user or the network returns.
  *
  * It moves text and knows no frame, except that its owner says when a connection is ready and
  * which text asks the other side for a sign of life.
  */
-import { backoffMs, EAGER_ATTEMPTS } from "./backoff.ts";
-import { Emitter } from "./emitter.ts";
+import { SESSION_BACKOFF } from "../core/backoff.ts";
+import { Emitter } from "../core/emitter.ts";
+import { onReturn } from "../core/return.ts";
+import { Retry } from "../core/retry.ts";
 import { CloseCode, isFinal } from "./frames.ts";
 
 /** The longest time from opening a socket to the first frame. */
@@ -16,7 +18,7 @@ const CONNECT_MS_MAX = 10_000;
 const PROBE_MS_MAX = 10_000;
 
 /** A connection that lasted this long was a good one, and the next wait starts small again. */
-const STABLE_MS = 5_000;
+const STABLE_MS = 5000;
 
 /** The code browsers report when a connection ended without a close frame. */
 const ABNORMAL_CLOSE = 1006;
@@ -60,27 +62,34 @@ export interface LinkOptions {
   diagnose?: () => Promise<Refusal | null>;
   openSocket?: (url: string) => SocketLike;
   random?: () => number;
+  /** A connection that lasted this long makes the next wait a short one again; 5000 ms. */
+  stableMs?: number;
 }
 
 export interface LinkEvents {
   state: LinkState;
+  /** The upgrade is through; nothing has been said yet. */
+  open: undefined;
   text: string;
+  /** So many attempts in a row have failed; from here on they are rare. */
+  exhausted: number;
 }
 
 export class Link extends Emitter<LinkEvents> {
   #options: LinkOptions;
   #state: LinkState = { phase: "idle" };
   #socket: SocketLike | null = null;
-  #attempt = 0;
   #readyAt = 0;
   #heartbeatMs = 0;
-  #retry: Timer;
+  #retry: Retry;
   #deadline: Timer;
   #heartbeat: Timer;
+  #stopReturn: (() => void) | undefined;
 
   constructor(options: LinkOptions) {
     super();
     this.#options = options;
+    this.#retry = new Retry(SESSION_BACKOFF, () => this.#connect(), options.random);
   }
 
   get state(): LinkState {
@@ -89,9 +98,11 @@ export class Link extends Emitter<LinkEvents> {
 
   /** Opens now, whatever has been tried before. */
   open(): void {
-    this.#attempt = 0;
-    globalThis.removeEventListener?.("online", this.#onOnline);
-    globalThis.addEventListener?.("online", this.#onOnline);
+    this.#retry.reset();
+    this.#stopReturn?.();
+    // While an attempt is planned, the return makes it at once; otherwise it asks for a sign of
+    // life, because a machine that slept may hold a connection that is long dead.
+    this.#stopReturn = onReturn(() => this.probe());
     this.#connect();
   }
 
@@ -124,20 +135,16 @@ export class Link extends Emitter<LinkEvents> {
     this.#deadline = setTimeout(() => this.#giveUp(), PROBE_MS_MAX);
   }
 
-  #onOnline = (): void => {
-    if (this.#state.phase === "waiting") this.#connect();
-    else this.probe();
-  };
-
   #connect(): void {
     this.#detach(CloseCode.goingAway);
     this.#readyAt = 0;
-    this.#enter({ phase: "connecting", attempt: this.#attempt });
+    this.#enter({ phase: "connecting", attempt: this.#retry.attempt });
     const open = this.#options.openSocket ?? ((url) => new WebSocket(url) as SocketLike);
     const socket = open(this.#options.url());
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
+      this.emit("open", undefined);
     };
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = (event) => void this.#lost(event.code, event.reason, wasOpen);
@@ -179,21 +186,18 @@ export class Link extends Emitter<LinkEvents> {
   }
 
   #wait(): void {
-    if (this.#readyAt > 0 && Date.now() - this.#readyAt >= STABLE_MS) this.#attempt = 0;
-    this.#attempt += 1;
-    const waitMs = backoffMs(this.#attempt, this.#options.random);
-    this.#retry = setTimeout(() => this.#connect(), waitMs);
-    this.#enter({
-      phase: "waiting",
-      attempt: this.#attempt,
-      retryAt: Date.now() + waitMs,
-      slow: this.#attempt > EAGER_ATTEMPTS,
-    });
+    const { stableMs = STABLE_MS } = this.#options;
+    if (this.#readyAt > 0 && Date.now() - this.#readyAt >= stableMs) this.#retry.reset();
+    this.#retry.schedule();
+    const { attempt, at, isSlow, isExhausted } = this.#retry;
+    this.#enter({ phase: "waiting", attempt, retryAt: at, slow: isSlow });
+    if (isExhausted) this.emit("exhausted", attempt - 1);
   }
 
   /** Lets go of the socket, if any, so that nothing more is heard of it, and stops every timer. */
   #detach(code: number): void {
-    for (const timer of [this.#retry, this.#deadline, this.#heartbeat]) clearTimeout(timer);
+    this.#retry.cancel();
+    for (const timer of [this.#deadline, this.#heartbeat]) clearTimeout(timer);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
@@ -203,7 +207,7 @@ export class Link extends Emitter<LinkEvents> {
   }
 
   #rest(state: LinkState): void {
-    globalThis.removeEventListener?.("online", this.#onOnline);
+    this.#stopReturn?.();
     this.#enter(state);
   }
 

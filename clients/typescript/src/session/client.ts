@@ -5,7 +5,12 @@
  * It owns the cursor, the outbox and the receipts; `link.ts` owns the socket; what the frames mean
  * for a screen is `conversation.ts`. No part of it touches the DOM.
  */
-import { Emitter } from "./emitter.ts";
+import { Emitter } from "../core/emitter.ts";
+import { Meter, type ClientMetrics } from "../core/metrics.ts";
+import { Outbox, type Outgoing } from "../core/outbox.ts";
+import { browserStorage, readJson, type KeyValueStorage } from "../core/storage.ts";
+import { TypingSignal } from "../core/typing.ts";
+import { randomUuid } from "../core/uuid.ts";
 import {
   parseFrame,
   type AckData,
@@ -17,9 +22,6 @@ import {
   type UserType,
 } from "./frames.ts";
 import { Link, type LinkOptions, type LinkState } from "./link.ts";
-import { Outbox, type Outgoing } from "./outbox.ts";
-import { TypingSignal } from "./typing.ts";
-import { randomUuid } from "./uuid.ts";
 
 /** What the server takes as one message text, in bytes of UTF-8. */
 export const MESSAGE_BYTES_MAX = 16 * 1024;
@@ -33,12 +35,6 @@ const ACK_MS_MAX = 10_000;
 /** Receipts that come together are sent as one. */
 const READ_DELAY_MS = 200;
 
-/** What must be kept to go on where an earlier page stopped. */
-export interface SavedSession {
-  cursor?: string | undefined;
-  outbox: readonly Outgoing[];
-}
-
 export interface SessionOptions extends Pick<LinkOptions, "diagnose" | "openSocket" | "random"> {
   /** `ws://` or `wss://`, host and port. */
   baseUrl: string;
@@ -47,7 +43,10 @@ export interface SessionOptions extends Pick<LinkOptions, "diagnose" | "openSock
   userType: UserType;
   /** Not needed where the server keeps its sessions open. */
   token?: string | undefined;
-  saved?: SavedSession | undefined;
+  /** Where the cursor and what is unsent survive a reload; the browser's `localStorage`. */
+  storage?: KeyValueStorage;
+  /** Under which name; `switchboard.session.{sessionId}.{userId}`. */
+  storageKey?: string;
 }
 
 /** One frame as it went over the wire. */
@@ -60,11 +59,11 @@ export interface FrameRecord {
 
 export interface SessionEvents {
   link: LinkState;
+  /** So many attempts in a row have failed; it goes on, every 30 to 60 seconds. */
+  exhausted: number;
   /** A frame from the server; messages that came before are left out. */
   frame: ServerFrame;
   outbox: readonly Outgoing[];
-  /** The cursor or the outbox has changed. */
-  saved: SavedSession;
   raw: FrameRecord;
 }
 
@@ -72,6 +71,9 @@ export class SessionClient extends Emitter<SessionEvents> {
   readonly options: Readonly<SessionOptions>;
   #link: Link;
   #outbox: Outbox;
+  #meter = new Meter();
+  #storage: KeyValueStorage;
+  #cursorKey: string;
   #typing = new TypingSignal((is_typing) => {
     this.#send({ type: "typing_indicator", data: { is_typing } });
   });
@@ -79,6 +81,7 @@ export class SessionClient extends Emitter<SessionEvents> {
   /** Where the present connection began to listen; a fresh start when the cursor is lost. */
   #headCursor: string | undefined;
   #seen = new Set<number>();
+  #wasConnected = false;
   #historyLoaded = false;
   #readSeq = 0;
   #readTimer: ReturnType<typeof setTimeout> | undefined;
@@ -88,8 +91,12 @@ export class SessionClient extends Emitter<SessionEvents> {
     super();
     this.options = options;
     this.#token = options.token;
-    this.#cursor = options.saved?.cursor;
-    this.#outbox = new Outbox(options.saved?.outbox);
+    const { storage = browserStorage(), sessionId, userId } = options;
+    const key = options.storageKey ?? `switchboard.session.${sessionId}.${userId}`;
+    this.#storage = storage;
+    this.#cursorKey = `${key}.cursor`;
+    this.#cursor = readJson<string>(storage, this.#cursorKey) ?? undefined;
+    this.#outbox = new Outbox({ storage, key: `${key}.outbox` });
     this.#link = new Link({
       ...options,
       url: () => this.#url(),
@@ -97,6 +104,7 @@ export class SessionClient extends Emitter<SessionEvents> {
     });
     this.#link.on("state", (state) => this.#onLinkState(state));
     this.#link.on("text", (text) => this.#onText(text));
+    this.#link.on("exhausted", (attempts) => this.emit("exhausted", attempts));
   }
 
   get link(): LinkState {
@@ -107,12 +115,23 @@ export class SessionClient extends Emitter<SessionEvents> {
     return this.#outbox.entries;
   }
 
-  get saved(): SavedSession {
-    return { cursor: this.#cursor, outbox: this.#outbox.entries };
+  /** How far the log has been read; opaque. */
+  get cursor(): string | undefined {
+    return this.#cursor;
+  }
+
+  /** Whether what is unsent would survive a reload. */
+  get isOutboxSaved(): boolean {
+    return this.#outbox.isSaved;
+  }
+
+  metrics(): ClientMetrics {
+    return this.#meter.read();
   }
 
   /** Connects now; also the way to skip a wait. */
   connect(): void {
+    this.#meter.start();
     this.#link.open();
   }
 
@@ -128,6 +147,7 @@ export class SessionClient extends Emitter<SessionEvents> {
     const clientId = randomUuid();
     const entry: Outgoing = { clientId, content, queuedAt: Date.now(), state: "pending" };
     this.#outbox.add(entry);
+    this.#meter.count("sent");
     this.#typing.stop();
     this.#outboxChanged();
     this.#transmit(entry);
@@ -192,9 +212,11 @@ export class SessionClient extends Emitter<SessionEvents> {
 
   #onLinkState(state: LinkState): void {
     if (state.phase !== "connected") {
+      this.#meter.down();
       this.#typing.reset();
       clearTimeout(this.#readTimer);
     }
+    if (state.phase === "waiting" || state.phase === "ended") this.#meter.count("errors");
     this.emit("link", state);
   }
 
@@ -210,10 +232,12 @@ export class SessionClient extends Emitter<SessionEvents> {
   #onEstablished(data: EstablishedData, frame: ServerFrame): void {
     this.#headCursor = data.cursor;
     // With `after` the missed frames are still to come, and each brings its own cursor.
-    this.#cursor ??= data.cursor;
+    if (this.#cursor === undefined && data.cursor !== undefined) this.#moveCursor(data.cursor);
     this.#link.markReady((data.heartbeat_interval ?? 0) * 1000);
+    this.#meter.up();
+    if (this.#wasConnected) this.#meter.count("reconnects");
+    this.#wasConnected = true;
     this.emit("frame", frame);
-    this.#changed();
     if (!this.#historyLoaded) this.history({});
     for (const entry of this.#outbox.pending) this.#transmit(entry);
     this.#sendRead();
@@ -237,6 +261,8 @@ export class SessionClient extends Emitter<SessionEvents> {
       case "resync":
         this.#onResync();
         break;
+      case "error":
+        this.#meter.count("errors");
     }
     this.emit("frame", frame);
   }
@@ -244,8 +270,12 @@ export class SessionClient extends Emitter<SessionEvents> {
   /** Our own messages among these have arrived: their place is no longer the outbox. */
   #settle(messages: readonly MessageData[]): void {
     const own = messages.filter((message) => message.user_id === this.options.userId);
-    const removed = own.filter(({ client_id }) => client_id && this.#outbox.remove(client_id));
-    if (removed.length > 0) this.#outboxChanged();
+    const waited = own.flatMap(({ client_id }) => this.#outbox.find(client_id ?? "") ?? []);
+    for (const { clientId, state } of waited) {
+      if (state !== "acked") this.#meter.count("delivered");
+      this.#outbox.remove(clientId);
+    }
+    if (waited.length > 0) this.#outboxChanged();
   }
 
   #isNew(seq: number): boolean {
@@ -255,14 +285,17 @@ export class SessionClient extends Emitter<SessionEvents> {
   }
 
   #onAck(ack: AckData): void {
-    const clientId = ack.client_id;
-    if (!clientId) return;
+    const entry = this.#outbox.find(ack.client_id ?? "");
+    if (!entry) return;
+    const { clientId } = entry;
     if (ack.success) {
+      if (entry.state !== "acked") this.#meter.count("delivered");
       if (ack.seq !== undefined && this.#seen.has(ack.seq)) this.#outbox.remove(clientId);
       else this.#outbox.update(clientId, { state: "acked" });
     } else if (ack.retry_after !== undefined) {
       setTimeout(() => this.retry(clientId), ack.retry_after * 1000);
     } else {
+      this.#meter.count("failed");
       const { code = "refused", error = code } = ack;
       this.#outbox.update(clientId, { state: "failed", code, error });
     }
@@ -271,10 +304,9 @@ export class SessionClient extends Emitter<SessionEvents> {
 
   /** The log has moved past our cursor: everything is read anew. */
   #onResync(): void {
-    this.#cursor = this.#headCursor;
+    if (this.#headCursor !== undefined) this.#moveCursor(this.#headCursor);
     this.#seen.clear();
     this.#historyLoaded = false;
-    this.#changed();
     this.history({});
   }
 
@@ -282,9 +314,12 @@ export class SessionClient extends Emitter<SessionEvents> {
   #advance(frame: ServerFrame): void {
     if (frame.type === "ack" || frame.type === "history" || frame.type === "resync") return;
     const { cursor } = frame.data as { cursor?: unknown };
-    if (typeof cursor !== "string" || cursor === this.#cursor) return;
+    if (typeof cursor === "string" && cursor !== this.#cursor) this.#moveCursor(cursor);
+  }
+
+  #moveCursor(cursor: string): void {
     this.#cursor = cursor;
-    this.#changed();
+    this.#storage.set(this.#cursorKey, JSON.stringify(cursor));
   }
 
   #transmit(entry: Outgoing): void {
@@ -309,10 +344,5 @@ export class SessionClient extends Emitter<SessionEvents> {
 
   #outboxChanged(): void {
     this.emit("outbox", this.#outbox.entries);
-    this.#changed();
-  }
-
-  #changed(): void {
-    this.emit("saved", this.saved);
   }
 }

@@ -1,12 +1,18 @@
 /** The client of the session dialect, against a server that the test plays; time is simulated. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
-import { message, newClient } from "./fake-socket.ts";
+import { browserStorage, memoryStorage } from "../src/core/storage.ts";
+import { message, newClient, SESSION } from "./fake-socket.ts";
 
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
 afterEach(() => mock.timers.reset());
 
 const seconds = (count: number) => mock.timers.tick(count * 1000);
+const storedCursor = (cursor: string) => {
+  const storage = memoryStorage();
+  storage.set(`switchboard.session.${SESSION}.customer_1.cursor`, JSON.stringify(cursor));
+  return storage;
+};
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test("the first connection asks for history and names no cursor", () => {
@@ -103,8 +109,11 @@ test("a message that was too fast is sent again when the server said", () => {
   assert.equal(newest().sentOf("message").length, 2);
 });
 
-test("waits double up to half a minute, then it keeps trying slowly and says so", () => {
+// 000: acceptance 33, 34
+test("five waits that double, then it says so and keeps trying once a minute", () => {
   const { client, newest } = newClient();
+  const exhausted: number[] = [];
+  client.on("exhausted", (attempts) => exhausted.push(attempts));
   const waits: number[] = [];
   for (let attempt = 1; attempt <= 7; attempt += 1) {
     newest().end(1006);
@@ -112,9 +121,10 @@ test("waits double up to half a minute, then it keeps trying slowly and says so"
     if (client.link.phase !== "waiting") return;
     waits.push(client.link.retryAt - Date.now());
     assert.equal(client.link.slow, attempt > 5);
-    seconds(30);
+    seconds(60);
   }
-  assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  assert.deepEqual(exhausted, [5]);
 });
 
 test("the wait starts small again after a connection that lasted", () => {
@@ -180,7 +190,7 @@ test("a disconnected client stays so, keeps what is written, and sends it on ret
   );
 });
 
-test("typing is told once a second at most, and ends after three idle seconds", () => {
+test("typing is told every two seconds at most, and ends after three idle seconds", () => {
   const { client, newest } = newClient();
   newest().welcome();
   const told = () =>
@@ -191,7 +201,7 @@ test("typing is told once a second at most, and ends after three idle seconds", 
     client.typing();
     mock.timers.tick(250);
   }
-  assert.deepEqual(told(), [true, true]);
+  assert.deepEqual(told(), [true, true], "the keys in between are told when the two seconds are up");
   seconds(3);
   assert.deepEqual(told(), [true, true, false]);
   client.typing();
@@ -214,12 +224,13 @@ test("receipts are gathered, go forward only, and are repeated on a new connecti
 });
 
 test("resync forgets the cursor and reads everything anew", () => {
-  const { client, newest, frames } = newClient({ saved: { cursor: "old", outbox: [] } });
+  const { client, newest, frames } = newClient({ storage: storedCursor("old") });
+  assert.match(newest().url, /\?after=old$/);
   newest().welcome("c40");
   newest().say("history", { messages: [message(1)], has_more: false });
   newest().say("resync", { reason: "retention" });
   assert.equal(newest().sentOf("history").length, 2);
-  assert.equal(client.saved.cursor, "c40");
+  assert.equal(client.cursor, "c40");
   newest().say("history", { messages: [message(1)], has_more: false });
   const last = frames.at(-1);
   assert.equal(last?.type === "history" && last.data.messages.length, 1);
@@ -250,15 +261,65 @@ test("a message without an ack makes the client doubt its connection", () => {
   assert.equal(sockets.length, 2);
 });
 
-test("what was saved is enough to go on in a new page", () => {
-  const before = newClient();
+test("a new page goes on where the old one stopped, and sends what it had not", () => {
+  const storage = memoryStorage();
+  const before = newClient({ storage });
   before.newest().welcome();
   before.newest().say("message", message(4));
   before.client.send("unsent");
-  const after = newClient({ saved: structuredClone(before.client.saved) });
+  const after = newClient({ storage });
   assert.match(after.newest().url, /\?after=c4$/);
   after.newest().welcome();
   assert.deepEqual(after.newest().sentOf("message"), before.newest().sentOf("message"));
+  const other = newClient({ storage, userId: "customer_2" });
+  assert.deepEqual(other.client.outbox, [], "another user's messages stay where they are");
+});
+
+test("two pages of one user do not overwrite each other's unsent messages", () => {
+  const storage = memoryStorage();
+  const pages = [newClient({ storage }), newClient({ storage })];
+  for (const [place, { client }] of pages.entries()) client.send(`from page ${place}`);
+  const kept = newClient({ storage }).client.outbox.map(({ content }) => content);
+  assert.deepEqual(kept, ["from page 0", "from page 1"]);
+});
+
+test("without a place to keep it, what is unsent is said not to survive", () => {
+  const { client } = newClient({ storage: browserStorage() });
+  client.send("only here");
+  assert.equal(client.isOutboxSaved, false);
+  assert.equal(client.outbox.length, 1);
+});
+
+test("storage that somebody else wrote to is read as empty", () => {
+  for (const stored of ["{", "7", '[{"content":1}]', "null"]) {
+    const storage = memoryStorage();
+    storage.set(`switchboard.session.${SESSION}.customer_1.outbox`, stored);
+    assert.deepEqual(newClient({ storage }).client.outbox, [], stored);
+  }
+});
+
+// 003: acceptance 268
+test("uptime, delivery, returns and errors are counted", () => {
+  const { client, newest } = newClient();
+  newest().welcome();
+  const [one, two] = [client.send("one")!, client.send("two")!];
+  newest().say("ack", { client_id: one.clientId, success: true, seq: 1 });
+  newest().say("ack", { client_id: two.clientId, success: false, code: "invalid" });
+  seconds(8);
+  newest().end(1006);
+  seconds(2);
+  newest().welcome();
+  const { observedMs, connectedMs, reconnectsPerHour, ...rest } = client.metrics();
+  assert.deepEqual([observedMs, connectedMs, reconnectsPerHour], [10_000, 8000, 360]);
+  assert.deepEqual(rest, {
+    uptime: 0.8,
+    sent: 2,
+    delivered: 1,
+    failed: 1,
+    deliveryRate: 0.5,
+    reconnects: 1,
+    errors: 1,
+  });
 });
 
 test("text that is no frame is ignored", () => {

@@ -1,0 +1,9 @@
+/** The session dialect (documents 000 and 002): the client, its frames, and a screen's view. */
+export * from "./client.ts";
+export * from "./conversation.ts";
+export * from "./frames.ts";
+export type { LinkState, Refusal, SocketLike } from "./link.ts";
+export type { Outgoing, OutgoingState } from "../core/outbox.ts";
+export { browserStorage, memoryStorage, type KeyValueStorage } from "../core/storage.ts";
+export type { ClientMetrics } from "../core/metrics.ts";
+export { isUuid, randomUuid } from "../core/uuid.ts";
