@@ -4,3 +4,4 @@
  */
 export * from "./session/index.ts";
 export * from "./rest.ts";
+export * from "./socketio/index.ts";

@@ -1,13 +1,15 @@
 /** The client of the session dialect, against a server that the test plays; time is simulated. */
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { afterEach, beforeEach, test } from "node:test";
 import { browserStorage, memoryStorage } from "../src/core/storage.ts";
+import { Clock } from "./clock.ts";
 import { message, newClient, SESSION } from "./fake-socket.ts";
 
-beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
-afterEach(() => mock.timers.reset());
+const clock = new Clock();
+beforeEach(() => clock.install());
+afterEach(() => clock.reset());
 
-const seconds = (count: number) => mock.timers.tick(count * 1000);
+const seconds = (count: number) => clock.tick(count * 1000);
 const storedCursor = (cursor: string) => {
   const storage = memoryStorage();
   storage.set(`switchboard.session.${SESSION}.customer_1.cursor`, JSON.stringify(cursor));
@@ -121,7 +123,7 @@ test("five waits that double, then it says so and keeps trying once a minute", (
     if (client.link.phase !== "waiting") return;
     waits.push(client.link.retryAt - Date.now());
     assert.equal(client.link.slow, attempt > 5);
-    seconds(60);
+    clock.tick(waits.at(-1)!);
   }
   assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
   assert.deepEqual(exhausted, [5]);
@@ -199,7 +201,7 @@ test("typing is told every two seconds at most, and ends after three idle second
       .map(({ is_typing }) => is_typing);
   for (let key = 0; key < 8; key += 1) {
     client.typing();
-    mock.timers.tick(250);
+    clock.tick(250);
   }
   assert.deepEqual(told(), [true, true], "the keys in between are told when the two seconds are up");
   seconds(3);
