@@ -5,3 +5,5 @@
 export * from "./session/index.ts";
 export * from "./rest.ts";
 export * from "./socketio/index.ts";
+export * from "./status/index.ts";
+export * from "./heartbeat.ts";

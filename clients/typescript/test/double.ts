@@ -205,7 +205,7 @@ export async function eventually<T>(
 }
 
 /** Lets what is on its way over local sockets arrive. */
-export async function settle(): Promise<void> {
-  const until = performance.now() + 40;
+export async function settle(ms = 40): Promise<void> {
+  const until = performance.now() + ms;
   while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -209,7 +209,7 @@ test("an end that the server chose is followed by a return, unless it said why n
 
 test("a token that ended is asked for again, where somebody knows a newer one", async (t) => {
   const double = await newDouble(t);
-  const tokens = ["agent_1", "agent_1_renewed"].map(tokenOf);
+  const tokens = ["agent_1", "agent_1_renewed"].map((sub) => tokenOf(sub));
   const client = new AdminWebSocketClient();
   t.after(() => client.dispose());
   client.connect(() => Promise.resolve(tokens.shift()!), double.url, { random: () => 0 });

@@ -8,6 +8,9 @@
  */
 import { readJson, type KeyValueStorage } from "./storage.ts";
 
+/** What the server takes as one message text, in bytes of UTF-8. */
+export const MESSAGE_BYTES_MAX = 16 * 1024;
+
 /** The most messages that may wait; a longer queue means that nobody is listening. */
 export const OUTBOX_MAX = 200;
 

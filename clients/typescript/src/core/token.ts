@@ -16,6 +16,11 @@ export function ownerOf(credential: string): string {
   return sub === undefined ? fingerprint(credential) : `${tenant}.${sub}`;
 }
 
+/** Whom a JSON Web Token names, unchecked. */
+export function subjectOf(token: string): string | undefined {
+  return claimsOf(token).sub;
+}
+
 interface Claims {
   tenant?: string;
   sub?: string;

@@ -23,9 +23,6 @@ import {
 } from "./frames.ts";
 import { Link, type LinkOptions, type LinkState } from "./link.ts";
 
-/** What the server takes as one message text, in bytes of UTF-8. */
-export const MESSAGE_BYTES_MAX = 16 * 1024;
-
 /** How many messages of the past are asked for at a time. */
 const HISTORY_PAGE = 50;
 

@@ -6,14 +6,11 @@
  * It owns the acks of the callers and knows no rooms.
  */
 import type { Meter } from "../core/metrics.ts";
-import type { Outbox, Outgoing } from "../core/outbox.ts";
+import { MESSAGE_BYTES_MAX, type Outbox, type Outgoing } from "../core/outbox.ts";
 import { randomUuid } from "../core/uuid.ts";
 import { ApiError, type RestClient } from "../rest.ts";
 import type { Connection } from "./connection.ts";
 import type { MessageReceived, SendAck } from "./events.ts";
-
-/** What the server takes as one message text, in bytes of UTF-8. */
-export const MESSAGE_BYTES_MAX = 16 * 1024;
 
 /** How often a message is sent on a line that does not answer, before its sender is told. */
 const TRIES_MAX = 3;
