@@ -5,6 +5,7 @@
  * A new page is one HTML file beside this one and one entry in `input`.
  */
 import { defaultClientConditions, defineConfig } from "vite";
+import { browserClients } from "../clients/typescript/build/browser.ts";
 import { precompress } from "./build/precompress.ts";
 
 /** Where `npm run dev` finds a running server. */
@@ -30,5 +31,5 @@ export default defineConfig({
       "/ws": { target: backend, ws: true },
     },
   },
-  plugins: [precompress()],
+  plugins: [browserClients(), precompress()],
 });
