@@ -2,9 +2,9 @@
 import type { TestContext } from "node:test";
 import { Window } from "happy-dom";
 
-const NAMES = ["window", "document", "CustomEvent", "HTMLElement", "Node"] as const;
+const NAMES = ["window", "document", "navigator", "CustomEvent", "HTMLElement", "Node"] as const;
 
-export function newDom(t: TestContext, body = ""): Window {
+export function newDom(t: Pick<TestContext, "after">, body = ""): Window {
   const window = new Window({ url: "http://127.0.0.1/" });
   const saved = NAMES.map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]);
   for (const name of NAMES) {

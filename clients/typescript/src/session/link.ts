@@ -46,6 +46,7 @@ export interface SocketLike {
   onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror?: ((event: never) => void) | null;
   send(text: string): void;
   close(code?: number, reason?: string): void;
 }
@@ -147,6 +148,8 @@ export class Link extends Emitter<LinkEvents> {
       this.emit("open", undefined);
     };
     socket.onmessage = (event) => this.#receive(event.data);
+    // `onclose` tells all there is to know; but Node's `ws` throws errors nobody listens to.
+    socket.onerror = () => {};
     socket.onclose = (event) => void this.#lost(event.code, event.reason, wasOpen);
     this.#socket = socket;
     this.#deadline = setTimeout(() => this.#giveUp(), CONNECT_MS_MAX);
