@@ -4,6 +4,7 @@
  * others have read. What is unsent is kept by the client itself, in the same place.
  */
 import type { Login } from "@switchboard/client/rest";
+import { DIALECTS, type Dialect } from "./dialects.tsx";
 import { browserStorage, isUuid, randomUuid } from "@switchboard/client/session";
 
 export type Side = "customer" | "agent";
@@ -75,6 +76,20 @@ export function loadProgress(side: Side, sessionId: string, seat: Seat): Progres
 export function saveProgress(side: Side, progress: Progress): void {
   write(progressKey(side), progress);
 }
+
+/** The dialect chosen for a side; kept for longer than a tab, because it is a habit. */
+export function loadDialect(side: Side): Dialect {
+  const kept = habits.get(dialectKey(side));
+  return DIALECTS.find((dialect) => dialect === kept) ?? "session";
+}
+
+export function saveDialect(side: Side, dialect: Dialect): void {
+  habits.set(dialectKey(side), dialect);
+}
+
+const habits = browserStorage("localStorage");
+
+const dialectKey = (side: Side) => `${TABLE_KEY}.dialect.${side}`;
 
 function read<T>(key: string): T | null {
   try {

@@ -1,4 +1,4 @@
-/** Joins a `SessionClient` to a pane: its life follows the seat, its words become state. */
+/** Joins a client to a pane: its life follows the seat and the dialect, its words become state. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { RestClient, type ApiError } from "@switchboard/client/rest";
 import {
@@ -14,6 +14,8 @@ import {
   SessionClient,
   withoutTyping,
 } from "@switchboard/client/session";
+import { TRANSPORTS, type Dialect } from "./dialects.tsx";
+import type { PaneClient } from "./pane-client.ts";
 import {
   clientKey,
   loadProgress,
@@ -23,6 +25,7 @@ import {
   type Seat,
   type Side,
 } from "./saved.ts";
+import { SocketIoSession } from "./socketio-session.ts";
 
 /** How many raw frames are kept. */
 export const RAW_FRAMES_MAX = 200;
@@ -34,7 +37,7 @@ const TYPING_MS_MAX = 5000;
 const STATUS_INTERVAL_MS = 5000;
 
 export interface Session {
-  client: SessionClient | null;
+  client: PaneClient | null;
   link: LinkState;
   conversation: Conversation;
   outbox: readonly Outgoing[];
@@ -42,14 +45,19 @@ export interface Session {
   clearRaw: () => void;
 }
 
-export function useSession(side: Side, sessionId: string | null, seat: Seat | null): Session {
+export function useSession(
+  side: Side,
+  dialect: Dialect,
+  sessionId: string | null,
+  seat: Seat | null,
+): Session {
   const [link, setLink] = useState<LinkState>({ phase: "idle" });
   const [conversation, setConversation] = useState(emptyConversation);
   const [outbox, setOutbox] = useState<readonly Outgoing[]>([]);
   const [raw, setRaw] = useState<readonly FrameRecord[]>([]);
   const client = useMemo(
-    () => (sessionId && seat ? newClient(side, sessionId, seat) : null),
-    [side, sessionId, seat?.userId, seat?.token],
+    () => (sessionId && seat ? newClient(side, dialect, sessionId, seat) : null),
+    [side, dialect, sessionId, seat?.userId, seat?.token],
   );
 
   useEffect(() => {
@@ -110,17 +118,16 @@ export function useRemoteStatus(
   return status;
 }
 
-function newClient(side: Side, sessionId: string, seat: Seat): SessionClient {
-  return new SessionClient({
-    baseUrl: location.origin.replace(/^http/, "ws"),
-    sessionId,
-    userId: seat.userId,
-    userType: side,
-    token: seat.token,
-    storage: tabStorage,
-    storageKey: clientKey(side, sessionId, seat.userId),
-    diagnose: () => diagnose(sessionId, seat.token),
-  });
+function newClient(side: Side, dialect: Dialect, sessionId: string, seat: Seat): PaneClient {
+  const { userId, token } = seat;
+  const storageKey = clientKey(side, sessionId, userId);
+  const options = { sessionId, userId, userType: side, token, storage: tabStorage, storageKey };
+  const transports = TRANSPORTS[dialect];
+  if (transports) {
+    return new SocketIoSession({ ...options, transports, storageKey: `${storageKey}.socketio` });
+  }
+  const baseUrl = location.origin.replace(/^http/, "ws");
+  return new SessionClient({ ...options, baseUrl, diagnose: () => diagnose(sessionId, token) });
 }
 
 /** Browsers hide why an upgrade was refused; the same rights are asked of a plain request. */
@@ -137,11 +144,11 @@ async function diagnose(sessionId: string, token: string | undefined): Promise<R
   }
 }
 
-function progressOf(side: Side, { options }: SessionClient): Progress | undefined {
+function progressOf(side: Side, { options }: PaneClient): Progress | undefined {
   return loadProgress(side, options.sessionId, options);
 }
 
-function useProgress(side: Side, client: SessionClient | null, conversation: Conversation): void {
+function useProgress(side: Side, client: PaneClient | null, conversation: Conversation): void {
   const { deliveredSeq, readSeq } = conversation;
   useEffect(() => {
     if (!client) return;

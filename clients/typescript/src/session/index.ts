@@ -1,4 +1,5 @@
 /** The session dialect (documents 000 and 002): the client, its frames, and a screen's view. */
+export { Emitter } from "../core/emitter.ts";
 export * from "./client.ts";
 export * from "./conversation.ts";
 export * from "./frames.ts";

@@ -1,7 +1,13 @@
 /** The Socket.IO dialect (document 003): the clients of the dashboard and of the widget. */
 export { default as adminWebSocket, AdminWebSocketClient } from "./admin.ts";
 export { WidgetWebSocketHandler, type WidgetOptions } from "./widget.ts";
-export { ChatClient, type ChatOptions, type JoinCallback, type Unsubscribe } from "./client.ts";
+export {
+  ChatClient,
+  type ChatOptions,
+  type JoinCallback,
+  type Login as ChatLogin,
+  type Unsubscribe,
+} from "./client.ts";
 export type { Transport } from "./connection.ts";
 export type { HistoryRange } from "./rooms.ts";
 export type { SendCallback } from "./sender.ts";
