@@ -22,13 +22,19 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rolldownOptions: {
-      input: ["index.html", "websocket-test.html", "docs.html"],
+      input: [
+        "index.html",
+        "websocket-test.html",
+        "docs.html",
+        "widget/chatbot-iframe.html",
+      ],
     },
   },
   server: {
     proxy: {
       ...Object.fromEntries(proxied.map((path) => [path, backend])),
       "/ws": { target: backend, ws: true },
+      "/socket.io": { target: backend, ws: true },
     },
   },
   plugins: [browserClients(), precompress()],

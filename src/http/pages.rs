@@ -18,15 +18,7 @@ const PAGES: [(&str, &str); 3] =
     [("/", "index.html"), ("/websocket-test.html", "websocket-test.html"), ("/docs", "docs.html")];
 
 /// Files beside the pages under names that never change.
-const FILES: [&str; 7] = [
-    "/favicon.svg",
-    "/socket.io/socket.io.js",
-    "/socket.io/socket.io.min.js",
-    "/socket.io/socket.io.esm.min.js",
-    "/widget/websocket-handler.js",
-    "/admin/websocket-client.js",
-    "/admin/websocket-client.mjs",
-];
+const FILES: [&str; 1] = ["/favicon.svg"];
 
 /// Vite puts a hash of the content into these names, so a name never gets another content.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");

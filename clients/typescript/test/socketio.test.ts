@@ -44,8 +44,12 @@ for (const transport of ["websocket", "polling"] as const) {
   test(`everything works over ${transport} alone`, async (t) => {
     const double = await newDouble(t);
     const packets: string[] = [];
-    const { client } = await newAgent(t, double, { transports: [transport] });
+    const client = new AdminWebSocketClient();
+    t.after(() => client.dispose());
     client.on("packet", ({ direction, text }) => packets.push(`${direction} ${text}`));
+    client.connect(tokenOf("agent_1"), double.url, { transports: [transport] });
+    await client.joinConversation(CONVERSATION);
+    assert.ok(packets.includes('out 40{"token":"..."}'), "no token in what may be shown");
     const ack = await acked((done) => client.sendMessage(CONVERSATION, "over the wire", done));
     assert.equal(ack.success, true);
     const [socket] = double.io.sockets.sockets.values();

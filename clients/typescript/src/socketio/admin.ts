@@ -15,10 +15,16 @@ export class AdminWebSocketClient extends ChatClient {
 
   /**
    * Sends a message now, or as soon as there is a way. `ack` is called once, with the server's
-   * final word. Gives the message's client id, `null` when it could not be taken.
+   * final word. Gives the message's client id, `null` when it could not be taken. `clientId` is for
+   * a message that may have gone another way before: the server knows it again by that id.
    */
-  sendMessage(conversationId: string, text: string, ack?: SendCallback): string | null {
-    return this.send(conversationId, text, ack);
+  sendMessage(
+    conversationId: string,
+    text: string,
+    ack?: SendCallback,
+    clientId?: string,
+  ): string | null {
+    return this.send(conversationId, text, ack, clientId);
   }
 
   /** The agent has pressed a key; told at most every 2 s, and ended 3 s after the last key. */

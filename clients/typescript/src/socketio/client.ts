@@ -226,9 +226,10 @@ export class ChatClient {
     conversationId: string,
     content: string,
     callback?: SendCallback,
+    clientId?: string,
   ): string | null {
     this.#typing.get(conversationId)?.stop();
-    return this.#needLine().sender.send(conversationId, content, callback);
+    return this.#needLine().sender.send(conversationId, content, callback, clientId);
   }
 
   protected startTyping(conversationId: string): void {

@@ -1,4 +1,7 @@
-/** Listens in on a Socket.IO manager and tells every Engine.IO packet in its text form. */
+/**
+ * Listens in on a Socket.IO manager and tells every Engine.IO packet in its text form, without the
+ * credentials in it: what is told may end on a screen or in a report.
+ */
 import type { Manager } from "socket.io-client";
 import type { PacketRecord } from "./events.ts";
 
@@ -13,6 +16,11 @@ const TYPE_DIGITS: Record<string, string> = {
   noop: "6",
 };
 
+/** The packets with credentials: the connect packet, and the event `authenticate`. */
+const CREDENTIALS = /^4(?:0\{|2\d*\["authenticate")/;
+
+const SECRET = /"(token|sessionId)":"[^"]*"/g;
+
 interface Packet {
   type: string;
   data?: unknown;
@@ -22,7 +30,9 @@ interface Packet {
 export function tapPackets(manager: Manager, tell: (record: PacketRecord) => void): void {
   const record = (direction: "in" | "out", { type, data }: Packet) => {
     const text = typeof data === "string" ? data : data === undefined ? "" : "(binary)";
-    tell({ direction, at: Date.now(), text: (TYPE_DIGITS[type] ?? "") + text });
+    const whole = (TYPE_DIGITS[type] ?? "") + text;
+    const isSecret = CREDENTIALS.test(whole);
+    tell({ direction, at: Date.now(), text: isSecret ? whole.replace(SECRET, '"$1":"..."') : whole });
   };
   // Each attempt has an engine of its own.
   manager.on("open", () => {

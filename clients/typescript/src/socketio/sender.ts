@@ -40,14 +40,18 @@ export class Sender {
   }
 
   /** Takes a message; `null`, with the reason as answer, when it cannot be taken. */
-  send(conversationId: string, content: string, callback?: SendCallback): string | null {
+  send(
+    conversationId: string,
+    content: string,
+    callback?: SendCallback,
+    clientId = randomUuid(),
+  ): string | null {
     const { outbox, meter, onChange } = this.#parts;
     const refusal = this.#refusal(content);
     if (refusal) {
       callback?.(refusal);
       return null;
     }
-    const clientId = randomUuid();
     outbox.add({ clientId, conversationId, content, queuedAt: Date.now(), state: "pending" });
     if (callback) this.#callbacks.set(clientId, callback);
     meter.count("sent");
