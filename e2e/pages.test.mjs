@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { axeFindings, launch, newPage, openConversation, PHONE } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
-const PAGES = ["/", "/websocket-test.html", "/docs"];
+const PAGES = ["/", "/websocket-test.html", "/docs", "/widget/chatbot-iframe.html"];
 
 let browser;
 before(async () => {

@@ -33,6 +33,9 @@ import {
   type ChatEvent,
 } from "./state.ts";
 
+/** The first message waits no longer than this for a socket. */
+const JOIN_MS_MAX = 2000;
+
 export interface View {
   session: SavedSession | null;
   chat: Chat;
@@ -90,12 +93,12 @@ export class WidgetConversation extends Emitter<{ view: View }> {
   }
 
   /** Goes on with the conversation that was kept, if there is one. */
-  open(): void {
+  async open(): Promise<void> {
     if (!this.#session) return;
     const { sessionKey, sessionId, token } = this.#session;
     this.#client.connect(sessionKey, this.#url, token === undefined ? {} : { token });
-    void this.#client.joinConversation(sessionId);
     this.#changed();
+    await this.#client.joinConversation(sessionId);
   }
 
   /** Ends the connection; what is kept stays. */
@@ -222,7 +225,8 @@ export class WidgetConversation extends Emitter<{ view: View }> {
       session = sessionNamed(conversation);
     }
     this.#keep(session);
-    this.open();
+    // Who listens from the beginning sees the bot typing, and hears who takes over.
+    await Promise.race([this.open(), pause(JOIN_MS_MAX)]);
     return session;
   }
 
@@ -287,4 +291,8 @@ export class WidgetConversation extends Emitter<{ view: View }> {
   #changed(): void {
     this.emit("view", this.view);
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

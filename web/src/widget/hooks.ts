@@ -19,7 +19,7 @@ export function useTalk(wish: Wish): Talk {
   const [view, setView] = useState(conversation.view);
   useEffect(() => {
     const stop = conversation.on("view", setView);
-    conversation.open();
+    void conversation.open();
     return () => {
       stop();
       conversation.close();

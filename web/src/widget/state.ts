@@ -111,7 +111,8 @@ export function withMessages(
     agentName,
     // A person who writes is in charge, whatever else has been missed.
     charge: ofOthers.some(({ sender }) => sender.role === "admin") ? "agent" : chat.charge,
-    isClosed: chat.isClosed && added.every(({ seq }) => seq < (messages.at(-1)?.seq ?? 0)),
+    // A message after the close opens it again; one of the past does not.
+    isClosed: chat.isClosed && messages.at(-1)?.seq === chat.messages.at(-1)?.seq,
     typing: chat.typing.filter(({ userId }) => !writers.has(userId)),
     // Whoever answers has received what stood before.
     deliveredSeq: Math.max(chat.deliveredSeq, ...ofOthers.map(({ seq }) => seq)),
@@ -157,12 +158,11 @@ function foldAssigned(chat: Chat, { agent_name, agent_id }: ConversationEvent): 
   return withNotice(next, { kind: "assigned", name });
 }
 
-function foldHandoff(chat: Chat, { to }: ConversationEvent): Chat {
+function foldHandoff(chat: Chat, { from, to }: ConversationEvent): Chat {
   const charge: Charge = to === "bot" || to === "agent" ? to : "queue";
-  if (charge === chat.charge) return chat;
-  // An agent is announced by name, with the assignment.
   const next = { ...chat, charge, queue: charge === "queue" ? chat.queue : null };
-  return charge === "queue" ? withNotice(next, { kind: "handoff" }) : next;
+  // An agent is announced by name, with the assignment; the bot needs no announcement.
+  return from === "bot" && charge === "queue" ? withNotice(next, { kind: "handoff" }) : next;
 }
 
 function placeOf({ position, estimated_wait_seconds }: ConversationEvent): Chat["queue"] {

@@ -17,7 +17,7 @@ const en = {
   personSoon: "A person will be with you shortly",
   inQueue: (position: number) => `Number ${position} in the queue`,
   wait: (seconds: number) =>
-    seconds < 90 ? "less than two minutes to wait" : `about ${Math.round(seconds / 60)} min to wait`,
+    seconds < 90 ? "about a minute" : `about ${Math.round(seconds / 60)} min`,
   agentHere: (name: string) => `${name} is answering`,
   aPerson: "An agent",
 
@@ -86,9 +86,7 @@ const id: typeof en = {
   personSoon: "Petugas akan segera melayani Anda",
   inQueue: (position) => `Nomor ${position} dalam antrean`,
   wait: (seconds) =>
-    seconds < 90
-      ? "kurang dari dua menit menunggu"
-      : `sekitar ${Math.round(seconds / 60)} mnt menunggu`,
+    seconds < 90 ? "sekitar semenit" : `sekitar ${Math.round(seconds / 60)} mnt`,
   agentHere: (name) => `${name} sedang melayani`,
   aPerson: "Petugas",
 
