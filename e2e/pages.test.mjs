@@ -154,6 +154,8 @@ test("everything can be reached with the keyboard", async (t) => {
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip-link");
   await page.keyboard.press("Enter");
   await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "dialect");
+  await page.keyboard.press("Tab");
   await page.keyboard.type("Keyboard user");
   await page.keyboard.press("Enter");
   await page.getByTestId("pane-customer").getByTestId("input").waitFor();
