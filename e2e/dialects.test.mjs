@@ -88,8 +88,14 @@ test("the frames of a Socket.IO side are its packets, without the token", async 
   await customer.send("seen on the wire");
   await agent.shows(["seen on the wire"]);
   const frames = await agent.get("frame").locator(".raw-text").allTextContents();
-  assert.ok(frames.some((text) => text.startsWith('42["message_received"')), frames.join("\n"));
-  assert.ok(frames.some((text) => text.startsWith('40{"token":"..."')), frames.join("\n"));
+  assert.ok(
+    frames.some((text) => text.startsWith('42["message_received"')),
+    frames.join("\n"),
+  );
+  assert.ok(
+    frames.some((text) => text.startsWith('40{"token":"..."')),
+    frames.join("\n"),
+  );
 });
 
 test("a restarted server is found again by both dialects, and nothing is lost", async (t) => {

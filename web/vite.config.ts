@@ -22,12 +22,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rolldownOptions: {
-      input: [
-        "index.html",
-        "websocket-test.html",
-        "docs.html",
-        "widget/chatbot-iframe.html",
-      ],
+      input: ["index.html", "websocket-test.html", "docs.html", "widget/chatbot-iframe.html"],
     },
   },
   server: {

@@ -88,7 +88,10 @@ test("messages stand in order, each once, and receipts of others move the marks"
     type: "message_status",
     data: { conversationId, seq: 2, userId, status: "read", timestamp },
   });
-  assert.deepEqual([fold(page, receipt(SELF), SELF).readSeq, fold(page, receipt("a"), SELF).readSeq], [0, 2]);
+  assert.deepEqual(
+    [fold(page, receipt(SELF), SELF).readSeq, fold(page, receipt("a"), SELF).readSeq],
+    [0, 2],
+  );
 });
 
 test("typing is shown of others only, and ends with what they have typed", () => {
@@ -110,7 +113,8 @@ test("unread are those of others behind what was read", () => {
 });
 
 test("lines come in runs of one writer, with days and notices between them", () => {
-  const later = (minutes: number) => new Date(Date.parse(timestamp) + minutes * 60_000).toISOString();
+  const later = (minutes: number) =>
+    new Date(Date.parse(timestamp) + minutes * 60_000).toISOString();
   const messages = [
     message(1),
     message(2),
@@ -121,7 +125,9 @@ test("lines come in runs of one writer, with days and notices between them", () 
   const chat = { ...withMessages(emptyChat, messages, SELF) };
   const notices = [{ key: 1, kind: "handoff" as const, afterSeq: 3 }];
   const lines = timeline({ ...chat, notices }, SELF).map((item) =>
-    item.kind === "message" ? `${item.key}${item.isFirst ? " first" : ""}${item.isLast ? " last" : ""}` : item.key,
+    item.kind === "message"
+      ? `${item.key}${item.isFirst ? " first" : ""}${item.isLast ? " last" : ""}`
+      : item.key,
   );
   assert.deepEqual(lines, [
     "d1",

@@ -60,7 +60,10 @@ export class Clock {
     const end = this.#now + ms;
     for (;;) {
       const due = [...this.#timers].filter(({ at }) => at <= end);
-      const next = due.reduce<Timer | null>((one, other) => (one && one.at <= other.at ? one : other), null);
+      const next = due.reduce<Timer | null>(
+        (one, other) => (one && one.at <= other.at ? one : other),
+        null,
+      );
       if (!next) break;
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.at);

@@ -163,14 +163,17 @@ export class Double {
       await socket.leave(id);
       reply?.({ success: true, conversationId: id });
     });
-    socket.on("history", ({ conversationId, after: from = 0, before, limit = 50 }, reply: Reply) => {
-      const all = this.messages.filter(
-        ({ seq, conversationId: id }) =>
-          id === conversationId && seq > from && seq < (before ?? Infinity),
-      );
-      const messages = from > 0 ? all.slice(0, limit) : all.slice(-limit);
-      reply({ success: true, messages, has_more: messages.length < all.length });
-    });
+    socket.on(
+      "history",
+      ({ conversationId, after: from = 0, before, limit = 50 }, reply: Reply) => {
+        const all = this.messages.filter(
+          ({ seq, conversationId: id }) =>
+            id === conversationId && seq > from && seq < (before ?? Infinity),
+        );
+        const messages = from > 0 ? all.slice(0, limit) : all.slice(-limit);
+        reply({ success: true, messages, has_more: messages.length < all.length });
+      },
+    );
   }
 }
 

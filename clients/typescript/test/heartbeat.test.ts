@@ -134,7 +134,9 @@ test("a hidden page may pause instead, or go on as before", async (t) => {
 
 test("a token that changes is asked for before every beat", async (t) => {
   let count = 0;
-  const { asked, clock, heartbeat } = await newHeartbeat(t, { token: async () => `t${(count += 1)}` });
+  const { asked, clock, heartbeat } = await newHeartbeat(t, {
+    token: async () => `t${(count += 1)}`,
+  });
   heartbeat.start();
   await eventually(() => asked.length === 1, "the first beat");
   clock.tick(180_000);

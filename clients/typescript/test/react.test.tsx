@@ -68,7 +68,10 @@ test("the monitor goes from loading to data to an error and back, every five sec
   assert.equal(element.querySelector(".user-item .user-type.customer")?.textContent, "customer");
   assert.equal(asked[0]?.authorization, "Bearer t1");
 
-  answers.push({ status: 500, body: { success: false, message: "Failed to get connection status" } });
+  answers.push({
+    status: 500,
+    body: { success: false, message: "Failed to get connection status" },
+  });
   clock.tick(5000);
   await shows("Error: Failed to get connection status");
   assert.equal(element.querySelector(".error") !== null, true);

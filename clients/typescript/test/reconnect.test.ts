@@ -56,7 +56,11 @@ test("a broken line comes back by itself, and says so at each step", async (t) =
   await nextAttempt(client);
   await phase(client, "connected");
   assert.deepEqual(told.states, ["connected", "reconnecting", "connected"]);
-  assert.deepEqual(told.events, ["disconnect transport close", "reconnect_attempt 1", "reconnect 1"]);
+  assert.deepEqual(told.events, [
+    "disconnect transport close",
+    "reconnect_attempt 1",
+    "reconnect 1",
+  ]);
 });
 
 test("what was missed comes once when the server recovers the connection", async (t) => {
@@ -131,7 +135,8 @@ test("five attempts fail, it says so, goes on slowly, and comes back", async (t)
   await double.stop();
   const waits: number[] = [];
   for (let attempt = 1; attempt <= 6; attempt += 1) {
-    const isDue = () => client.connection.phase === "waiting" && client.connection.attempt === attempt;
+    const isDue = () =>
+      client.connection.phase === "waiting" && client.connection.attempt === attempt;
     await eventually(isDue, `attempt ${attempt} to be planned`);
     waits.push(client.connection.retryAt! - Date.now());
     if (attempt < 6) await nextAttempt(client);
@@ -372,7 +377,8 @@ test("what cannot be taken is refused at once", async (t) => {
   await double.stop();
   await phase(client, "waiting");
   const codes: (string | undefined)[] = [];
-  const send = (text: string) => client.sendMessage(CONVERSATION, text, (ack) => codes.push(ack.code));
+  const send = (text: string) =>
+    client.sendMessage(CONVERSATION, text, (ack) => codes.push(ack.code));
   assert.equal(send("  "), null);
   assert.equal(send("é".repeat(8193)), null);
   for (let count = 0; count < 200; count += 1) assert.ok(send(`message ${count}`));

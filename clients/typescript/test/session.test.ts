@@ -203,7 +203,11 @@ test("typing is told every two seconds at most, and ends after three idle second
     client.typing();
     clock.tick(250);
   }
-  assert.deepEqual(told(), [true, true], "the keys in between are told when the two seconds are up");
+  assert.deepEqual(
+    told(),
+    [true, true],
+    "the keys in between are told when the two seconds are up",
+  );
   seconds(3);
   assert.deepEqual(told(), [true, true, false]);
   client.typing();

@@ -54,7 +54,10 @@ for (const transport of ["websocket", "polling"] as const) {
     assert.equal(ack.success, true);
     const [socket] = double.io.sockets.sockets.values();
     assert.equal(socket?.conn.transport.name, transport);
-    assert.ok(packets.some((line) => line.startsWith('out 421["send_message"')), packets.join());
+    assert.ok(
+      packets.some((line) => line.startsWith('out 421["send_message"')),
+      packets.join(),
+    );
     assert.ok(packets.some((line) => line.startsWith('in 42["message_received"')));
   });
 }

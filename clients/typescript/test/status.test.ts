@@ -79,8 +79,14 @@ test("an update shows in the page's elements and goes round as a DOM event", (t)
   newest().say("connection_status_update", { session_id: SESSION, connection_status, timestamp });
   const text = (id: string) => window.document.getElementById(id)?.textContent;
   const classOf = (id: string) => window.document.getElementById(id)?.className;
-  assert.deepEqual([text("customer-indicator"), classOf("customer-indicator")], ["1 customer(s)", "online"]);
-  assert.deepEqual([text("agent-indicator"), classOf("agent-indicator")], ["0 agent(s)", "offline"]);
+  assert.deepEqual(
+    [text("customer-indicator"), classOf("customer-indicator")],
+    ["1 customer(s)", "online"],
+  );
+  assert.deepEqual(
+    [text("agent-indicator"), classOf("agent-indicator")],
+    ["0 agent(s)", "offline"],
+  );
   const item = window.document.querySelector("#connected-users .user-item.customer");
   assert.equal(item?.querySelector(".user-name")?.textContent, "<b>mallory</b>");
   assert.equal(item?.querySelector("b"), null, "names are text");
@@ -94,7 +100,10 @@ test("a page without those elements hears the event all the same", (t) => {
   window.document.body.innerHTML = "";
   let count = 0;
   window.document.addEventListener("connectionStatusUpdate", () => (count += 1));
-  newest().say("connection_status_update", { session_id: SESSION, connection_status: statusOf({}) });
+  newest().say("connection_status_update", {
+    session_id: SESSION,
+    connection_status: statusOf({}),
+  });
   assert.equal(count, 1);
 });
 
@@ -122,7 +131,10 @@ test("five attempts, then it says so, goes on slowly and returns when looked at"
     if (attempt < 6) clock.tick(waits.at(-1)!);
   }
   assert.deepEqual(waits, [2000, 4000, 8000, 16_000, 32_000, 60_000]);
-  assert.deepEqual(error.mock.calls.map(({ arguments: [text] }) => text), ["Max reconnection attempts reached"]);
+  assert.deepEqual(
+    error.mock.calls.map(({ arguments: [text] }) => text),
+    ["Max reconnection attempts reached"],
+  );
   assert.equal(sockets.length, 6);
   setHidden(window, true);
   assert.equal(sockets.length, 6, "nobody looks");

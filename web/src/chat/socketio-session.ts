@@ -211,7 +211,14 @@ export class SocketIoSession extends Emitter<PaneEvents> implements PaneClient {
   }
 }
 
-function linkOf({ phase, attempt, slow, retryAt = 0, reason = "", code = "" }: ConnectionDetail): LinkState {
+function linkOf({
+  phase,
+  attempt,
+  slow,
+  retryAt = 0,
+  reason = "",
+  code = "",
+}: ConnectionDetail): LinkState {
   switch (phase) {
     case "connecting":
       return { phase, attempt };

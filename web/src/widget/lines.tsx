@@ -28,7 +28,9 @@ export function Message({ item, chat }: { item: MessageItem; chat: Chat }) {
   const classes = ["line", isOwn && "own", isFirst && "first", isBot && "bot"];
   return (
     <li class={classes.filter(Boolean).join(" ")} data-testid="message" data-seq={seq}>
-      {isFirst && <span class={isOwn ? "visually-hidden" : "line-name"}>{isOwn ? texts.you : name}</span>}
+      {isFirst && (
+        <span class={isOwn ? "visually-hidden" : "line-name"}>{isOwn ? texts.you : name}</span>
+      )}
       {!isOwn && isLast && (
         <span class="face" aria-hidden="true">
           {isBot ? <Icon name="robot" /> : (Array.from(name)[0] ?? "?").toUpperCase()}

@@ -58,7 +58,12 @@ export function saveSession(wish: Wish, session: SavedSession | null): void {
   else storage.remove(keyOf(wish));
 }
 
-export function sessionOf({ session_id, session_key, user_id, token }: StartedSession): SavedSession {
+export function sessionOf({
+  session_id,
+  session_key,
+  user_id,
+  token,
+}: StartedSession): SavedSession {
   return {
     sessionId: session_id,
     sessionKey: session_key,

@@ -92,11 +92,7 @@ export function fold(chat: Chat, event: ChatEvent, selfId: string): Chat {
 }
 
 /** The chat with these messages in it, wherever they come from. */
-export function withMessages(
-  chat: Chat,
-  added: readonly MessageReceived[],
-  selfId: string,
-): Chat {
+export function withMessages(chat: Chat, added: readonly MessageReceived[], selfId: string): Chat {
   if (added.length === 0) return chat;
   const bySeq = new Map(chat.messages.map((message) => [message.seq, message]));
   for (const message of added) bySeq.set(message.seq, message);

@@ -9,7 +9,8 @@ const en = {
   hide: "Hide the chat",
 
   greeting: "Hello! How can we help?",
-  greetingText: "Ask anything. The assistant answers at once, and a person takes over when you like.",
+  greetingText:
+    "Ask anything. The assistant answers at once, and a person takes over when you like.",
   suggestions: ["Where is my order?", "What are your opening hours?", "How do I get a refund?"],
 
   assistant: "Assistant",
@@ -85,8 +86,7 @@ const id: typeof en = {
   botAnswers: "Asisten menjawab seketika",
   personSoon: "Petugas akan segera melayani Anda",
   inQueue: (position) => `Nomor ${position} dalam antrean`,
-  wait: (seconds) =>
-    seconds < 90 ? "sekitar semenit" : `sekitar ${Math.round(seconds / 60)} mnt`,
+  wait: (seconds) => (seconds < 90 ? "sekitar semenit" : `sekitar ${Math.round(seconds / 60)} mnt`),
   agentHere: (name) => `${name} sedang melayani`,
   aPerson: "Petugas",
 

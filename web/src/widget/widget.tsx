@@ -20,7 +20,9 @@ export function Widget({ wish }: { wish: Wish }) {
       <Header talk={talk} isNew={isNew} />
       <main class="talk">
         <Notes talk={talk} />
-        {isNew ? <Welcome onAsk={(text) => talk.conversation.send(text)} /> : (
+        {isNew ? (
+          <Welcome onAsk={(text) => talk.conversation.send(text)} />
+        ) : (
           <Log talk={talk} unread={unread} onEnd={setAtEnd} />
         )}
         <Composer talk={talk} />

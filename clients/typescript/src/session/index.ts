@@ -4,7 +4,12 @@ export * from "./client.ts";
 export * from "./conversation.ts";
 export * from "./frames.ts";
 export type { LinkState, Refusal, SocketLike } from "./link.ts";
-export { MESSAGE_BYTES_MAX, OUTBOX_MAX, type Outgoing, type OutgoingState } from "../core/outbox.ts";
+export {
+  MESSAGE_BYTES_MAX,
+  OUTBOX_MAX,
+  type Outgoing,
+  type OutgoingState,
+} from "../core/outbox.ts";
 export { browserStorage, memoryStorage, type KeyValueStorage } from "../core/storage.ts";
 export type { ClientMetrics } from "../core/metrics.ts";
 export { isUuid, randomUuid } from "../core/uuid.ts";

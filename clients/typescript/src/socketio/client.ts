@@ -115,7 +115,12 @@ export class ChatClient {
   }
 
   get connection(): ConnectionDetail {
-    const none: ConnectionDetail = { state: "disconnected", phase: "idle", attempt: 0, slow: false };
+    const none: ConnectionDetail = {
+      state: "disconnected",
+      phase: "idle",
+      attempt: 0,
+      slow: false,
+    };
     return this.#line?.connection.detail ?? none;
   }
 
@@ -240,7 +245,10 @@ export class ChatClient {
     this.#typing.get(conversationId)?.stop();
   }
 
-  protected bindTypingTo(input: TypingInput, conversationId: () => string | undefined): Unsubscribe {
+  protected bindTypingTo(
+    input: TypingInput,
+    conversationId: () => string | undefined,
+  ): Unsubscribe {
     const withId = (use: (id: string) => void) => () => {
       const id = conversationId();
       if (id !== undefined) use(id);

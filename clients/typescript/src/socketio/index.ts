@@ -14,6 +14,11 @@ export type { SendCallback } from "./sender.ts";
 export * from "./events.ts";
 export { bindTyping, type TypingCalls, type TypingInput } from "../core/typing.ts";
 export type { TokenSource } from "../core/token.ts";
-export { MESSAGE_BYTES_MAX, OUTBOX_MAX, type Outgoing, type OutgoingState } from "../core/outbox.ts";
+export {
+  MESSAGE_BYTES_MAX,
+  OUTBOX_MAX,
+  type Outgoing,
+  type OutgoingState,
+} from "../core/outbox.ts";
 export { browserStorage, memoryStorage, type KeyValueStorage } from "../core/storage.ts";
 export type { ClientMetrics } from "../core/metrics.ts";

@@ -32,7 +32,11 @@ export function tapPackets(manager: Manager, tell: (record: PacketRecord) => voi
     const text = typeof data === "string" ? data : data === undefined ? "" : "(binary)";
     const whole = (TYPE_DIGITS[type] ?? "") + text;
     const isSecret = CREDENTIALS.test(whole);
-    tell({ direction, at: Date.now(), text: isSecret ? whole.replace(SECRET, '"$1":"..."') : whole });
+    tell({
+      direction,
+      at: Date.now(),
+      text: isSecret ? whole.replace(SECRET, '"$1":"..."') : whole,
+    });
   };
   // Each attempt has an engine of its own.
   manager.on("open", () => {

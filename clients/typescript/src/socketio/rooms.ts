@@ -80,7 +80,11 @@ export class Rooms {
   /** Wants none any more. */
   clear(): void {
     for (const id of this.ids) {
-      this.#forget(id, { success: false, code: "left", error: "disconnected before it was joined" });
+      this.#forget(id, {
+        success: false,
+        code: "left",
+        error: "disconnected before it was joined",
+      });
     }
   }
 
