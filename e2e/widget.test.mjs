@@ -164,8 +164,10 @@ test("in a frame of another page it works, and tells that page what is unread", 
   await frame.getByTestId("input").press("Enter");
   await frame.locator(".line.bot").first().waitFor();
   await frame.getByTestId("hide").click();
-  const told = await page.evaluate(() => window.told.map(({ type }) => type));
-  assert.ok(told.includes("switchboard:unread") && told.includes("switchboard:hide"), told.join());
+  for (const type of ["switchboard:unread", "switchboard:hide"]) {
+    const isTold = (name) => window.told.some((each) => each.type === name);
+    await eventually(() => page.evaluate(isTold, type), { what: type });
+  }
 });
 
 test("language, tenant and conversation come from the address, each with a talk of its own", async (t) => {
@@ -173,8 +175,8 @@ test("language, tenant and conversation come from the address, each with a talk 
   await page.getByRole("heading", { name: "Halo! Ada yang bisa kami bantu?" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "id");
   await widget.send("Halo");
-  await widget.message("Halo").first().waitFor();
-  await eventually(() => widget.saved("switchboard.widget.default.order-7"), { what: "its place" });
+  await widget.root.locator(".line.bot").first().waitFor();
+  assert.ok(await widget.saved("switchboard.widget.default.order-7"));
   await page.goto(`${server.origin}${WIDGET}?lang=en`);
   await widget.get("welcome").waitFor();
   await page.goto(`${server.origin}${WIDGET}?lang=en&conversation=order-7`);
@@ -208,4 +210,18 @@ test("everything can be done with the keyboard alone", async (t) => {
   }
   await page.keyboard.press("Enter");
   await widget.root.locator(".line.bot").first().waitFor();
+});
+
+test("a message on its way survives a reload, and is sent once", async (t) => {
+  const { page, widget } = await openWidget(t);
+  await page.route("**/api/coze/chat", () => {
+    // Neither answered nor passed on: the page is gone before.
+  });
+  await widget.send("When are you open?");
+  await widget.message("When are you open?").locator('[data-mark="pending"]').waitFor();
+  await eventually(() => widget.saved(), { what: "the conversation" });
+  await page.unroute("**/api/coze/chat");
+  await page.reload();
+  await widget.message("Monday to Friday").waitFor();
+  assert.equal(await widget.get("message").count(), 2);
 });

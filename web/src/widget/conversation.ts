@@ -8,6 +8,7 @@ import { RestClient, type ApiError } from "@switchboard/client/rest";
 import {
   Emitter,
   MESSAGE_BYTES_MAX,
+  Outbox,
   OUTBOX_MAX,
   randomUuid,
   type Outgoing,
@@ -16,6 +17,7 @@ import type { ChatEvents, ConnectionDetail } from "@switchboard/client/socketio"
 import { WidgetWebSocketHandler } from "@switchboard/client/widget";
 import {
   loadSession,
+  outboxPlace,
   saveSession,
   sessionNamed,
   sessionOf,
@@ -35,6 +37,9 @@ import {
 
 /** The first message waits no longer than this for a socket. */
 const JOIN_MS_MAX = 2000;
+
+/** The longest time between the first sign that a page is left and its end. */
+const LEAVE_MS_MAX = 500;
 
 export interface View {
   session: SavedSession | null;
@@ -62,9 +67,10 @@ export class WidgetConversation extends Emitter<{ view: View }> {
   #session: SavedSession | null;
   #chat: Chat;
   /** Not yet handed to the socket: being started, or being asked of the bot. */
-  #entries: readonly Outgoing[] = [];
+  #waiting: Outbox;
   #failure: string | null = null;
   #hasHistory = false;
+  #isOpen = false;
   /** One message after the other, so that their order holds. */
   #last: Promise<void> = Promise.resolve();
 
@@ -73,6 +79,7 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     this.#wish = wish;
     this.#url = url;
     this.#session = loadSession(wish);
+    this.#waiting = new Outbox(outboxPlace(wish));
     this.#chat = { ...emptyChat, charge: this.#session?.charge ?? "bot" };
     this.#listen();
   }
@@ -80,8 +87,8 @@ export class WidgetConversation extends Emitter<{ view: View }> {
   get view(): View {
     // A question that has come back as a message is no longer on its way.
     const told = new Set(this.#chat.messages.map(({ clientId }) => clientId));
-    const waiting = this.#entries.filter(({ clientId }) => !told.has(clientId));
-    const isPending = this.#entries.some(({ state }) => state === "pending");
+    const waiting = this.#waiting.entries.filter(({ clientId }) => !told.has(clientId));
+    const isPending = this.#waiting.pending.length > 0;
     return {
       session: this.#session,
       chat: this.#chat,
@@ -92,8 +99,15 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     };
   }
 
-  /** Goes on with the conversation that was kept, if there is one. */
-  async open(): Promise<void> {
+  /** Goes on with the conversation that was kept, and with what had not been sent. */
+  open(): void {
+    this.#isOpen = true;
+    void this.#connect();
+    // An earlier page may have asked already; the server knows a repeat by its id.
+    for (const entry of this.#waiting.pending) this.#queue(entry);
+  }
+
+  async #connect(): Promise<void> {
     if (!this.#session) return;
     const { sessionKey, sessionId, token } = this.#session;
     this.#client.connect(sessionKey, this.#url, token === undefined ? {} : { token });
@@ -101,29 +115,30 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     await this.#client.joinConversation(sessionId);
   }
 
-  /** Ends the connection; what is kept stays. */
+  /** Ends the connection; what is kept stays, and what is not sent stays unsent. */
   close(): void {
+    this.#isOpen = false;
     this.#client.disconnect();
   }
 
   send(content: string): Refusal | null {
     if (new TextEncoder().encode(content).length > MESSAGE_BYTES_MAX) return "tooLong";
     if (this.view.unsent.length >= OUTBOX_MAX) return "outboxFull";
-    this.#enqueue({ clientId: randomUuid(), content, queuedAt: Date.now(), state: "pending" });
+    const clientId = randomUuid();
+    this.#waiting.add({ clientId, content, queuedAt: Date.now(), state: "pending" });
+    this.#deliverNext(clientId);
     return null;
   }
 
   /** Sends a refused message again. */
   retry(clientId: string): void {
-    const entry = this.#entries.find((each) => each.clientId === clientId);
-    this.#forget(clientId);
-    if (entry) this.#enqueue({ ...entry, state: "pending" });
+    if (this.#waiting.update(clientId, { state: "pending" })) this.#deliverNext(clientId);
     else this.#client.retryMessage(clientId);
   }
 
   /** Gives a refused message up. */
   discard(clientId: string): void {
-    this.#forget(clientId);
+    this.#waiting.remove(clientId);
     this.#client.discardMessage(clientId);
     this.#failure = null;
     this.#changed();
@@ -161,7 +176,7 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     for (const { clientId } of this.#client.outbox) this.#client.discardMessage(clientId);
     this.#keep(null);
     this.#chat = emptyChat;
-    this.#entries = [];
+    for (const { clientId } of this.#waiting.entries) this.#waiting.remove(clientId);
     this.#failure = null;
     this.#hasHistory = false;
     this.#changed();
@@ -195,10 +210,14 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     return this.#session?.userId ?? "";
   }
 
-  #enqueue(entry: Outgoing): void {
-    this.#entries = [...this.#entries, entry];
+  #deliverNext(clientId: string): void {
     this.#failure = null;
     this.#changed();
+    const entry = this.#waiting.find(clientId);
+    if (entry) this.#queue(entry);
+  }
+
+  #queue(entry: Outgoing): void {
     this.#last = this.#last
       .then(() => this.#deliver(entry))
       .catch((error: unknown) => this.#fail(entry, error as ApiError));
@@ -207,10 +226,12 @@ export class WidgetConversation extends Emitter<{ view: View }> {
   async #deliver(entry: Outgoing): Promise<void> {
     const session = this.#session ?? (await this.#start());
     const asked = this.#chat.charge === "bot" ? await this.#ask(session, entry) : "noBot";
+    // A page that is left breaks its questions off; the next one asks them again.
+    if (!this.#isOpen) return;
     if (asked === "noBot") this.#fold(handedOver);
     // The same id as the question: should the server know it already, nothing is said twice.
     if (asked !== "taken") this.#client.sendMessage(entry.content, undefined, entry.clientId);
-    this.#forget(entry.clientId);
+    this.#waiting.remove(entry.clientId);
     this.#changed();
   }
 
@@ -226,7 +247,7 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     }
     this.#keep(session);
     // Who listens from the beginning sees the bot typing, and hears who takes over.
-    await Promise.race([this.open(), pause(JOIN_MS_MAX)]);
+    await Promise.race([this.#connect(), pause(JOIN_MS_MAX)]);
     return session;
   }
 
@@ -244,19 +265,17 @@ export class WidgetConversation extends Emitter<{ view: View }> {
     } catch (error) {
       const { status } = error as ApiError;
       if (status === 422) throw error;
+      // Browsers break questions off a moment before they say that the page is left.
+      if (status === 0) await pause(LEAVE_MS_MAX);
       return status === 404 || status === 405 ? "noBot" : "unknown";
     }
   }
 
   #fail(entry: Outgoing, { status, message }: ApiError): void {
-    const failed: Outgoing = { ...entry, state: "failed", error: message };
-    this.#entries = this.#entries.map((each) => (each.clientId === entry.clientId ? failed : each));
+    if (!this.#isOpen) return;
+    this.#waiting.update(entry.clientId, { state: "failed", error: message });
     this.#failure = status === 0 ? "" : message;
     this.#changed();
-  }
-
-  #forget(clientId: string): void {
-    this.#entries = this.#entries.filter((each) => each.clientId !== clientId);
   }
 
   async #loadPage(range: { before?: number }): Promise<void> {

@@ -19,10 +19,17 @@ export function useTalk(wish: Wish): Talk {
   const [view, setView] = useState(conversation.view);
   useEffect(() => {
     const stop = conversation.on("view", setView);
-    void conversation.open();
+    conversation.open();
+    const close = () => conversation.close();
+    // A page that comes back from the browser's cache has been closed, and knows it not.
+    const open = ({ persisted }: PageTransitionEvent) => persisted && conversation.open();
+    window.addEventListener("pagehide", close);
+    window.addEventListener("pageshow", open);
     return () => {
       stop();
-      conversation.close();
+      close();
+      window.removeEventListener("pagehide", close);
+      window.removeEventListener("pageshow", open);
     };
   }, [conversation]);
   useEffect(() => {

@@ -41,6 +41,11 @@ export interface SavedSession {
 
 const storage = browserStorage("localStorage");
 
+/** Where messages wait that the server has not taken yet. */
+export function outboxPlace(wish: Wish) {
+  return { storage, key: `${keyOf(wish)}.unsent` };
+}
+
 const keyOf = ({ tenant = "default", conversation = "" }: Wish) =>
   `switchboard.widget.${tenant}.${conversation}`;
 

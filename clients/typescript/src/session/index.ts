@@ -6,6 +6,7 @@ export * from "./frames.ts";
 export type { LinkState, Refusal, SocketLike } from "./link.ts";
 export {
   MESSAGE_BYTES_MAX,
+  Outbox,
   OUTBOX_MAX,
   type Outgoing,
   type OutgoingState,

@@ -295,11 +295,10 @@ export class ChatClient {
       // Where connecting fails, there may be another way.
       if (detail.phase === "waiting") sender.flush();
     });
-    connection.on("ready", ({ recovered, hasGap }) => {
+    connection.on("ready", ({ recovered }) => {
       rooms.onReady(recovered);
       sender.flush();
       receipts.flush();
-      if (hasGap) void rooms.resync();
     });
     connection.on("event", ({ name, payload }) => this.#onEvent(name, payload));
   }
@@ -313,7 +312,7 @@ export class ChatClient {
     }
     if (name === "authenticated") this.#user = payload as Authenticated;
     this.#bus.emit(name as keyof ChatEvents, payload as never);
-    if (name === "resync") void rooms.resync();
+    if (name === "resync") rooms.resync();
   }
 
   #typingIn(conversationId: string): TypingSignal {

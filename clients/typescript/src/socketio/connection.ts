@@ -62,11 +62,8 @@ export interface ConnectionParts extends Pick<
 > {
   reconnect_failed: number;
   packet: PacketRecord;
-  /**
-   * There is a line. `recovered`: rooms and missed events come back by themselves. `hasGap`: the
-   * server was not told how far this client had read, so it cannot replay what was missed.
-   */
-  ready: { recovered: boolean; hasGap: boolean };
+  /** There is a line. `recovered`: rooms and missed events come back by themselves. */
+  ready: { recovered: boolean };
   event: { name: string; payload: unknown };
 }
 
@@ -82,7 +79,6 @@ export class Connection extends Emitter<ConnectionParts> {
   #cursor: string | undefined;
   #readyAt = 0;
   #wasReady = false;
-  #hasNamedCursor = false;
   #lastError: ServerError | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
@@ -177,7 +173,6 @@ export class Connection extends Emitter<ConnectionParts> {
 
   async #auth(): Promise<object> {
     const { token, sessionId } = this.#options;
-    this.#hasNamedCursor = this.#cursor !== undefined;
     const auth = { token: await currentToken(token), sessionId, after: this.#cursor };
     return Object.fromEntries(Object.entries(auth).filter(([, value]) => value !== undefined));
   }
@@ -206,7 +201,7 @@ export class Connection extends Emitter<ConnectionParts> {
     this.#enter("connected");
     if (isBack) this.#options.meter.count("reconnects");
     if (isBack || attempt > 0) this.emit("reconnect", attempt);
-    this.emit("ready", { recovered, hasGap: isBack && !recovered && !this.#hasNamedCursor });
+    this.emit("ready", { recovered });
   }
 
   #onConnectError(error: Refused): void {

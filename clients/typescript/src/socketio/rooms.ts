@@ -1,6 +1,6 @@
 /**
- * The conversations a client wants to be in: joins them on every new line, asks for what was
- * missed when the server cannot replay it, and lets every message through once.
+ * The conversations a client wants to be in: joins them on every new line, asks for what may have
+ * been missed meanwhile, and lets every message through once.
  *
  * It knows neither outbox nor typing.
  */
@@ -34,7 +34,6 @@ export interface HistoryRange {
 }
 
 interface Room {
-  lastSeq: number;
   isJoined: boolean;
   waiters: ((answer: JoinAck) => void)[];
 }
@@ -48,6 +47,11 @@ export class Rooms {
   #connection: Connection;
   #deliver: (message: MessageReceived) => void;
   #rooms = new Map<string, Room>();
+  /**
+   * Up to where each conversation is known without a hole, also of those that were left. It begins
+   * with the first join: the past before that is the page's to load, not ours to announce.
+   */
+  #knownSeq = new Map<string, number>();
   #seen = new Seen();
 
   constructor(connection: Connection, deliver: (message: MessageReceived) => void) {
@@ -61,7 +65,7 @@ export class Rooms {
 
   /** Wants a conversation from now on; the answer comes once the server has given one. */
   join(id: string): Promise<JoinAck> {
-    const room = this.#rooms.get(id) ?? { lastSeq: 0, isJoined: false, waiters: [] };
+    const room = this.#rooms.get(id) ?? { isJoined: false, waiters: [] };
     this.#rooms.set(id, room);
     if (room.isJoined) return Promise.resolve({ success: true, conversationId: id });
     const isAsked = room.waiters.length > 0;
@@ -109,22 +113,24 @@ export class Rooms {
   }
 
   /** Tells what the server could not replay: everything behind the last message known. */
-  async resync(): Promise<void> {
-    await Promise.all(
-      [...this.#rooms].map(([id, room]) =>
-        this.#catchUp(id, room).catch(() => {
-          // No line, or no right to read any more; the next line begins anew.
-        }),
-      ),
-    );
+  resync(): void {
+    for (const id of this.ids) {
+      const known = this.#knownSeq.get(id);
+      void (known === undefined ? this.#tellNewest(id) : this.#catchUp(id, known));
+    }
   }
 
   async #ask(id: string, room: Room): Promise<void> {
+    // Before the first message that this line may bring, which would move the mark over the hole.
+    const known = this.#knownSeq.get(id);
     for (let tries = 0; tries < JOIN_TRIES_MAX; tries += 1) {
       const answer = await this.#connection.ask<JoinAck>("join_conversation", id);
       if (this.#rooms.get(id) !== room) return;
       if (answer?.success) {
         room.isJoined = true;
+        // The server replays only what it knows to be missing: nothing, for instance, to a socket
+        // that left on purpose and is back.
+        void (known === undefined ? this.#learn(id) : this.#catchUp(id, known));
         return this.#answer(room, answer);
       }
       if (answer && answer.retry_after === undefined) return this.#forget(id, answer);
@@ -145,18 +151,32 @@ export class Rooms {
   }
 
   #note({ conversationId, messageId, seq }: MessageReceived): boolean {
-    const room = this.#rooms.get(conversationId);
-    if (room) room.lastSeq = Math.max(room.lastSeq, seq);
+    const known = this.#knownSeq.get(conversationId) ?? 0;
+    this.#knownSeq.set(conversationId, Math.max(known, seq));
     return this.#seen.add(messageId);
   }
 
-  async #catchUp(id: string, room: Room): Promise<void> {
-    if (room.lastSeq === 0) return this.#tell(await this.#page(id, { limit: FIRST_PAGE }));
+  /** Finds out where the conversation stands, without telling any of it. */
+  async #learn(id: string): Promise<void> {
+    const page = await this.#page(id, { limit: 1 }).catch(() => null);
+    const seq = page?.messages.at(-1)?.seq ?? 0;
+    if (page) this.#knownSeq.set(id, Math.max(seq, this.#knownSeq.get(id) ?? 0));
+  }
+
+  async #catchUp(id: string, known: number): Promise<void> {
+    let after = known;
     for (let pages = 0; pages < RESYNC_PAGES_MAX; pages += 1) {
-      const page = await this.#page(id, { after: room.lastSeq, limit: PAGE_MAX });
+      const page = await this.#page(id, { after, limit: PAGE_MAX }).catch(() => null);
+      if (!page) return; // no line, or no right to read any more; the next line begins anew
       this.#tell(page);
+      after = page.messages.at(-1)?.seq ?? after;
       if (!page.hasMore || page.messages.length === 0) return;
     }
+  }
+
+  async #tellNewest(id: string): Promise<void> {
+    const page = await this.#page(id, { limit: FIRST_PAGE }).catch(() => null);
+    if (page) this.#tell(page);
   }
 
   #tell(page: HistoryPage): void {
