@@ -160,11 +160,11 @@ async fn only_its_own_user_takes_a_connections_place() {
     let other = Identity { user: UserId::parse("eve").unwrap(), ..mine.clone() };
     let acme = Identity { tenant: TenantId::parse("acme").unwrap(), ..mine.clone() };
     for (recovery, who) in [(recovery, &other), (recovery, &acme), (Uuid::new_v4(), &mine)] {
-        registry.replace(recovery, who);
+        registry.replace(recovery, who, true);
         assert_eq!(registered.heart.outbox.closed().now_or_never(), None);
         assert!(!registered.is_replaced());
     }
-    registry.replace(recovery, &mine);
+    registry.replace(recovery, &mine, true);
     let closed = registered.heart.outbox.closed().now_or_never();
     assert_eq!(closed, Some(CloseReason::NetworkError));
     assert!(registered.is_replaced());
