@@ -62,8 +62,10 @@ export function agent(claims = {}) {
 }
 
 /** A customer with a conversation of its own, as `POST /api/sessions` makes them. */
-export async function startConversation({ origin }, about = { name: "Budi" }) {
-  const { session_id, user_id, token, session_key } = await post(origin, "/api/sessions", about);
+export async function startConversation({ origin }, about = {}, tenant = "default") {
+  const path = `/api/sessions?tenant=${tenant}`;
+  const started = await post(origin, path, { name: "Budi", ...about });
+  const { session_id, user_id, token, session_key } = started;
   return { conversation: session_id, userId: user_id, token, sessionId: session_key };
 }
 
@@ -82,8 +84,8 @@ export async function post(origin, path, body, token) {
 }
 
 /** What a socket of this person shows in its handshake. */
-export function authOf({ token, sessionId }) {
-  return sessionId ? { sessionId } : { token };
+export function authOf({ token, sessionId, after }) {
+  return { ...(sessionId ? { sessionId } : { token }), ...(after ? { after } : {}) };
 }
 
 /** One socket of an unmodified client, closed when the test `t` ends. The server comes first. */
@@ -143,8 +145,10 @@ export class Peer {
         how();
       };
       const giveUp = () => {
-        const heard = inspect(this.heard, { depth: 4 });
-        settle(() => reject(new Error(`no ${event} that fits in ${withinMs} ms, but ${heard}`)));
+        const others = this.heard.map((one) => one.event).join(", ");
+        const alike = inspect(this.all(event), { depth: 2 });
+        const what = `no ${event} that fits in ${withinMs} ms; heard ${others}; alike: ${alike}`;
+        settle(() => reject(new Error(what)));
       };
       const timer = setTimeout(giveUp, withinMs);
       this.#waiting.add(check);

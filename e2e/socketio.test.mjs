@@ -319,8 +319,7 @@ test("long-polling and WebSocket users are in one room", async (t) => {
 
 test("a conversation may be named by its external id, and answers keep the name", async (t) => {
   const server = await startClosedServer(t);
-  const about = { name: "Budi", external_id: "conv-123" };
-  const customer = await startConversation(server, about);
+  const customer = await startConversation(server, { external_id: "conv-123" });
   const asking = await connect(t, server.origin, customer);
   const answering = await connect(t, server.origin, agent());
   const conversationId = "conv-123";
