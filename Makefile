@@ -17,7 +17,7 @@ PAGES := $(shell find web -name node_modules -prune -o -name dist -prune -o -nam
 	-o -type f ! -name README.md ! -name .gitignore -print)
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang
+.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,12 +28,14 @@ run: web ## build everything and start a demo on this machine
 
 web: web/dist/index.html ## build the pages that the server embeds
 
-test: browser golang web e2e/node_modules/.package-lock.json ## run every test
+test: browser golang python web e2e/node_modules/.package-lock.json ## run every test
 	@$(STEP) "web: unit tests" npm --prefix web test
 	@$(STEP) "server: tests" cargo test --workspace --locked
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
+	@cd e2e/python && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
+	../../$(STEP) "python client: tests" ../../scripts/with-server .venv/bin/python -m unittest
 	@# The last step: its runner's own closing lines end the output.
 	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
 
@@ -61,7 +63,7 @@ fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and 
 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
-	rm -rf web/dist web/node_modules e2e/node_modules bench-results.json
+	rm -rf web/dist web/node_modules e2e/node_modules e2e/python/.venv bench-results.json
 
 web/dist/index.html: $(PAGES) web/node_modules/.package-lock.json
 	@$(STEP) "web: build" npm --prefix web run build
@@ -79,3 +81,6 @@ toolchain:
 
 golang:
 	@scripts/need-go
+
+python:
+	@scripts/need-python

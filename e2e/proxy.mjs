@@ -16,7 +16,10 @@ export async function startProxy(t, server) {
     lines.add(line);
     near.on("data", (bytes) => state.isDeafUp || far.write(bytes));
     far.on("data", (bytes) => state.isDeafDown || near.write(bytes));
-    for (const [from, to] of [[near, far], [far, near]]) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
       from.on("error", () => {});
       // On a dead line the end of one side does not reach the other either.
       from.on("close", () => lines.has(line) && !state.isDeafDown && to.destroy());

@@ -4,7 +4,19 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agent, connect, meet, MODES, Peer, POLLING, post, sign, startClosedServer, startConversation, WEBSOCKET } from "./socketio.mjs";
+import {
+  agent,
+  connect,
+  meet,
+  MODES,
+  Peer,
+  POLLING,
+  post,
+  sign,
+  startClosedServer,
+  startConversation,
+  WEBSOCKET,
+} from "./socketio.mjs";
 
 const now = () => Math.floor(Date.now() / 1000);
 
@@ -104,8 +116,7 @@ for (const mode of MODES) {
 
 test("a token that ends puts its holder out, and one that is renewed in time does not", async (t) => {
   const server = await startClosedServer(t);
-  const comesFor = (sub, mode) =>
-    connect(t, server.origin, agent({ sub, exp: now() - 27 }), mode);
+  const comesFor = (sub, mode) => connect(t, server.origin, agent({ sub, exp: now() - 27 }), mode);
   const ending = await Promise.all(MODES.map((mode) => comesFor(crypto.randomUUID(), mode)));
   const sub = crypto.randomUUID();
   const renewing = await comesFor(sub, WEBSOCKET);
@@ -133,7 +144,10 @@ const STRANGERS = {
   "another customer": ["forbidden", (server) => startConversation(server)],
   "an agent it is not assigned to": [
     "forbidden",
-    async (server) => ({ ...(await startConversation(server)), ...without(agent({ name: "Agus" })) }),
+    async (server) => ({
+      ...(await startConversation(server)),
+      ...without(agent({ name: "Agus" })),
+    }),
   ],
   "another tenant's agent": [
     "not_found",

@@ -9,7 +9,14 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch, newPage } from "./browser.mjs";
-import { agent, connect, MODES, SOON_MS, startClosedServer, startConversation } from "./socketio.mjs";
+import {
+  agent,
+  connect,
+  MODES,
+  SOON_MS,
+  startClosedServer,
+  startConversation,
+} from "./socketio.mjs";
 
 let browser;
 before(async () => {
@@ -150,7 +157,13 @@ test("without a list of origins only the server's own pages come in", async (t) 
   const { conversation, sessionId } = await startConversation(server);
   const page = await openPage(t, site);
   for (const mode of MODES) {
-    const asked = { ...mode, url: server.origin, auth: { sessionId }, conversation, soonMs: SOON_MS };
+    const asked = {
+      ...mode,
+      url: server.origin,
+      auth: { sessionId },
+      conversation,
+      soonMs: SOON_MS,
+    };
     assert.match((await page.evaluate(chatInPage, asked)).refused, /error/, mode.name);
   }
 });

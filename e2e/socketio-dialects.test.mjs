@@ -7,7 +7,15 @@ import { once } from "node:events";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { eventually } from "./server.mjs";
-import { agent, connect, MODES, post, SOON_MS, startClosedServer, startConversation } from "./socketio.mjs";
+import {
+  agent,
+  connect,
+  MODES,
+  post,
+  SOON_MS,
+  startClosedServer,
+  startConversation,
+} from "./socketio.mjs";
 
 /** Somebody in a conversation, on whichever dialect; what is heard is told in the same words. */
 class OnSocketIo {
@@ -192,7 +200,10 @@ test("presence on Socket.IO tells of users on the session dialect", async (t) =>
   const { conversation } = await startConversation(server);
   const dewi = agent();
   const answering = await OnSession.join(t, server, MODES[0], dewi, conversation);
-  const isHers = (wanted) => ({ userId, status }) => userId === dewi.userId && status === wanted;
+  const isHers =
+    (wanted) =>
+    ({ userId, status }) =>
+      userId === dewi.userId && status === wanted;
   await watching.hears("presence_update", isHers("online"));
   answering.leaves();
   await watching.hears("presence_update", isHers("offline"));

@@ -4,7 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agent, connect, MODES, Peer, post, startConversation, startDemoServer } from "./socketio.mjs";
+import {
+  agent,
+  connect,
+  MODES,
+  Peer,
+  post,
+  startConversation,
+  startDemoServer,
+} from "./socketio.mjs";
 
 async function get(origin, path, token) {
   const response = await fetch(origin + path, { headers: { authorization: `Bearer ${token}` } });
@@ -72,8 +80,9 @@ test("the customer's and the agent's flow, from login to the last reply", async 
 
   // Clean up.
   asking.socket.disconnect();
-  await answering.hears("presence_update", ({ userId, status }) =>
-    userId === customer.userId && status === "offline",
+  await answering.hears(
+    "presence_update",
+    ({ userId, status }) => userId === customer.userId && status === "offline",
   );
 });
 

@@ -18,7 +18,10 @@ for (const mode of MODES) {
     for (let count = 0; count < PER_MINUTE + 5; count += 1) say("buy now");
     const acks = await Promise.all(flood);
     // 003: acceptance 241
-    assert.ok(acks.slice(0, PER_MINUTE).every(({ success }) => success), "within the limit");
+    assert.ok(
+      acks.slice(0, PER_MINUTE).every(({ success }) => success),
+      "within the limit",
+    );
     const refused = acks.filter(({ success }) => !success);
     assert.ok(refused.length >= 1, "over the limit");
     for (const { code, retry_after: seconds } of refused) {
@@ -31,7 +34,10 @@ for (const mode of MODES) {
     assert.equal(await asking.hears("disconnect"), "transport close");
     assert.equal(asking.socket.active, true);
     await answering.says(conversationId, "at last");
-    const { seq } = await answering.hears("message_received", ({ content }) => content === "at last");
+    const { seq } = await answering.hears(
+      "message_received",
+      ({ content }) => content === "at last",
+    );
     assert.ok(seq <= PER_MINUTE + 2, `${seq} messages came through`);
   });
 

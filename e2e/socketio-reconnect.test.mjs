@@ -5,7 +5,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startProxy } from "./proxy.mjs";
-import { agent, connect, meet, MODES, Peer, POLLING, startClosedServer, startConversation, WEBSOCKET } from "./socketio.mjs";
+import {
+  agent,
+  connect,
+  meet,
+  MODES,
+  Peer,
+  POLLING,
+  startClosedServer,
+  startConversation,
+  WEBSOCKET,
+} from "./socketio.mjs";
 
 // 003: acceptance 226
 const SEED_SETTINGS = {
@@ -44,7 +54,10 @@ for (const [how, end] of [
           // 003: acceptance 172, 227
           const attempt = await reconnected;
           await asking.ready();
-          assert.deepEqual(attempts, Array.from({ length: attempt }, (_, place) => place + 1));
+          assert.deepEqual(
+            attempts,
+            Array.from({ length: attempt }, (_, place) => place + 1),
+          );
           assert.ok(attempt <= 5, mode.name);
           // What 003's clients do then; whoever was recovered is in the room already.
           await asking.joins(customer.conversation);
@@ -89,7 +102,10 @@ test("what is emitted while the line is broken arrives after the reconnection", 
   // 003: acceptance 265
   const acks = ["one", "two"].map((text) => asking.says(customer.conversation, text));
   proxy.open();
-  assert.deepEqual((await Promise.all(acks)).map(({ seq }) => seq), [1, 2]);
+  assert.deepEqual(
+    (await Promise.all(acks)).map(({ seq }) => seq),
+    [1, 2],
+  );
 });
 
 for (const mode of MODES) {

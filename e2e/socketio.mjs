@@ -17,7 +17,11 @@ export const SOON_MS = 5000;
 export const MODES = [
   { name: "WebSocket only", transports: ["websocket"], settlesOn: "websocket" },
   { name: "long-polling only", transports: ["polling"], settlesOn: "polling" },
-  { name: "long-polling, then upgraded", transports: ["polling", "websocket"], settlesOn: "websocket" },
+  {
+    name: "long-polling, then upgraded",
+    transports: ["polling", "websocket"],
+    settlesOn: "websocket",
+  },
 ];
 export const [WEBSOCKET, POLLING] = MODES;
 
@@ -50,7 +54,10 @@ export function startDemoServer(t, env = {}) {
 export function sign(claims, secret = SECRET) {
   const now = Math.floor(Date.now() / 1000);
   const encode = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
-  const parts = [{ alg: "HS256", typ: "JWT" }, { iat: now, exp: now + 3600, ...claims }];
+  const parts = [
+    { alg: "HS256", typ: "JWT" },
+    { iat: now, exp: now + 3600, ...claims },
+  ];
   const signed = parts.map(encode).join(".");
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
