@@ -83,14 +83,18 @@ function collectOutput(child) {
 /** The address in the line `listening on http://127.0.0.1:PORT`. */
 async function addressIn(child, output) {
   for (;;) {
-    const found = output.text.match(/listening on (https?:\/\/[^\s/]+)/);
-    if (found) return found[1];
+    const address = addressOf(output);
+    if (address) return address;
     await Promise.race([once(child.stdout, "data"), once(child.stderr, "data")]);
   }
 }
 
+const addressOf = ({ text }) => text.match(/listening on (https?:\/\/[^\s/]+)/)?.[1];
+
 async function tooLate(child, exited, output) {
   const how = await Promise.race([exited, pause(START_MS_MAX).then(() => "still starting")]);
+  // It runs on beside a server that did start, and must not end that one.
+  if (addressOf(output)) return;
   child.kill("SIGKILL");
   throw new Error(`the server did not start: ${JSON.stringify(how)}\n${output.text}`);
 }

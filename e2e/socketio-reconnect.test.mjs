@@ -29,7 +29,7 @@ const SEED_SETTINGS = {
 /** Short enough that a dead line shows soon. */
 const FAST_PINGS = {
   SWITCHBOARD__SOCKETIO__PING_INTERVAL: "1s",
-  SWITCHBOARD__SOCKETIO__PING_TIMEOUT: "1s",
+  SWITCHBOARD__SOCKETIO__PING_TIMEOUT: "2s",
 };
 
 /** Waits for the end of the connection, and says why it ended. */

@@ -108,6 +108,7 @@ export class Peer {
       transports,
       forceNew: true,
       reconnectionDelay: 50,
+      reconnectionDelayMax: 500,
       randomizationFactor: 0,
       ...plain,
     });
