@@ -47,7 +47,10 @@ lint: toolchain golang web web/node_modules/.package-lock.json e2e/node_modules/
 	@cd clients/go && ../../$(STEP) "go client: vet" go vet ./...
 	@$(STEP) "browser tests: lint" npm --prefix e2e run --if-present lint
 
-bench: web ## measure the release build; the figures go to bench-results.json
+# What the Socket.IO figures are compared with; --no-reference does without.
+REFERENCE := $(if $(findstring --no-reference,$(ARGS)),,bench/reference/node_modules/.package-lock.json)
+
+bench: web $(REFERENCE) ## measure the release build; the figures go to bench-results.json
 	@$(STEP) "server and load generator: release build" cargo build --release --workspace --locked
 	@ulimit -n "$$(ulimit -Hn)" || true; \
 	$(TARGET)/release/switchboard-bench --json bench-results.json $(ARGS)
@@ -63,7 +66,8 @@ fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and 
 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
-	rm -rf web/dist web/node_modules e2e/node_modules e2e/python/.venv bench-results.json
+	rm -rf web/dist web/node_modules e2e/node_modules e2e/python/.venv \
+		bench/reference/node_modules bench-results.json
 
 web/dist/index.html: $(PAGES) web/node_modules/.package-lock.json
 	@$(STEP) "web: build" npm --prefix web run build

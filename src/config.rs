@@ -7,6 +7,7 @@
 //! To add an option: a line in the table below with its doc comment, its default, and a check if
 //! not every value will do. Then `make docs`.
 
+mod bot;
 mod sources;
 mod value;
 
@@ -15,11 +16,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
-pub use value::{LogFormat, Secret, parse_duration};
+pub use value::{BotProvider, LogFormat, Secret, parse_duration};
 
 use value::{
-    Value, check_address, check_addresses, check_count, check_frame_bytes, check_level,
-    check_origins, check_positive, check_store,
+    Value, check_address, check_addresses, check_count, check_filled, check_frame_bytes,
+    check_level, check_number, check_origins, check_percent, check_positive, check_store,
 };
 
 /// One option, as the reference lists it.
@@ -217,6 +218,48 @@ options! {
         assumed_wait: Duration = secs(60);
     }
 
+    /// Who answers customers before a person does. What it does when it cannot is in
+    /// `docs/bot.md`.
+    [bot] Bot {
+        /// `none`; `faq` answers from `/api/faq`; `coze` is Coze's chat API; `openai` is any
+        /// endpoint that speaks OpenAI's chat completions. `--demo` turns `none` into `faq`.
+        provider: BotProvider = BotProvider::None;
+        /// The name its messages carry.
+        name: String = "Assistant".into(), check_filled;
+        /// Whether new conversations begin with the bot. Otherwise it takes a conversation that
+        /// waits when `POST /api/coze/chat` first asks it.
+        first: bool = false;
+        /// The provider's address; empty: `https://api.coze.com`, `https://api.openai.com/v1`.
+        base_url: String = String::new(), check_address;
+        /// The provider's key or access token; empty: none is sent, which `openai` allows.
+        api_key: Secret = Secret::default();
+        /// Which bot at Coze.
+        bot_id: String = String::new();
+        /// Which model of an `openai` endpoint.
+        model: String = String::new();
+        /// What an `openai` endpoint is told before each conversation. `{marker}` stands for
+        /// `bot.handoff_marker`.
+        instructions: String = bot::INSTRUCTIONS.into();
+        /// How long an answer may take, other tries included.
+        timeout: Duration = secs(20), check_positive;
+        /// How often a provider is asked at most when it cannot be reached, is overloaded or fails.
+        attempts: usize = 3, check_count;
+        /// After how many failures in a row it is left alone.
+        breaker_failures: u32 = 5, check_number;
+        /// For how long.
+        breaker_rest: Duration = secs(30), check_positive;
+        /// How many earlier messages of the conversation it is told.
+        history_messages: usize = 10;
+        /// The longest answer in bytes of UTF-8; what is longer is cut off.
+        answer_bytes: usize = 4 * 1024, check_count;
+        /// How sure the FAQ must be to answer, in percent.
+        confidence: u32 = 60, check_percent;
+        /// What a customer says who wants a person; found as whole words in any case.
+        handoff_phrases: Vec<String> = bot::phrases();
+        /// What a provider puts into an answer to ask for a person; it is taken out. Empty: none.
+        handoff_marker: String = "[handoff]".into();
+    }
+
     /// What one client may use.
     [limits] Limits {
         /// Events that may wait for a slow connection before it is closed with 4008.
@@ -355,11 +398,15 @@ impl Config {
         self.server.data_dir.push("demo");
         self.auth.open_sessions = true;
         self.auth.loopback_origins = true;
+        if self.bot.provider == BotProvider::None {
+            self.bot.provider = BotProvider::Faq;
+        }
         Ok(())
     }
 
     /// What no option can check alone.
     fn check(&self) -> Result<(), ConfigError> {
+        self.check_bot()?;
         let has = |path: &PathBuf| !path.as_os_str().is_empty();
         if has(&self.tls.cert) != has(&self.tls.key) {
             let (given, missing) =

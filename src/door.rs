@@ -48,6 +48,19 @@ impl Origins {
         Origins { allowed, allows_loopback: auth.loopback_origins, is_secure }
     }
 
+    /// The pages that may show ours in a frame, as a Content-Security-Policy lists them.
+    pub fn frame_ancestors(&self) -> String {
+        let mut list = String::from("'self'");
+        for origin in self.allowed.iter() {
+            list.push(' ');
+            list.push_str(origin);
+        }
+        if self.allows_loopback {
+            list.push_str(" http://localhost:* http://127.0.0.1:* https://localhost:*");
+        }
+        list
+    }
+
     /// Where a request with these headers comes from.
     pub fn of(&self, headers: &HeaderMap) -> Origin {
         let Some(origin) = headers.get(header::ORIGIN) else {
@@ -212,6 +225,14 @@ mod tests {
         let secure = Origins { is_secure: true, ..none };
         assert_eq!(of(&secure, "https://chat.example.com"), Origin::Allowed);
         assert_eq!(of(&secure, "http://chat.example.com"), Origin::Foreign);
+    }
+
+    #[test]
+    fn the_allowed_origins_may_frame_the_widget() {
+        assert_eq!(origins(&[], false).frame_ancestors(), "'self'");
+        let shop = origins(&["https://shop.example"], false).frame_ancestors();
+        assert_eq!(shop, "'self' https://shop.example");
+        assert!(origins(&[], true).frame_ancestors().contains(" http://localhost:*"));
     }
 
     #[test]

@@ -5,13 +5,15 @@
 //!
 //! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
 //! 1. [`model`]: the words. Pure data, no I/O.
-//! 2. [`auth`], [`log`], [`hub`], [`presence`]: who speaks, what is kept, who listens, who is here.
+//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`]: who speaks, what is kept, who listens, who
+//!    is here, who answers by itself.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
 //! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
 //! 5. [`server`]: puts the parts together.
 
 pub mod app;
 pub mod auth;
+pub mod bot;
 pub mod config;
 pub mod doctor;
 pub mod door;

@@ -124,6 +124,9 @@ pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 /// Longest e-mail address (RFC 5321).
 pub const EMAIL_BYTES_MAX: usize = 254;
 
+/// Longest name of an event that is sent to a user.
+pub const EVENT_NAME_CHARS_MAX: usize = 64;
+
 /// Conversations looked at for one page of a list of which the caller may see few, and how many
 /// times: the next page goes on from there.
 pub const LIST_READ_ROWS: usize = 256;
@@ -184,3 +187,36 @@ pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// Questions a provider of the bot may have at once. Each waits for a network, so this bounds
+/// sockets and what the other side has to bear.
+pub const BOT_CALLS_AT_ONCE_MAX: usize = 64;
+
+/// Questions that may wait for the bot. Beyond it a customer is better off in the queue.
+pub const BOT_QUESTIONS_MAX: usize = 1_024;
+
+/// How long a connection to a provider may take: a far continent and one lost packet.
+pub const BOT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The first pause before a provider is asked again; it doubles ...
+pub const BOT_RETRY_PAUSE: Duration = Duration::from_millis(400);
+/// ... up to this.
+pub const BOT_RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The largest reply of a provider, everything around the answer included.
+pub const BOT_REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How much of a conversation a provider is told, beside the question.
+pub const BOT_HISTORY_BYTES_MAX: usize = 16 * 1024;
+
+/// How often the bot's typing is told anew, well before it would end by itself.
+pub const BOT_TYPING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Entries of the FAQ that are compared with a question, of those the index finds.
+pub const FAQ_CANDIDATES: usize = 32;
+
+/// Words of a question the FAQ is searched by. Nobody asks in more.
+pub const FAQ_QUESTION_WORDS_MAX: usize = 32;
+
+/// Entries of a tenant's FAQ.
+pub const FAQ_ENTRIES_MAX: usize = 5_000;

@@ -1,6 +1,8 @@
 //! The composition root: configuration to parts, parts to listeners, and the drain. The one file
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
+mod bot;
+
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -73,8 +75,10 @@ pub async fn start(config: Config) -> Result<Running> {
     let observed = metrics.clone();
     let observer = Arc::new(move |events, took| observed.committed(events, took));
     let (log, tail) = log::open(&location(&config), observer).await.context("store")?;
+    let bot = bot::open(&config.bot, &log)?;
     let app = App::new(app::Inner {
         config: config.clone(),
+        bot,
         log,
         presence: presence::memory(),
         hub: Hub::default(),
@@ -230,6 +234,8 @@ fn spawn_background(
     background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
     let owing = app.clone();
     background.spawn(until(Box::pin(async move { owing.settle_owed().await })));
+    let asked = app.clone();
+    background.spawn(until(Box::pin(async move { asked.serve_bot().await })));
     let alive = registry.clone();
     background.spawn(until(Box::pin(async move { alive.keep_alive().await })));
     let old = app.clone();
@@ -252,6 +258,10 @@ async fn prepare(app: &App) -> Result<()> {
     }
     app.log.end_recoveries(Moment::now()).await?;
     app.remember_leaves().await.context("reading who left the last run")?;
+    let given = app.settle_bot().await.context("settling what the bot left unanswered")?;
+    if given > 0 {
+        tracing::warn!(conversations = given, "the bot left questions unanswered; they are queued");
+    }
     if app.config.auth.open_sessions {
         tracing::warn!("auth.open_sessions is on: anybody may open any session in any role");
     }

@@ -9,11 +9,11 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::client::{Client, Frame};
 use crate::clock;
 use crate::machine;
 use crate::scale::JOIN_TIMEOUT;
-use crate::wire::{Frame, Seat};
-use crate::ws::{self, Reader, Writer};
+use crate::ws::{Reader, Writer};
 
 /// Connections that read in the background. Dropping it cuts them all.
 #[derive(Debug)]
@@ -58,17 +58,17 @@ impl Troubles {
 impl Crowd {
     /// Joins all seats, `width` at a time and in their order, and waits until each is established
     /// or failed. `make(index)` gives the function that hears the frames of that seat.
-    pub(crate) async fn try_gather<F>(
+    pub(crate) async fn try_gather<C, F>(
         address: SocketAddr,
-        seats: &[Seat],
+        seats: &[C],
         width: usize,
         mut make: impl FnMut(usize) -> F,
     ) -> Result<Self>
     where
+        C: Client,
         F: FnMut(&Rc<Writer>, Frame<'_>) + 'static,
     {
-        let fit = machine::connections_fit();
-        ensure!(seats.len() <= fit, "{} connections, but only {fit} fit: ulimit -n", seats.len());
+        check_fit(seats.len())?;
         let shared = Rc::new(Shared::new(seats.len()));
         let doors = Rc::new(Semaphore::new(width));
         let mut tasks = JoinSet::new();
@@ -89,13 +89,14 @@ impl Crowd {
     }
 
     /// The same, for scenarios that need everybody.
-    pub(crate) async fn gather<F>(
+    pub(crate) async fn gather<C, F>(
         address: SocketAddr,
-        seats: &[Seat],
+        seats: &[C],
         width: usize,
         make: impl FnMut(usize) -> F,
     ) -> Result<Self>
     where
+        C: Client,
         F: FnMut(&Rc<Writer>, Frame<'_>) + 'static,
     {
         let crowd = Self::try_gather(address, seats, width, make).await?;
@@ -115,7 +116,7 @@ impl Crowd {
         self.shared.last_joined_ns.get()
     }
 
-    /// When the last frame came, to anybody.
+    /// When the last frame came that is no ping, to anybody.
     pub(crate) fn last_frame_ns(&self) -> u64 {
         self.shared.last_frame_ns.get()
     }
@@ -146,12 +147,12 @@ impl Shared {
     }
 
     /// Notes how joining went and reads the connection until it ends.
-    async fn attend(
+    async fn attend<C: Client>(
         &self,
         index: usize,
-        seat: &Seat,
+        seat: &C,
         joined: Result<Reader>,
-        each: impl FnMut(&Rc<Writer>, Frame<'_>),
+        mut each: impl FnMut(&Rc<Writer>, Frame<'_>),
     ) {
         let reader = match joined {
             Ok(reader) => {
@@ -160,7 +161,7 @@ impl Shared {
                 Some(reader)
             }
             Err(fault) => {
-                self.failures.borrow_mut().push(format!("{}: {fault:#}", seat.user));
+                self.failures.borrow_mut().push(format!("{}: {fault:#}", seat.user()));
                 None
             }
         };
@@ -168,33 +169,56 @@ impl Shared {
         if self.waiting.get() == 0 {
             self.all_tried.notify_one();
         }
-        if let Some(reader) = reader {
-            self.listen(reader, seat, each).await;
-        }
-    }
-
-    async fn listen(
-        &self,
-        mut reader: Reader,
-        seat: &Seat,
-        mut each: impl FnMut(&Rc<Writer>, Frame<'_>),
-    ) {
-        let writer = Rc::clone(reader.writer());
-        loop {
-            let read = reader.read(|text| {
-                let frame = Frame::of(text);
-                if let Frame::Refusal(text) = frame {
-                    self.troubles.note(format!("{}: {text}", seat.user));
+        let Some(reader) = reader else { return };
+        let mut has_news = false;
+        let hear = |writer: &Rc<Writer>, frame: Frame<'_>| {
+            each(writer, frame);
+            match frame {
+                Frame::Lull if std::mem::take(&mut has_news) => {
+                    self.last_frame_ns.set(clock::now_ns());
                 }
-                each(&writer, frame);
-            });
-            if let Err(fault) = read.await {
-                return self.troubles.note(format!("{}: {fault:#}", seat.user));
+                // Pings come for ever, and say nothing.
+                Frame::Lull | Frame::Ping(_) => {}
+                _ => has_news = true,
             }
-            each(&writer, Frame::Lull);
-            self.last_frame_ns.set(clock::now_ns());
-        }
+        };
+        listen(reader, seat, &self.troubles, hear).await;
     }
+}
+
+/// Reads a connection until it ends, and answers its pings.
+pub(crate) async fn listen<C: Client>(
+    mut reader: Reader,
+    seat: &C,
+    troubles: &Troubles,
+    mut each: impl FnMut(&Rc<Writer>, Frame<'_>),
+) {
+    let writer = Rc::clone(reader.writer());
+    loop {
+        let read = reader.read(|text| {
+            let frame = C::frame(text);
+            match frame {
+                Frame::Refusal(text) => troubles.note(format!("{}: {text}", seat.user())),
+                Frame::Ping(answer) => {
+                    writer.queue_text(answer);
+                    writer.flush();
+                }
+                _ => {}
+            }
+            each(&writer, frame);
+        });
+        if let Err(fault) = read.await {
+            return troubles.note(format!("{}: {fault:#}", seat.user()));
+        }
+        each(&writer, Frame::Lull);
+    }
+}
+
+/// Refuses more connections than this process may hold.
+pub(crate) fn check_fit(connections: usize) -> Result<()> {
+    let fit = machine::connections_fit();
+    ensure!(connections <= fit, "{connections} connections, but only {fit} fit: ulimit -n");
+    Ok(())
 }
 
 /// The function of a seat whose frames nobody needs.
@@ -202,26 +226,7 @@ pub(crate) fn deaf(_seat: usize) -> impl FnMut(&Rc<Writer>, Frame<'_>) + 'static
     |_, _| ()
 }
 
-/// Connects and reads until the connection is established, or fails after a while. Frames that
-/// come right behind are dropped: before a scenario starts they are status only.
-async fn join(address: SocketAddr, seat: &Seat) -> Result<Reader> {
-    let path = seat.path(None);
-    let join = async {
-        let mut reader = ws::open(address, &path).await?;
-        let mut first = None;
-        while first.is_none() {
-            let hear = |text: &[u8]| {
-                first.get_or_insert_with(|| match Frame::of(text) {
-                    Frame::Established(_) => Ok(()),
-                    _ => Err(String::from_utf8_lossy(text).into_owned()),
-                });
-            };
-            reader.read(hear).await?;
-        }
-        match first {
-            Some(Err(text)) => bail!("first came {text}"),
-            _ => Ok(reader),
-        }
-    };
-    timeout(JOIN_TIMEOUT, join).await.context("not established in time")?
+/// Takes a seat, or fails after a while.
+pub(crate) async fn join<C: Client>(address: SocketAddr, seat: &C) -> Result<Reader> {
+    timeout(JOIN_TIMEOUT, seat.enter(address)).await.context("not established in time")?
 }

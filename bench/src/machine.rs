@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::disk;
 use crate::process;
+use crate::reference::Reference;
 use crate::server::Launch;
 
 /// Descriptors the generator needs besides its connections.
@@ -26,6 +27,7 @@ pub(crate) struct Machine {
     pub(crate) file_system: String,
     pub(crate) open_files: usize,
     pub(crate) connections_fit: usize,
+    pub(crate) reference: Option<String>,
 }
 
 impl Machine {
@@ -48,6 +50,7 @@ impl Machine {
             }),
             open_files: open_files(),
             connections_fit: connections_fit(),
+            reference: launch.reference.as_ref().map(Reference::describe),
         }
     }
 }

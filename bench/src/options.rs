@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::scenario::Scenario;
 
-/// Measures a Switchboard server: memory, fan-out, latency, durable rate, connects.
+/// Measures a Switchboard server: memory, fan-out, latency, durable rate, connects, coming back.
 ///
 /// Starts the server itself, a fresh one with an empty data directory for each scenario, pinned to
 /// the first core; the generator takes the second. The exit code is 0 even when a target is
@@ -22,13 +22,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMES", value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Scenario>,
 
-    /// Smaller numbers: a minute in all, to see that everything works. Not comparable.
+    /// Smaller numbers: two minutes in all, to see that everything works. Not comparable.
     #[arg(long)]
     pub(crate) quick: bool,
 
     /// Where the figures go as JSON.
     #[arg(long, value_name = "PATH", default_value = "bench-results.json")]
     pub(crate) json: PathBuf,
+
+    /// Where the server is that the Socket.IO figures are compared with.
+    #[arg(long, value_name = "DIR", default_value = "bench/reference")]
+    pub(crate) reference: PathBuf,
+
+    /// Compare with nothing; Node.js is not needed then.
+    #[arg(long)]
+    pub(crate) no_reference: bool,
 
     /// Exit with 1 when a target is missed.
     #[arg(long)]
@@ -46,6 +54,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether a chosen scenario has something to compare with, and the comparison is wanted.
+    pub(crate) fn wants_reference(&self) -> bool {
+        !self.no_reference && self.chosen().into_iter().any(Scenario::has_reference)
+    }
+
     /// The scenarios to run, in the table's order.
     pub(crate) fn chosen(&self) -> Vec<Scenario> {
         let all = Scenario::ALL.iter().copied();

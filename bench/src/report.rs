@@ -128,6 +128,9 @@ impl Report {
         }
         let Machine { open_files, connections_fit, .. } = self.machine;
         println!("open files: {open_files}, so {connections_fit} connections fit");
+        if let Some(reference) = &self.machine.reference {
+            println!("beside it, for Socket.IO: {reference}");
+        }
         if self.quick {
             println!("QUICK RUN: smaller numbers, not comparable with the targets");
         }

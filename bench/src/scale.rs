@@ -12,6 +12,14 @@ pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const IDLE_REST: Duration = Duration::from_secs(2);
 /// How long no frame may have come before connections count as quiet.
 pub(crate) const QUIET: Duration = Duration::from_secs(3);
+/// How long the server may take to end after SIGTERM: its drain, and what it has to write.
+pub(crate) const TERMINATE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the answer to a request may take.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long all clients may take to come back after a restart before the scenario gives up.
+pub(crate) const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests under way at a time where their speed is not what is measured.
+pub(crate) const REQUEST_WIDTH: usize = 16;
 /// Connections opened at a time where the speed of opening is not what is measured.
 pub(crate) const JOIN_WIDTH: usize = 32;
 /// How long the disk's own rate is measured.
@@ -50,6 +58,14 @@ pub(crate) struct Scale {
     pub(crate) storm_listeners: usize,
     /// How often they are cut.
     pub(crate) storm_rounds: u64,
+    /// Socket.IO connects per second.
+    pub(crate) connects_per_second: u64,
+    /// Length of these connects.
+    pub(crate) connects_for: Duration,
+    /// Socket.IO clients that come back after a restart, in the storm's conversations.
+    pub(crate) restart_clients: usize,
+    /// How many of them are agents, each in its share of all conversations.
+    pub(crate) restart_agents: usize,
 }
 
 impl Scale {
@@ -70,6 +86,10 @@ impl Scale {
             storm_conversations: 500,
             storm_listeners: 4,
             storm_rounds: 3,
+            connects_per_second: 500,
+            connects_for: Duration::from_secs(10),
+            restart_clients: 5_000,
+            restart_agents: 50,
         }
     }
 
@@ -90,6 +110,10 @@ impl Scale {
             storm_conversations: 50,
             storm_listeners: 4,
             storm_rounds: 2,
+            connects_per_second: 100,
+            connects_for: Duration::from_secs(2),
+            restart_clients: 200,
+            restart_agents: 5,
         }
     }
 }

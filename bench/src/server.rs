@@ -1,19 +1,22 @@
-//! The server under test: starts it with an empty data directory, knows its address, ends it.
+//! The server under test: starts it with an empty data directory, knows its address, ends it and
+//! starts it again. The reference server is started in the same way, on the same core.
 
-use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::fs::{self, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::machine::Placement;
-use crate::scale::READY_TIMEOUT;
+use crate::reference::Reference;
+use crate::scale::{READY_TIMEOUT, TERMINATE_TIMEOUT};
+use crate::token::Secret;
 
 /// What the server prints in front of its address when it is ready.
 const READY: &str = "listening on http://";
@@ -32,6 +35,10 @@ const ENVIRONMENT: [(&str, &str); 7] = [
     ("SWITCHBOARD__LOG__LEVEL", "warn"),
 ];
 
+/// Ports below those that the system gives to whoever connects. A client that looks for a server
+/// that is away, on a port of that kind, may be given the same one for its own end and meet itself.
+const LASTING_PORTS: std::ops::Range<u16> = 20_000..30_000;
+
 /// How servers are started.
 #[derive(Debug)]
 pub(crate) struct Launch {
@@ -41,6 +48,28 @@ pub(crate) struct Launch {
     pub(crate) data_root: PathBuf,
     /// Its core.
     pub(crate) placement: Placement,
+    /// What to compare with, if that is wanted.
+    pub(crate) reference: Option<Reference>,
+    /// What tokens are signed with.
+    pub(crate) secret: Secret,
+}
+
+/// Which program a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// The one under test.
+    Switchboard,
+    /// The one to compare with.
+    Reference,
+}
+
+/// How a server is ended whose clients are to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// At once, as a crash does.
+    Killed,
+    /// As an operator does; it says goodbye to its clients.
+    Terminated,
 }
 
 /// A running server. Dropping it kills the process and removes its data.
@@ -49,6 +78,8 @@ pub(crate) struct Server {
     child: Child,
     stopped: bool,
     home: PathBuf,
+    /// Which program it is.
+    pub(crate) program: Program,
     /// Its process id.
     pub(crate) pid: u32,
     /// Where it listens.
@@ -57,21 +88,61 @@ pub(crate) struct Server {
     pub(crate) ready_after: Duration,
 }
 
+/// A process that has said where it listens.
+struct Started {
+    child: Child,
+    pid: u32,
+    address: SocketAddr,
+    ready_after: Duration,
+}
+
 impl Launch {
     /// Starts a server with an empty data directory and waits until it is ready.
     pub(crate) async fn start(&self) -> Result<Server> {
-        let home = self.data_root.join(format!("switchboard-bench-{}", Uuid::new_v4()));
-        fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
-        let started = self.start_in(&home).await;
-        if started.is_err() {
-            let _ = fs::remove_dir_all(&home);
-        }
-        started
+        self.start_program(Program::Switchboard).await
     }
 
-    async fn start_in(&self, home: &Path) -> Result<Server> {
+    /// The same, for either program.
+    pub(crate) async fn start_program(&self, program: Program) -> Result<Server> {
+        self.start_on(program, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Starts a server on an address that nobody else takes while it is away.
+    pub(crate) async fn start_lasting(&self) -> Result<Server> {
+        // Begun at a place of this process' own, so that two runs do not meet.
+        let offset = u16::try_from(std::process::id() % 10_000)?;
+        let mut ports = LASTING_PORTS.cycle().skip(usize::from(offset)).take(LASTING_PORTS.len());
+        let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+        let port = free.with_context(|| format!("no port of {LASTING_PORTS:?} is free"))?;
+        self.start_on(Program::Switchboard, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+    }
+
+    /// Starts a server that was ended again, on the same data and address.
+    pub(crate) async fn start_again(&self, server: &mut Server) -> Result<()> {
+        let started = self.spawn(server.program, &server.home, server.address).await?;
+        (server.child, server.pid) = (started.child, started.pid);
+        server.ready_after = started.ready_after;
+        server.stopped = false;
+        Ok(())
+    }
+
+    async fn start_on(&self, program: Program, listen: SocketAddr) -> Result<Server> {
+        let home = self.data_root.join(format!("switchboard-bench-{}", Uuid::new_v4()));
+        fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
+        match self.spawn(program, &home, listen).await {
+            Ok(Started { child, pid, address, ready_after }) => {
+                Ok(Server { child, stopped: false, home, program, pid, address, ready_after })
+            }
+            Err(fault) => {
+                let _ = fs::remove_dir_all(&home);
+                Err(fault)
+            }
+        }
+    }
+
+    async fn spawn(&self, program: Program, home: &Path, listen: SocketAddr) -> Result<Started> {
         let spawned_at = Instant::now();
-        let mut child = self.command(home)?.spawn().context("start the server")?;
+        let mut child = self.command(program, home, listen)?.spawn().context("start the server")?;
         let pid = child.id().context("the server ended at once")?;
         let stdout = child.stdout.take().context("the server has no standard output")?;
         let mut lines = BufReader::new(stdout).lines();
@@ -84,26 +155,48 @@ impl Launch {
         };
         // Whatever else it prints must not fill the pipe.
         tokio::task::spawn_local(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Server { child, stopped: false, home: home.to_owned(), pid, address, ready_after })
+        Ok(Started { child, pid, address, ready_after })
     }
 
-    fn command(&self, home: &Path) -> Result<Command> {
-        let mut command = match self.placement {
-            // taskset replaces itself by the server, so the process id stays.
-            Placement::Apart { server, .. } => {
-                let mut taskset = Command::new("taskset");
-                taskset.args(["-c", &server.to_string()]).arg(&self.binary);
-                taskset
+    fn command(&self, program: Program, home: &Path, listen: SocketAddr) -> Result<Command> {
+        let mut command = match program {
+            Program::Switchboard => {
+                let mut command = self.on_its_core(&self.binary);
+                command.args(["serve", "--listen", &listen.to_string(), "--data-dir"]);
+                command.arg(home.join("data"));
+                command
             }
-            Placement::Together(_) => Command::new(&self.binary),
+            Program::Reference => {
+                let reference = self.reference.as_ref().context("there is no reference server")?;
+                let mut command = self.on_its_core(Path::new("node"));
+                command.arg(&reference.program);
+                command
+            }
         };
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(home.join("data"));
         FOREIGN.iter().for_each(|name| {
             command.env_remove(name);
         });
-        command.envs(ENVIRONMENT).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.stderr(File::create(log_path(home))?).kill_on_drop(true);
+        match program {
+            Program::Switchboard => {
+                command.envs(ENVIRONMENT).env("SWITCHBOARD__AUTH__JWT_SECRET", self.secret.as_str())
+            }
+            Program::Reference => command.env("JWT_SECRET", self.secret.as_str()),
+        };
+        let log = OpenOptions::new().create(true).append(true).open(log_path(home))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
+    }
+
+    fn on_its_core(&self, program: &Path) -> Command {
+        match self.placement {
+            // taskset replaces itself by the server, so the process id stays.
+            Placement::Apart { server, .. } => {
+                let mut taskset = Command::new("taskset");
+                taskset.args(["-c", &server.to_string()]).arg(program);
+                taskset
+            }
+            Placement::Together(_) => Command::new(program),
+        }
     }
 }
 
@@ -118,6 +211,22 @@ impl Server {
         self.tell_if_dead();
         let _ = self.child.kill().await;
         self.stopped = true;
+    }
+
+    /// Ends it and keeps its data, to start it again.
+    pub(crate) async fn end(&mut self, ending: Ending) -> Result<()> {
+        match ending {
+            Ending::Killed => self.child.kill().await.context("kill the server")?,
+            Ending::Terminated => {
+                let pid = self.pid.to_string();
+                let told = Command::new("kill").args(["-TERM", &pid]).status().await;
+                ensure!(told.context("run kill")?.success(), "the server cannot be signalled");
+                let gone = timeout(TERMINATE_TIMEOUT, self.child.wait()).await;
+                gone.context("the server does not end after SIGTERM")??;
+            }
+        }
+        self.stopped = true;
+        Ok(())
     }
 
     /// Prints what a server that ended by itself had to say, before its directory goes.

@@ -15,9 +15,19 @@ pub(crate) struct Latencies {
 impl Latencies {
     /// Notes the time from `since_ns` to now.
     pub(crate) fn since(&mut self, since_ns: u64) {
-        let micros = clock::now_ns().saturating_sub(since_ns) / 1_000;
+        self.take(clock::now_ns().saturating_sub(since_ns));
+    }
+
+    /// Notes a time.
+    pub(crate) fn take(&mut self, ns: u64) {
+        let micros = ns / 1_000;
         self.micros.push(u32::try_from(micros).unwrap_or(u32::MAX));
         self.sorted = false;
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.micros.len()
     }
 
     /// The value, in milliseconds, that the share `part` (0 to 1) of all stays at or below; 0

@@ -16,7 +16,7 @@
 //! who may connect. Every queue has a bound and every wait a deadline, see [`engine::Config`] and
 //! [`socket::Config`].
 //!
-//! `examples/echo.rs` is a whole server over `axum`; the protocols' own conformance suites pass
+//! `examples/echo` is a whole server over `axum`; the protocols' own conformance suites pass
 //! against it.
 
 pub mod engine;

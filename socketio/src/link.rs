@@ -180,16 +180,19 @@ impl<W: WebSocket> Link<W> {
 
     /// Ends the session: with a close frame over a WebSocket, with a close packet in the answer
     /// of a poll otherwise, behind what still waits. Waits for that poll no longer than
-    /// [`Config::close_timeout`]; a WebSocket's time to close is its own affair.
+    /// [`Config::close_timeout`]; a WebSocket's time to close is its own affair, and so is whether
+    /// it writes what was not written before.
     ///
     /// `code` and `reason` are those of the close frame.
     pub async fn close(self, code: u16, reason: &str) {
         // The place in the directory is given up when all is said.
-        let Link { transport, session, ended, listing: _listing, .. } = self;
-        match (transport, ended) {
-            (Transport::WebSocket(_), Some(EndReason::Lost)) => {}
-            (Transport::WebSocket(socket), _) => socket.close(code, reason).await,
-            (Transport::Polling(polling), _) => polling.close(session.config(), ended).await,
+        let Link { transport, session, ended, listing, .. } = self;
+        match transport {
+            Transport::WebSocket(_) if ended == Some(EndReason::Lost) => {}
+            Transport::WebSocket(socket) => socket.close(code, reason).await,
+            // Without a place no poll can come any more.
+            Transport::Polling(_) if listing.is_none() => {}
+            Transport::Polling(polling) => polling.close(session.config(), ended.is_some()).await,
         }
     }
 
@@ -220,7 +223,7 @@ impl<W: WebSocket> Link<W> {
             if let Transport::Polling(polling) = &mut self.transport
                 && let Some(socket) = polling.attend(&mut self.session, cx)?
             {
-                self.switch_to(socket);
+                self.switch_to(socket, cx);
             }
             // Last, because what was attended to may have set other times.
             if self.poll_timer(cx).is_pending() {
@@ -287,7 +290,9 @@ impl<W: WebSocket> Link<W> {
         Ok(())
     }
 
-    fn switch_to(&mut self, mut socket: W) {
+    fn switch_to(&mut self, mut socket: W, cx: &mut Context<'_>) {
+        // If it is a write that noticed, nobody has asked the new transport for messages yet.
+        cx.waker().wake_by_ref();
         if let Some(listing) = &self.listing {
             listing.mark_upgraded();
         }

@@ -105,7 +105,7 @@ impl App {
         Ok(())
     }
 
-    /// A customer's first join also puts the conversation into its queue.
+    /// A customer's first join also puts the conversation into its queue, or into the bot's hands.
     async fn append_join(
         &self,
         tenant: &TenantId,
@@ -117,7 +117,7 @@ impl App {
         if role == Role::Customer {
             let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
             if let Some(conversation) = found.filter(|c| c.status == Status::Open) {
-                events.push(Event::Queued(self.queued(tenant, &conversation).await?));
+                events.push(self.taken_up(tenant, &conversation).await?);
             }
         }
         let change = Change { events, records: vec![] };

@@ -15,8 +15,8 @@ use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
     Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
-    Identity, Moment, Place, Queued, Rated, Reopened, Role, SessionEnded, SessionStarted, Status,
-    TenantId, Transferred, UserId,
+    Handoff, HandoffReason, Identity, InCharge, Moment, Place, Queued, Rated, Reopened, Role,
+    SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
 };
 
 /// What a customer says when it starts a conversation.
@@ -153,7 +153,8 @@ impl App {
         Ok(page)
     }
 
-    /// A customer starts a conversation, which waits for an agent from now on.
+    /// A customer starts a conversation, which waits for an agent from now on, unless new ones
+    /// begin with the bot (`bot.first`); its place is then the one it would have.
     ///
     /// # Errors
     /// 404 for an unknown tenant or department, 409 for an external id that is taken, 422.
@@ -182,13 +183,15 @@ impl App {
             external_ids: new.external_id.into_iter().collect(),
             metadata: new.metadata,
         };
-        let queued = self.queued(tenant, &Conversation::begin(&started, Moment::now())).await?;
+        let conversation = Conversation::begin(&started, Moment::now());
+        let queued = self.queued(tenant, &conversation).await?;
+        let taken_up = self.taken_up(tenant, &conversation).await?;
         let queue = QueuePlace {
             position: queued.position,
             estimated_wait_seconds: queued.estimated_wait_seconds,
         };
         let change = Change {
-            events: vec![Event::SessionStarted(started), Event::Queued(queued)],
+            events: vec![Event::SessionStarted(started), taken_up],
             records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
         };
         self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
@@ -215,7 +218,9 @@ impl App {
         let agent_name = self.name_of(who, &agent_id).await?;
         let department_id = conversation.department;
         let assigned = Assigned { session_id: id, agent_id, agent_name, department_id };
-        let mut events = vec![Event::Assigned(assigned.clone())];
+        // Told only if the bot has it when this is committed.
+        let from_bot = handoff(id, InCharge::Bot, InCharge::Agent, HandoffReason::Taken);
+        let mut events = vec![from_bot, Event::Assigned(assigned.clone())];
         events.extend(admin_act(who, "conversation.assigned", id));
         self.commit_work(who, events).await?;
         Ok(assigned)
@@ -299,7 +304,9 @@ impl App {
                 queued = Some(self.queued(&who.tenant, &moved).await?);
             }
         }
-        let mut events = vec![Event::Transferred(transferred.clone())];
+        let to = if queued.is_some() { InCharge::Queue } else { InCharge::Agent };
+        let from_bot = handoff(id, InCharge::Bot, to, HandoffReason::Transferred);
+        let mut events = vec![from_bot, Event::Transferred(transferred.clone())];
         events.extend(queued.map(Event::Queued));
         events.extend(admin_act(who, "conversation.transferred", id));
         self.commit_work(who, events).await?;
@@ -402,6 +409,16 @@ fn check_hands(who: &Identity, conversation: &Conversation) -> Result<(), Error>
     } else {
         Err(Error::Forbidden("for its customer, its agent and admins only".into()))
     }
+}
+
+/// A conversation passes from one to another, if the first one has it.
+pub(super) fn handoff(
+    session_id: ConversationId,
+    from: InCharge,
+    to: InCharge,
+    reason: HandoffReason,
+) -> Event {
+    Event::Handoff(Handoff { session_id, from, to, reason })
 }
 
 /// An admin's act on a conversation goes to the audit trail in the same commit.

@@ -1,4 +1,7 @@
-//! What `--demo` finds: departments, people, a conversation, and a second tenant behind a wall.
+//! What `--demo` finds: departments, people, an FAQ, a conversation, and a second tenant behind a
+//! wall.
+
+mod faq;
 
 use uuid::Uuid;
 
@@ -48,6 +51,7 @@ impl App {
             tokens.push(self.set_up_person(person, &hash).await?);
         }
         let conversation = self.set_up_conversation().await?;
+        self.set_up_faq().await?;
         let login = ("dewi@demo.example".to_owned(), PASSWORD.to_owned());
         Ok(Demo { tokens, login, conversation })
     }
@@ -81,6 +85,17 @@ impl App {
         self.log.commit(&tenant, change).await.map_err(|e| self.fault(e))?;
         let token = self.token_for(&tenant, agent)?;
         Ok((format!("{role} {name} of tenant {tenant}"), token))
+    }
+
+    /// Once: what was changed since, or deleted, stays so.
+    async fn set_up_faq(&self) -> Result<(), Error> {
+        let tenant = TenantId::default_tenant();
+        if self.log.faq_count(&tenant).await.map_err(|e| self.fault(e))? > 0 {
+            return Ok(());
+        }
+        let change = Change { events: vec![], records: faq::records() };
+        self.log.commit(&tenant, change).await.map_err(|e| self.fault(e))?;
+        Ok(())
     }
 
     async fn set_up_conversation(&self) -> Result<ConversationId, Error> {

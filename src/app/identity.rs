@@ -109,25 +109,43 @@ impl App {
         }
     }
 
-    /// The customer whose session key this is; with `auth.open_sessions` a conversation's id or
-    /// external id opens it as well.
+    /// With `auth.open_sessions` a conversation's id or external id opens it as well as its key.
     async fn identify_customer(&self, session: &str) -> Result<Identity, Error> {
-        let digest = auth::digest(session);
-        let found = self.log.conversation_by_session_key(&digest).await;
-        let found = match found.map_err(|e| self.fault(e))? {
-            Some(found) => Some(found),
-            None => self.open_session(session).await?,
+        if let Some(customer) = self.customer_by_key(session).await? {
+            return Ok(customer);
+        }
+        let found = match self.open_session(session).await? {
+            Some((tenant, id)) => self.customer_of(tenant, id).await?,
+            None => None,
         };
-        let unknown = || Error::Unauthorized("unknown session".into());
-        let (tenant, id) = found.ok_or_else(unknown)?;
-        let conversation = self.log.conversation(&tenant, id).await.map_err(|e| self.fault(e))?;
-        let conversation = conversation.ok_or_else(unknown)?;
+        found.ok_or_else(|| Error::Unauthorized("unknown session".into()))
+    }
+
+    /// The customer whose session key this is, if it is one.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn customer_by_key(&self, key: &str) -> Result<Option<Identity>, Error> {
+        let found = self.log.conversation_by_session_key(&auth::digest(key)).await;
+        match found.map_err(|e| self.fault(e))? {
+            Some((tenant, id)) => self.customer_of(tenant, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn customer_of(
+        &self,
+        tenant: TenantId,
+        id: ConversationId,
+    ) -> Result<Option<Identity>, Error> {
+        let found = self.log.conversation(&tenant, id).await.map_err(|e| self.fault(e))?;
+        let Some(conversation) = found else { return Ok(None) };
         // Whoever comes first becomes the conversation's customer, as 003 asks.
         let subject = match &conversation.customer {
             Some(customer) => customer.clone(),
             None => new_customer()?,
         };
-        Ok(Identity {
+        Ok(Some(Identity {
             tenant,
             user: subject.clone(),
             subject,
@@ -139,7 +157,7 @@ impl App {
             scopes: [].into(),
             expires_at: None,
             is_open: false,
-        })
+        }))
     }
 
     async fn open_session(

@@ -44,11 +44,14 @@ pub(super) async fn start_send(
             app.metrics.messages_total.inc();
             tracing::debug!(conversation = %id, sender = %who.user, length, "message kept");
         }
+        if let Some(Outcome::Kept(envelope)) = outcomes.last() {
+            app.hear(envelope).await;
+        }
         Ok(Reply::Sent(sent))
     })
 }
 
-fn message(
+pub(super) fn message(
     who: &Identity,
     conversation: &Conversation,
     body: String,
@@ -79,7 +82,7 @@ async fn reopen(
     Ok([reopened, Event::Queued(queued)])
 }
 
-fn sent(outcomes: &[Outcome]) -> Result<Sent, Error> {
+pub(super) fn sent(outcomes: &[Outcome]) -> Result<Sent, Error> {
     let envelope = outcomes.last().and_then(Outcome::envelope);
     match envelope.map(|e| (&e.event, e.at)) {
         Some((Event::Message(m), at)) => Ok(Sent { id: m.message_id, seq: m.seq, at }),
@@ -89,7 +92,7 @@ fn sent(outcomes: &[Outcome]) -> Result<Sent, Error> {
 }
 
 /// Removes control characters other than newline and tab; what is left must say something.
-fn check_text(content: String, bytes_max: usize) -> Result<String, Error> {
+pub(super) fn check_text(content: String, bytes_max: usize) -> Result<String, Error> {
     if content.len() > bytes_max {
         return Err(Error::TooLarge { max_bytes: bytes_max });
     }
@@ -102,7 +105,7 @@ fn check_text(content: String, bytes_max: usize) -> Result<String, Error> {
     Ok(text)
 }
 
-fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
+pub(super) fn check_client_id(client_id: Option<&str>) -> Result<(), Error> {
     match client_id {
         Some(id) if id.is_empty() || id.len() > 128 => {
             Err(Error::Invalid { field: "client_id", reason: "must have 1 to 128 bytes".into() })
@@ -192,12 +195,15 @@ impl App {
 
     /// Marks messages of others as delivered to `who`; told to all shortly after.
     pub fn note_delivered(&self, who: &Identity, messages: &[Arc<crate::model::Envelope>]) {
-        let newest = messages.iter().rev().find_map(|e| match &e.event {
-            Event::Message(m) if m.sender_id != who.user => Some((m.session_id, m.seq)),
-            _ => None,
-        });
-        if let Some((id, seq)) = newest {
-            self.0.receipts.note(&who.tenant, id, &who.user, seq, Receipt::Delivered);
+        let mut noted: Vec<ConversationId> = Vec::new();
+        // Of each conversation only the newest counts, and there are few in a page.
+        for envelope in messages.iter().rev() {
+            let Event::Message(m) = &envelope.event else { continue };
+            if m.sender_id == who.user || noted.contains(&m.session_id) {
+                continue;
+            }
+            noted.push(m.session_id);
+            self.0.receipts.note(&who.tenant, m.session_id, &who.user, m.seq, Receipt::Delivered);
         }
     }
 }

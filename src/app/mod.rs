@@ -7,12 +7,15 @@
 mod access;
 mod attendance;
 mod audit;
+mod bot;
 mod conversations;
 mod demo;
+mod faq;
 mod feed;
 mod health;
 mod identity;
 mod messages;
+mod notify;
 mod pace;
 mod people;
 mod presence;
@@ -31,6 +34,7 @@ use tokio::sync::Mutex as OrderLock;
 use uuid::Uuid;
 
 use crate::auth::{Passwords, Tokens};
+use crate::bot::Bot;
 use crate::config::Config;
 use crate::hub::{Hub, Outbox};
 use crate::log::{self, Log};
@@ -41,8 +45,10 @@ use crate::presence::Presence;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
+pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
+pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
@@ -67,6 +73,8 @@ pub struct Inner {
     pub tokens: Tokens,
     /// Hashes and verifies passwords.
     pub passwords: Passwords,
+    /// Who answers before a person does; nobody if there is none.
+    pub bot: Option<Bot>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -80,6 +88,7 @@ struct Parts {
     requests: pace::Paces,
     known: people::Known,
     owed: attendance::Owed,
+    desk: bot::Desk,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -151,6 +160,7 @@ impl App {
         let limits = &inner.config.limits;
         let logins = pace::Attempts::new(limits.logins_per_minute);
         let requests = pace::Paces::new(limits.rest_per_minute);
+        let desk = bot::Desk::new(&inner.config.bot.handoff_phrases);
         App(Arc::new(Parts {
             inner,
             typing: typing::Typists::default(),
@@ -160,6 +170,7 @@ impl App {
             requests,
             known: people::Known::default(),
             owed: attendance::Owed::default(),
+            desk,
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),

@@ -126,22 +126,23 @@ impl App {
     /// 503 when the log does not answer.
     pub async fn missed(&self, told: Told) -> Result<Missed, Error> {
         let limit = (REPLAY_PAGE_EVENTS / told.sources.len().max(1)).max(REPLAY_SOURCE_EVENTS_MIN);
+        // The sources are read one after the other, and what comes meanwhile would be in the pages
+        // of the later ones alone. So no further than the log was before the first.
+        let head = self.log.head(&told.tenant).await.map_err(|e| self.fault(e))?.position;
         let mut events = Vec::new();
         // Everything up to here has been read of every source.
-        let mut read_to = u64::MAX;
-        let mut last = 0;
+        let mut read_to = head;
+        let mut is_end = true;
         for (reading, after) in told.sources {
             let page = self.log.read(&told.tenant, reading, after, limit).await;
             let page = page.map_err(|e| self.fault(e))?;
             let newest = page.events.last().map_or(after, |e| e.position());
-            last = last.max(newest);
-            if !page.is_end {
+            if !page.is_end && newest < head {
                 read_to = read_to.min(newest);
+                is_end = false;
             }
             events.extend(page.events);
         }
-        let is_end = read_to == u64::MAX;
-        let read_to = if is_end { last } else { read_to };
         events.retain(|e| e.position() <= read_to && !e.event.is_connection_event());
         events.sort_by_key(|e| e.position());
         // What happened in a conversation and is meant for this user comes from both.

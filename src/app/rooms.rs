@@ -17,8 +17,10 @@ pub struct Room {
     pub name: Option<ExternalId>,
     /// Its events up to this position were told, or are not to be.
     pub told: u64,
-    /// While its past is being told: how far it was told at first.
+    /// If offsets do not show how much of its past was told: how far it was told at first.
     pub told_at_first: Option<u64>,
+    /// Once all of that past was told: the client has it if it has a later offset.
+    pub past_until: Option<u64>,
     /// Whether its events reach the outbox.
     pub is_listening: bool,
     /// Whether the user is seen in it.
@@ -33,6 +35,7 @@ impl Room {
             name,
             told: 0,
             told_at_first: None,
+            past_until: None,
             is_listening: false,
             is_present: false,
             _seat: seat,
@@ -108,7 +111,8 @@ impl App {
         for known in rooms {
             match self.room_for(who, known.id, known.name.clone(), recovered.len()).await {
                 Ok(mut room) => {
-                    room.told = known.told.map_or(after, |told| told.min(after));
+                    let has_past = known.past_until.is_some_and(|until| after > until);
+                    room.told_at_first = known.told.filter(|told| *told < after && !has_past);
                     recovered.push(room);
                 }
                 Err(Error::Unavailable(reason)) => return Err(Error::Unavailable(reason)),
@@ -203,6 +207,7 @@ impl App {
             id: room.id,
             name: room.name.clone(),
             told: room.told_at_first,
+            past_until: room.past_until,
         });
         let recovery =
             Recovery { id, user: conn.who.subject.clone(), rooms: rooms.collect(), ended_at };

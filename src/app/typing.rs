@@ -98,6 +98,13 @@ pub(super) async fn set(
 }
 
 impl App {
+    /// Tells that somebody types who needs no permission.
+    pub(super) fn begin_typing(&self, tenant: &TenantId, typing: Typing) {
+        let key = (tenant.clone(), typing.session_id, typing.user_id.clone());
+        self.0.typing.start(key, typing.clone());
+        self.publish_typing(tenant, typing);
+    }
+
     /// Ends a user's typing, because it said what it typed, or left.
     pub(super) fn end_typing(&self, tenant: &TenantId, id: ConversationId, user: &UserId) {
         let key = (tenant.clone(), id, user.clone());

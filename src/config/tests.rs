@@ -194,6 +194,28 @@ fn tls_needs_both_of_its_files() {
 }
 
 #[test]
+fn a_provider_needs_what_it_cannot_do_without() {
+    let bot = |more: &str| load_file(&format!("[bot]\n{more}"));
+    for (given, missing) in [
+        ("provider = \"coze\"\nbot_id = \"7\"", "bot.api_key"),
+        ("provider = \"coze\"\napi_key = \"k\"", "bot.bot_id"),
+        ("provider = \"openai\"", "bot.model"),
+        ("provider = \"parrot\"", "\"none\", \"faq\", \"coze\" or \"openai\""),
+        ("confidence = 101", "0 to 100"),
+        ("breaker_failures = 0", "at least 1"),
+        ("name = \" \"", "not empty"),
+    ] {
+        let err = bot(given).unwrap_err();
+        assert!(err.contains(missing), "{given}: {err}");
+    }
+    assert!(bot("provider = \"openai\"\nmodel = \"m\"").is_ok(), "some want no key");
+    assert_eq!(bot("provider = \"faq\"").unwrap().bot.provider, BotProvider::Faq);
+    assert_eq!(Config::default().bot.provider, BotProvider::None);
+    let shown = bot("provider = \"none\"\napi_key = \"k-77\"").unwrap();
+    assert!(!shown.to_toml().contains("k-77") && !format!("{shown:?}").contains("k-77"));
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let config = load_env(&[("JWT_SECRET", "hush-hush")]).unwrap();
     let shown = format!("{config:?} {}", config.to_toml());

@@ -134,6 +134,42 @@ impl Value for LogFormat {
     }
 }
 
+/// Who answers before a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BotProvider {
+    /// Nobody.
+    None,
+    /// The FAQ.
+    Faq,
+    /// Coze's chat API.
+    Coze,
+    /// Any endpoint that speaks OpenAI's chat completions.
+    OpenAi,
+}
+
+impl BotProvider {
+    const ALL: [(BotProvider, &'static str); 4] = [
+        (BotProvider::None, "none"),
+        (BotProvider::Faq, "faq"),
+        (BotProvider::Coze, "coze"),
+        (BotProvider::OpenAi, "openai"),
+    ];
+}
+
+impl Value for BotProvider {
+    const EXPECTED: &'static str = "\"none\", \"faq\", \"coze\" or \"openai\"";
+    fn from_toml(given: &toml::Value) -> Option<BotProvider> {
+        BotProvider::from_text(given.as_str()?)
+    }
+    fn from_text(given: &str) -> Option<BotProvider> {
+        BotProvider::ALL.iter().find(|(_, name)| *name == given).map(|(provider, _)| *provider)
+    }
+    fn to_toml(&self) -> String {
+        let found = BotProvider::ALL.iter().find(|(provider, _)| provider == self);
+        quoted(found.map_or("none", |(_, name)| name))
+    }
+}
+
 impl Value for String {
     const EXPECTED: &'static str = "a string";
     fn from_toml(given: &toml::Value) -> Option<String> {
@@ -295,6 +331,21 @@ pub(super) fn check_positive(duration: &Duration) -> Result<(), String> {
 /// A number that is not zero.
 pub(super) fn check_count(count: &usize) -> Result<(), String> {
     require(*count > 0, "at least 1")
+}
+
+/// A number that is not zero.
+pub(super) fn check_number(number: &u32) -> Result<(), String> {
+    require(*number > 0, "at least 1")
+}
+
+/// A share of a hundred.
+pub(super) fn check_percent(percent: &u32) -> Result<(), String> {
+    require(*percent <= 100, "0 to 100")
+}
+
+/// A text that says something.
+pub(super) fn check_filled(text: &str) -> Result<(), String> {
+    require(!text.trim().is_empty(), "a text that is not empty")
 }
 
 /// A frame that has room for the protocols' own frames.

@@ -158,7 +158,7 @@ fn parse_name(text: &str) -> Result<ExternalId, Error> {
     ExternalId::parse(text).map_err(|e| Error::InvalidId(format!("conversationId: {e}")))
 }
 
-fn own_conversation(who: &Identity) -> Result<ConversationId, Error> {
+pub(super) fn own_conversation(who: &Identity) -> Result<ConversationId, Error> {
     let own = who.conversations.first().filter(|_| who.role == Role::Customer);
     own.copied().ok_or_else(|| Error::Malformed("conversationId: is missing".into()))
 }
@@ -221,7 +221,7 @@ pub(super) async fn send(
 }
 
 /// A refusal names the field as the request does.
-fn in_003s_words(error: Error) -> Error {
+pub(super) fn in_003s_words(error: Error) -> Error {
     match error {
         Error::Invalid { field: "client_id", reason } => {
             Error::Invalid { field: "clientId", reason }

@@ -7,9 +7,11 @@
 mod answer;
 mod audit;
 mod auth;
+mod bot;
 mod caller;
 mod connections;
 mod cookies;
+mod faq;
 mod health;
 mod keys;
 pub mod listen;
@@ -22,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod users;
 mod work;
 
 use std::sync::Arc;
@@ -96,7 +99,7 @@ pub fn router(parts: Parts) -> Router {
         .route_layer(from_fn_with_state(parts.clone(), caller::identify))
         .merge(anonymous.route_layer(from_fn_with_state(parts.clone(), caller::count)))
         .merge(operations)
-        .merge(pages::router())
+        .merge(pages::router(&parts.origins.frame_ancestors()))
         .with_state(parts)
 }
 
@@ -112,12 +115,16 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(work::reopen))
         .routes(routes!(work::rate))
         .routes(routes!(messages::list, messages::send))
+        .routes(routes!(bot::ask))
         .routes(routes!(auth::refresh))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(faq::list, faq::create))
+        .routes(routes!(faq::show, faq::update, faq::remove))
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))
+        .routes(routes!(users::notify))
 }
 
 /// What is asked by nobody yet, and counted as its address's.

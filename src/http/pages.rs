@@ -17,8 +17,19 @@ use rust_embed::RustEmbed;
 const PAGES: [(&str, &str); 3] =
     [("/", "index.html"), ("/websocket-test.html", "websocket-test.html"), ("/docs", "docs.html")];
 
+/// The page that other pages show in a frame, and the file that answers it.
+const FRAMED: (&str, &str) = ("/widget/chatbot-iframe.html", "widget/chatbot-iframe.html");
+
 /// Files beside the pages under names that never change.
-const FILES: [&str; 1] = ["/favicon.svg"];
+const FILES: [&str; 7] = [
+    "/favicon.svg",
+    "/socket.io/socket.io.js",
+    "/socket.io/socket.io.min.js",
+    "/socket.io/socket.io.esm.min.js",
+    "/widget/websocket-handler.js",
+    "/admin/websocket-client.js",
+    "/admin/websocket-client.mjs",
+];
 
 /// Vite puts a hash of the content into these names, so a name never gets another content.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -26,16 +37,15 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 /// Kept, but asked about each time: a new version shows at the next load.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// Nothing from elsewhere, nothing inline, no frame around it. `ws:` and `wss:` stand beside
-/// `'self'` because Safari's `'self'` did not cover sockets for years.
+/// Nothing from elsewhere and nothing inline; who may show it in a frame is added. `ws:` and `wss:`
+/// stand beside `'self'` because Safari's `'self'` did not cover sockets for years.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' data:; connect-src 'self' ws: wss:; font-src 'self'; manifest-src 'self'; \
-    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    base-uri 'none'; form-action 'self'; frame-ancestors ";
 
-const SECURITY: [(HeaderName, HeaderValue); 3] = [
+const SECURITY: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY)),
 ];
 
 const NOT_BUILT: &str =
@@ -48,9 +58,10 @@ const ENCODINGS: [Encoding; 3] = [
     Encoding { name: "identity", suffix: "" },
 ];
 
-/// The routes of the pages.
-pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    router_of(embedded)
+/// The routes of the pages. `frame_ancestors` are those that may show the widget in a frame, as a
+/// Content-Security-Policy lists them.
+pub fn router<S: Clone + Send + Sync + 'static>(frame_ancestors: &str) -> Router<S> {
+    router_of(embedded, frame_ancestors)
 }
 
 #[derive(RustEmbed)]
@@ -76,13 +87,22 @@ fn embedded(name: &str) -> Option<Asset> {
     Some(Asset { bytes, sha256: file.metadata.sha256_hash() })
 }
 
-fn router_of<S: Clone + Send + Sync + 'static>(find: Find) -> Router<S> {
+fn router_of<S: Clone + Send + Sync + 'static>(find: Find, frame_ancestors: &str) -> Router<S> {
     let mut router = Router::new();
-    for (path, name) in PAGES {
+    let alone = PAGES.map(|(path, name)| (path, name, "'none'"));
+    for (path, name, ancestors) in alone.into_iter().chain([(FRAMED.0, FRAMED.1, frame_ancestors)])
+    {
+        // An origin that is no header value is refused with the configuration.
+        let policy = HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY}{ancestors}"));
+        let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'none'"));
         router = router.route(
             path,
             get(async move |headers: HeaderMap| {
-                send(find, name, &headers, ASK_AGAIN).unwrap_or_else(not_built)
+                let page = send(find, name, &headers, ASK_AGAIN);
+                page.map_or_else(not_built, |mut page| {
+                    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+                    page
+                })
             }),
         );
     }
@@ -236,6 +256,8 @@ mod tests {
             "assets/main-1f.js" => "let a",
             "assets/main-1f.js.gz" => "small",
             "favicon.svg" => "<svg/>",
+            "widget/chatbot-iframe.html" => "<!doctype html>",
+            "socket.io/socket.io.js" => "io",
             _ => return None,
         };
         Some(Asset { bytes: text.into(), sha256: Sha256::digest(text).into() })
@@ -249,7 +271,8 @@ mod tests {
     ) -> (http::response::Parts, String) {
         let request = Request::builder().method(method).uri(path).header(line.0, line.1);
         let request = request.body(Body::empty()).unwrap();
-        let response = router_of::<()>(find).oneshot(request).await.unwrap();
+        let response =
+            router_of::<()>(find, "'self' https://shop.example").oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         (parts, String::from_utf8(bytes.to_vec()).unwrap())
@@ -271,6 +294,19 @@ mod tests {
         assert_eq!(header("referrer-policy"), "no-referrer");
         assert!(header("content-security-policy").starts_with("default-src 'none'; script-src"));
         assert!(parts.headers.get("content-encoding").is_none());
+    }
+
+    #[tokio::test]
+    async fn the_widget_alone_may_be_shown_in_a_frame_of_an_allowed_origin() {
+        let policy = async |path| {
+            let (parts, _) = ask(built, "GET", path, ("accept", "*/*")).await;
+            parts.headers["content-security-policy"].to_str().unwrap().to_owned()
+        };
+        assert!(policy("/").await.ends_with("frame-ancestors 'none'"));
+        let framed = policy("/widget/chatbot-iframe.html").await;
+        assert!(framed.ends_with("frame-ancestors 'self' https://shop.example"), "{framed}");
+        let (parts, _) = ask(built, "GET", "/socket.io/socket.io.js", ("accept", "*/*")).await;
+        assert_eq!(parts.headers["content-type"], "text/javascript; charset=utf-8");
     }
 
     #[tokio::test]

@@ -31,8 +31,8 @@ const METADATA_BYTES_MAX: usize = 4 * 1024;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Filter {
-    /// Only those in this state: `open`, `waiting`, `assigned` or `closed`; all but the closed
-    /// ones when absent.
+    /// Only those in this state: `open`, `waiting`, `bot`, `assigned` or `closed`; all but the
+    /// closed ones when absent.
     #[serde(default, deserialize_with = "blank_as_none")]
     status: Option<String>,
     /// Only those of this department.
@@ -118,6 +118,7 @@ impl SessionSummary {
             closed_at,
             last_seq,
             delivered_seq: _,
+            needs_person: _,
             score,
             metadata,
         } = summary.conversation.as_ref().clone();
@@ -180,7 +181,7 @@ fn parse_department(text: &str) -> Result<Uuid, Error> {
 }
 
 fn parse_status(text: &str) -> Result<Status, Error> {
-    let reason = || "must be open, waiting, assigned or closed".into();
+    let reason = || "must be open, waiting, bot, assigned or closed".into();
     Status::parse(text).ok_or_else(|| Error::Invalid { field: "status", reason: reason() })
 }
 

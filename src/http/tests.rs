@@ -2,11 +2,13 @@
 //! it do.
 
 mod auth;
+mod bot;
 mod described;
 mod edge;
 mod messages;
 mod refusals;
 mod sessions;
+mod users;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{Parts, Readiness, Sockets};
-use crate::app::{App, Inner};
+use crate::app::{App, FaqOf, Inner};
 use crate::auth::{Claims, Passwords, Secret, Settings, Tokens};
-use crate::config::{Config, StoreUrl};
+use crate::bot::{Bot, Faq, Patience};
+use crate::config::{self, BotProvider, Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
@@ -85,6 +88,10 @@ impl Server {
         let record = Record::Tenant(tenant.to_string());
         log.commit(&tenant, Change::record(record)).await.unwrap();
         let origins = Origins::new(&config.auth, config.tls_files().is_some());
+        let bot = match config.bot.provider {
+            BotProvider::Faq => Some(faq_bot(&config, log.clone())),
+            _ => None,
+        };
         let app = App::new(Inner {
             config: Arc::new(config),
             log,
@@ -93,9 +100,12 @@ impl Server {
             tokens: Tokens::new(settings()).unwrap(),
             passwords: Passwords::new(PASSWORD_WAIT),
             metrics: Metrics::new(),
+            bot,
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
+        let answering = app.clone();
+        tokio::spawn(async move { answering.serve_bot().await });
         let parts =
             Parts { app, origins, readiness: Readiness::default(), sockets: Arc::new(NoSockets) };
         let router = super::outer(super::router(parts.clone()), &parts);
@@ -141,6 +151,13 @@ impl Server {
     pub(super) async fn ask(&self, ask: Ask) -> Reply {
         Reply::of(self.router.clone().oneshot(ask.0).await.unwrap()).await
     }
+}
+
+fn faq_bot(config: &Config, log: Arc<dyn log::Log>) -> Bot {
+    let config::Bot { confidence, timeout, attempts, .. } = config.bot;
+    let faq = Faq::new(Box::new(FaqOf(log)), confidence);
+    let (failures_max, rest) = (config.bot.breaker_failures, config.bot.breaker_rest);
+    Bot::new(Box::new(faq), Patience { timeout, attempts, failures_max, rest })
 }
 
 fn settings() -> Settings {

@@ -1,9 +1,11 @@
 //! What every log backend must do; run on each of them.
 
+mod bot;
+
 use super::*;
 use crate::model::{
     Assigned, Closed, Joined, Left, Message, MessageStatus, Notification, Queued, Rated, Receipt,
-    Reopened, SessionStarted,
+    Reopened, Role, Scope, SessionStarted,
 };
 
 /// A log under test and its tail.
@@ -85,6 +87,8 @@ pub(super) async fn suite(mut subject: Subject) {
     a_repeat_after_the_close_reopens_nothing(&*log, &mut subject.tail).await;
     receipts_only_rise(&*log).await;
     who_is_present_is_the_fold_of_joins_and_leaves(&*log, &mut subject.tail).await;
+    // Nobody looks at the tail from here on, and a full one would stop the writer.
+    tokio::spawn(async move { while subject.tail.recv().await.is_some() {} });
     history_pages_both_ways(&*log).await;
     lists_and_queues_tell_what_was_committed(&*log).await;
     nothing_is_visible_to_another_tenant(&*log).await;
@@ -92,6 +96,7 @@ pub(super) async fn suite(mut subject: Subject) {
     people_and_keys_are_kept(&*log).await;
     what_is_meant_for_a_user_is_read_by_user(&*log).await;
     a_connection_is_found_again_until_it_is_too_old(&*log).await;
+    bot::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }
@@ -545,6 +550,7 @@ async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
         id: ConversationId::random(),
         name: Some(ExternalId::parse("conv-1").unwrap()),
         told,
+        past_until: told.map(|told| told + 1),
     };
     let open = Recovery {
         id: Uuid::new_v4(),
@@ -554,7 +560,8 @@ async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
     };
     let ended = Recovery { ended_at: Some(Moment(5)), ..open.clone() };
     for known in [open, ended] {
-        log.commit(&of, Change::record(Record::Recovery(known.clone()))).await.unwrap();
+        // Found though nobody has waited for it to be on disk.
+        let _pending = log.append(&of, Change::record(Record::Recovery(known.clone()))).await;
         assert_eq!(log.recovery(&of, known.id).await.unwrap().as_ref(), Some(&known));
         assert_eq!(log.recovery(&tenant("recovered2"), known.id).await.unwrap(), None);
         log.prune(Retention { connections_before: Some(Moment(5)), all_before: None })

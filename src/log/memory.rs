@@ -1,5 +1,7 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
+mod state;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,15 +9,15 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::change::{self, State};
+use super::change;
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
-    Pending, QueueFigures, Reading, RecentLeave, Record, Recovery, Retention, Tail,
+    Pending, QueueFigures, Reading, RecentLeave, Recovery, Retention, Tail,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, History, HistoryRange,
-    Member, Message, Moment, Status, TenantId, UserId,
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
+    HistoryRange, Member, Moment, Status, TenantId, UserId,
 };
 
 /// A log that is lost with its process.
@@ -45,6 +47,7 @@ struct Tenant {
     agents: HashMap<UserId, Agent>,
     api_keys: HashMap<Uuid, ApiKey>,
     recoveries: HashMap<Uuid, (Moment, Recovery)>,
+    faq: BTreeMap<Uuid, FaqEntry>,
 }
 
 impl Memory {
@@ -64,96 +67,16 @@ impl Memory {
     }
 }
 
-impl State for Tenant {
-    fn conversation(&mut self, id: ConversationId) -> Result<Option<Conversation>, Error> {
-        Ok(self.conversations.get(&id).map(|c| c.as_ref().clone()))
-    }
-
-    fn has_external_id(&mut self, id: &ExternalId) -> Result<bool, Error> {
-        Ok(self.external_ids.contains_key(id))
-    }
-
-    fn known_message(&mut self, message: &Message) -> Result<Option<Arc<Envelope>>, Error> {
-        Ok(known_key(message).and_then(|key| self.known.get(&key).cloned()))
-    }
-
-    fn read_mark(&mut self, conversation: ConversationId, user: &UserId) -> Result<u64, Error> {
-        Ok(self.read_marks.get(&(conversation, user.clone())).copied().unwrap_or(0))
-    }
-
-    fn members(&mut self, conversation: ConversationId) -> Result<Vec<Member>, Error> {
-        Ok(self
-            .members
-            .get(&conversation)
-            .map(|m| m.values().cloned().collect())
-            .unwrap_or_default())
-    }
-
-    fn next_cursor(&mut self) -> Cursor {
-        self.head += 1;
-        Cursor { log: self.log, position: self.head }
-    }
-
-    fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error> {
-        if let Event::Message(message) = &envelope.event
-            && let Some(key) = known_key(message)
-        {
-            self.known.insert(key, envelope.clone());
-        }
-        // Who was present is told live; a reader of the past asks for a snapshot instead.
-        let kept = Envelope { present: None, ..envelope.as_ref().clone() };
-        self.events.insert(envelope.position(), Arc::new(kept));
-        Ok(())
-    }
-
-    fn put_conversation(&mut self, record: Conversation, _is_new: bool) -> Result<(), Error> {
-        for external in &record.external_ids {
-            self.external_ids.insert(external.clone(), record.id);
-        }
-        self.conversations.insert(record.id, Arc::new(record));
-        Ok(())
-    }
-
-    fn put_read_mark(
-        &mut self,
-        conversation: ConversationId,
-        user: &UserId,
-        seq: u64,
-    ) -> Result<(), Error> {
-        self.read_marks.insert((conversation, user.clone()), seq);
-        Ok(())
-    }
-
-    fn put_member(&mut self, conversation: ConversationId, member: &Member) -> Result<(), Error> {
-        let members = self.members.entry(conversation).or_default();
-        members.insert(member.user_id.clone(), member.clone());
-        Ok(())
-    }
-
-    fn remove_member(&mut self, conversation: ConversationId, user: &UserId) -> Result<(), Error> {
-        if let Some(members) = self.members.get_mut(&conversation) {
-            members.remove(user);
-        }
-        Ok(())
-    }
-
-    fn put_record(&mut self, record: &Record) -> Result<(), Error> {
-        match record.clone() {
-            Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
-            Record::Tenant(name) => self.name = name,
-            Record::Department(d) => drop(self.departments.insert(d.id, d)),
-            Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
-            Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
-            Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
-            Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),
-        }
-        Ok(())
-    }
-}
-
-fn known_key(message: &Message) -> Option<(ConversationId, UserId, String)> {
-    let client_id = message.client_id.clone()?;
-    Some((message.session_id, message.sender_id.clone(), client_id))
+/// How many of the words an entry has; those of its questions count four times, as in SQLite.
+fn matches(entry: &FaqEntry, words: &[String]) -> usize {
+    let asked = [&entry.question].into_iter().chain(&entry.wordings);
+    let asked = asked.map(|text| text.to_lowercase()).collect::<Vec<_>>().join("\n");
+    let answer = entry.answer.to_lowercase();
+    let has = |text: &str, word: &String| {
+        text.split(|c: char| !c.is_alphanumeric()).any(|own| own.starts_with(word.as_str()))
+    };
+    let score = |word| 4 * usize::from(has(&asked, word)) + usize::from(has(&answer, word));
+    words.iter().map(score).sum()
 }
 
 impl Reading {
@@ -421,6 +344,60 @@ impl Log for Memory {
         let tenants = self.lock();
         let events = tenants.values().flat_map(|t| t.events.values());
         Ok(events.filter(|e| e.at >= since).filter_map(|e| RecentLeave::of(e)).collect())
+    }
+
+    async fn with_the_bot(&self) -> Result<Vec<(TenantId, ConversationId)>, Error> {
+        let tenants = self.lock();
+        let found = tenants.iter().flat_map(|(tenant, t)| {
+            let its = t.conversations.values().filter(|c| c.status == Status::Bot);
+            its.map(|c| (tenant.clone(), c.id))
+        });
+        Ok(found.collect())
+    }
+
+    async fn message_known_as(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        sender: &UserId,
+        client_id: &str,
+    ) -> Result<Option<Arc<Envelope>>, Error> {
+        let key = (conversation, sender.clone(), client_id.to_owned());
+        Ok(self.with(tenant, |t| t.known.get(&key).cloned()))
+    }
+
+    async fn faq_entry(&self, tenant: &TenantId, id: Uuid) -> Result<Option<FaqEntry>, Error> {
+        Ok(self.with(tenant, |t| t.faq.get(&id).cloned()))
+    }
+
+    async fn faq_entries(
+        &self,
+        tenant: &TenantId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error> {
+        let after = after.unwrap_or_default();
+        let is_later = |entry: &&FaqEntry| entry.id > after;
+        Ok(self.with(tenant, |t| t.faq.values().filter(is_later).take(limit).cloned().collect()))
+    }
+
+    async fn faq_count(&self, tenant: &TenantId) -> Result<usize, Error> {
+        Ok(self.with(tenant, |t| t.faq.len()))
+    }
+
+    async fn search_faq(
+        &self,
+        tenant: &TenantId,
+        words: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error> {
+        Ok(self.with(tenant, |t| {
+            let enabled = t.faq.values().filter(|entry| entry.is_enabled);
+            let scored = enabled.map(|entry| (matches(entry, &words), entry));
+            let mut found: Vec<_> = scored.filter(|(score, _)| *score > 0).collect();
+            found.sort_by_key(|(score, entry)| (std::cmp::Reverse(*score), entry.id));
+            found.into_iter().take(limit).map(|(_, entry)| entry.clone()).collect()
+        }))
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {

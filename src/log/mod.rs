@@ -10,21 +10,22 @@ mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod record;
 mod sqlite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, History, HistoryRange,
-    Holder, Member, Moment, Role, Scope, Status, TenantId, UserId,
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
+    HistoryRange, Holder, Member, Moment, Status, TenantId, UserId,
 };
 
+pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
 pub use sqlite::Observer;
 
 /// What is to happen: events, and state that no event shows. Concerns at most one conversation.
@@ -46,96 +47,6 @@ impl Change {
     pub fn record(record: Record) -> Change {
         Change { events: vec![], records: vec![record] }
     }
-}
-
-/// State that no event shows: secrets' digests and administration.
-#[derive(Clone, Debug)]
-pub enum Record {
-    /// The digest of a conversation's session key.
-    SessionKey(ConversationId, [u8; 32]),
-    /// A tenant's name; the tenant itself begins with its first change.
-    Tenant(String),
-    /// A department.
-    Department(Department),
-    /// A local user.
-    Agent(Agent),
-    /// An API key.
-    ApiKey(ApiKey),
-    /// An API key that counts no longer.
-    ApiKeyRevoked(Uuid),
-    /// Where a connection is, or was, that may be taken up again.
-    Recovery(Recovery),
-}
-
-/// What a connection needs to go on where it was cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovery {
-    /// Random; given to the client.
-    pub id: Uuid,
-    /// Whose connection; nobody else's may take it up.
-    pub user: UserId,
-    /// The conversations it takes part in.
-    pub rooms: Vec<RecoveredRoom>,
-    /// When it ended; `None` while it is open, and after a crash.
-    pub ended_at: Option<Moment>,
-}
-
-/// A conversation a connection takes part in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecoveredRoom {
-    /// Which.
-    pub id: ConversationId,
-    /// What the client calls it, if not by its id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<ExternalId>,
-    /// While the connection was still being told of its past: how far it was told at first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told: Option<u64>,
-}
-
-/// A department of a tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Department {
-    /// Its id.
-    pub id: Uuid,
-    /// Its name.
-    pub name: String,
-}
-
-/// A local user: an agent or an admin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agent {
-    /// Its id.
-    pub id: UserId,
-    /// Agent or admin.
-    pub role: Role,
-    /// Its name.
-    pub name: String,
-    /// Its e-mail address, by which it logs in.
-    pub email: Option<String>,
-    /// Its argon2id hash, a PHC string.
-    pub password: Option<String>,
-    /// Its departments.
-    pub departments: Vec<Uuid>,
-    /// How many conversations it may have at once.
-    pub max_chats: u32,
-    /// May neither log in nor be assigned.
-    pub is_disabled: bool,
-}
-
-/// An API key, without the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Its id.
-    pub id: Uuid,
-    /// What it is for.
-    pub name: String,
-    /// SHA-256 of the key.
-    pub digest: [u8; 32],
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// When it was made.
-    pub created_at: Moment,
 }
 
 /// What became of one event of a change.
@@ -397,7 +308,8 @@ pub trait Log: Send + Sync + 'static {
     /// Notes that no connection is open any more, after a crash: those that were ended by `at`.
     async fn end_recoveries(&self, at: Moment) -> Result<(), Error>;
 
-    /// A connection that may be taken up again.
+    /// A connection that may be taken up again, as it was noted last: what was appended before is
+    /// waited for.
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error>;
 
     /// How many conversations an agent has open.
@@ -408,6 +320,42 @@ pub trait Log: Send + Sync + 'static {
 
     /// Who left since then, of all tenants, in the order of each tenant's log.
     async fn recent_leaves(&self, since: Moment) -> Result<Vec<RecentLeave>, Error>;
+
+    /// Every conversation the bot is in charge of, of all tenants.
+    async fn with_the_bot(&self) -> Result<Vec<(TenantId, ConversationId)>, Error>;
+
+    /// The message a user sent under a `client_id`, if it is kept.
+    async fn message_known_as(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        sender: &UserId,
+        client_id: &str,
+    ) -> Result<Option<Arc<Envelope>>, Error>;
+
+    /// An entry of the FAQ.
+    async fn faq_entry(&self, tenant: &TenantId, id: Uuid) -> Result<Option<FaqEntry>, Error>;
+
+    /// A page of the FAQ in the order of the ids, disabled entries included.
+    async fn faq_entries(
+        &self,
+        tenant: &TenantId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error>;
+
+    /// How many entries the FAQ has.
+    async fn faq_count(&self, tenant: &TenantId) -> Result<usize, Error>;
+
+    /// Enabled entries with a word that begins with one of these, in the question, its other
+    /// wordings or the answer; whatever fits best first, as far as the backend can tell. Words
+    /// are in lower case, of letters and digits alone.
+    async fn search_faq(
+        &self,
+        tenant: &TenantId,
+        words: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error>;
 
     /// A tenant's name; `None` for an unknown tenant.
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;

@@ -51,6 +51,14 @@ pub enum Command {
     Authenticate(Credential),
 }
 
+impl Command {
+    /// Whether its answer depends on what was said before it, which may still be on its way to the
+    /// disk.
+    pub fn reads_what_was_said(&self) -> bool {
+        matches!(self, Command::Read { .. } | Command::History { .. })
+    }
+}
+
 /// What proves who somebody is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ConversationId, Event, ExternalId, Holder, Identity, Moment, Receipt, Role, Scope, UserId,
+    ConversationId, Event, ExternalId, Holder, Identity, InCharge, Moment, Receipt, Role, Scope,
+    UserId,
 };
 
 /// Where a conversation stands.
@@ -19,6 +20,8 @@ pub enum Status {
     Open,
     /// Waits for an agent.
     Waiting,
+    /// The bot answers.
+    Bot,
     /// An agent has it.
     Assigned,
     /// Ended; a message reopens it.
@@ -31,6 +34,7 @@ impl Status {
         match self {
             Status::Open => "open",
             Status::Waiting => "waiting",
+            Status::Bot => "bot",
             Status::Assigned => "assigned",
             Status::Closed => "closed",
         }
@@ -38,7 +42,7 @@ impl Status {
 
     /// Reads a status' name.
     pub fn parse(text: &str) -> Option<Status> {
-        [Status::Open, Status::Waiting, Status::Assigned, Status::Closed]
+        [Status::Open, Status::Waiting, Status::Bot, Status::Assigned, Status::Closed]
             .into_iter()
             .find(|s| s.as_str() == text)
     }
@@ -77,6 +81,9 @@ pub struct Conversation {
     pub last_seq: u64,
     /// Messages up to here were written to another participant.
     pub delivered_seq: u64,
+    /// A person is or was asked for since it began or was reopened; the bot takes it no more.
+    #[serde(default)]
+    pub needs_person: bool,
     /// The customer's rating.
     pub score: Option<u8>,
     /// Whatever the customer's page attached.
@@ -113,6 +120,7 @@ impl Conversation {
             closed_at: None,
             last_seq: 0,
             delivered_seq: 0,
+            needs_person: false,
             score: None,
             metadata: started.metadata.clone(),
         }
@@ -143,6 +151,7 @@ impl Conversation {
                 self.give_to(assigned.agent_id.clone(), assigned.agent_name.clone(), at);
             }
             Event::Transferred(to) => self.apply_transfer(to, at)?,
+            Event::Handoff(handoff) => self.hand_over(handoff.from, handoff.to)?,
             Event::Closed(_) => {
                 if self.status == Status::Closed {
                     return Err(Refused::Conflict("closed already".into(), None));
@@ -157,6 +166,7 @@ impl Conversation {
                 self.status = Status::Open;
                 self.agent = None;
                 self.agent_name = None;
+                self.needs_person = false;
             }
             Event::Rated(rated) => self.score = Some(rated.score),
             Event::SessionStarted(_)
@@ -220,12 +230,47 @@ impl Conversation {
             self.agent = None;
             self.agent_name = None;
             self.status = Status::Open;
+            self.needs_person = true;
+        }
+        Ok(())
+    }
+
+    /// Who answers now; nobody in a closed conversation.
+    pub fn in_charge(&self) -> Option<InCharge> {
+        match self.status {
+            Status::Open | Status::Waiting => Some(InCharge::Queue),
+            Status::Bot => Some(InCharge::Bot),
+            Status::Assigned => Some(InCharge::Agent),
+            Status::Closed => None,
+        }
+    }
+
+    fn hand_over(&mut self, from: InCharge, to: InCharge) -> Result<(), Refused> {
+        let holds = self.in_charge() == Some(from);
+        match (from, to) {
+            (from, to) if from == to => {
+                let refused = || Refused::Conflict("in other hands".into(), self.holder());
+                return Err(if holds { Refused::Unchanged } else { refused() });
+            }
+            (InCharge::Queue, InCharge::Bot) if holds && !self.needs_person => {
+                self.status = Status::Bot;
+                // What it waited for an agent before the bot came is no wait of an agent's.
+                self.queued_at = None;
+            }
+            (InCharge::Bot, InCharge::Queue) if holds => {
+                self.status = Status::Open;
+                self.needs_person = true;
+            }
+            // The assignment behind it does the rest: nobody's in between.
+            (InCharge::Bot, InCharge::Agent) if holds => {}
+            _ => return Err(Refused::Unchanged),
         }
         Ok(())
     }
 
     fn give_to(&mut self, agent: UserId, name: String, at: Moment) {
         self.status = Status::Assigned;
+        self.needs_person = true;
         self.agent = Some(agent);
         self.agent_name = Some(name);
         self.assigned_at = Some(at);
@@ -250,7 +295,7 @@ impl Conversation {
             }
             Role::Agent => match self.status {
                 Status::Assigned | Status::Closed => self.agent.as_ref() == Some(&who.subject),
-                Status::Open | Status::Waiting => {
+                Status::Open | Status::Waiting | Status::Bot => {
                     self.department.is_none_or(|d| who.departments.contains(&d))
                 }
             },
@@ -285,7 +330,7 @@ impl Conversation {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Assigned, MessageStatus, SessionStarted};
+    use super::super::{Assigned, Handoff, HandoffReason, MessageStatus, Reopened, SessionStarted};
     use super::*;
 
     fn begun() -> Conversation {
@@ -325,6 +370,51 @@ mod tests {
             panic!("the second claim must be refused with the holder");
         };
         assert_eq!((holder.agent_id.as_str(), holder.name.as_str()), ("ana", "ANA"));
+    }
+
+    fn handoff(c: &Conversation, from: InCharge, to: InCharge) -> Event {
+        Event::Handoff(Handoff { session_id: c.id, from, to, reason: HandoffReason::Asked })
+    }
+
+    #[test]
+    fn the_bot_takes_what_waits_and_gives_it_up_once() {
+        use InCharge::{Agent, Bot, Queue};
+        let mut c = begun();
+        let hand = |c: &mut Conversation, from, to| {
+            let mut event = handoff(c, from, to);
+            c.apply(&mut event, Moment(2))
+        };
+        assert_eq!(hand(&mut c, Queue, Bot), Ok(()));
+        assert_eq!(hand(&mut c, Queue, Bot), Err(Refused::Unchanged), "it has it already");
+        assert_eq!(
+            hand(&mut c, Bot, Bot),
+            Err(Refused::Unchanged),
+            "asked whether it is in charge"
+        );
+        assert_eq!(hand(&mut c, Bot, Queue), Ok(()));
+        assert_eq!((c.status, c.needs_person), (Status::Open, true));
+        assert_eq!(hand(&mut c, Queue, Bot), Err(Refused::Unchanged), "a person was asked for");
+        assert!(matches!(hand(&mut c, Bot, Bot), Err(Refused::Conflict(..))));
+        assert_eq!(hand(&mut c, Bot, Agent), Err(Refused::Unchanged));
+    }
+
+    #[test]
+    fn an_agent_takes_a_conversation_from_the_bot_until_it_is_reopened() {
+        use InCharge::{Agent, Bot, Queue};
+        let mut c = begun();
+        for (from, to) in [(Queue, Bot), (Bot, Agent)] {
+            c.apply(&mut handoff(&c.clone(), from, to), Moment(2)).unwrap();
+        }
+        assert_eq!(c.in_charge(), Some(Bot), "until the assignment that comes with it");
+        c.apply(&mut assigned(&c.clone(), "ana"), Moment(2)).unwrap();
+        let asked = c.apply(&mut handoff(&c.clone(), Bot, Bot), Moment(3));
+        let Err(Refused::Conflict(_, Some(holder))) = asked else { panic!("{asked:?}") };
+        assert_eq!(holder.agent_id, "ana");
+        let (session_id, by) = (c.id, UserId::parse("cust").unwrap());
+        c.status = Status::Closed;
+        c.apply(&mut Event::Reopened(Reopened { session_id, by }), Moment(4)).unwrap();
+        c.apply(&mut handoff(&c.clone(), Queue, Bot), Moment(5)).unwrap();
+        assert_eq!(c.in_charge(), Some(Bot));
     }
 
     #[test]

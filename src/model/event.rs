@@ -68,6 +68,8 @@ catalogue! {
     "conversation.assigned" Assigned(Assigned),
     /// It was given to another agent or department.
     "conversation.transferred" Transferred(Transferred),
+    /// The bot took it, or gave it to a person.
+    "conversation.handoff" Handoff(Handoff),
     /// It was closed.
     "conversation.closed" Closed(Closed),
     /// It goes on after a close.
@@ -268,6 +270,62 @@ pub struct Transferred {
     pub note: Option<String>,
 }
 
+/// Who answers in a conversation. Never two of them at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InCharge {
+    /// The bot.
+    Bot,
+    /// Nobody yet: it waits for an agent.
+    Queue,
+    /// An agent.
+    Agent,
+}
+
+/// Why a conversation passed from one to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoffReason {
+    /// New conversations begin with the bot (`bot.first`).
+    First,
+    /// The bot was asked (`POST /api/coze/chat`).
+    Asked,
+    /// The customer asked for a person.
+    CustomerAsked,
+    /// The bot asked for a person.
+    BotAsked,
+    /// The bot did not know the answer.
+    Unsure,
+    /// The bot failed.
+    Failed,
+    /// An agent took the conversation, or was given it.
+    Taken,
+    /// It was given to a department.
+    Transferred,
+    /// The server stopped while the bot was thinking.
+    Interrupted,
+    /// The bot has been turned off.
+    BotOff,
+}
+
+/// Payload of `conversation.handoff`.
+///
+/// It takes effect while `from` is in charge and changes nothing otherwise, so that it may come
+/// along with other events and need not know who was quicker. With `from` equal to `to` it is a
+/// question put to the log, never an event: what comes along is refused unless that one is in
+/// charge (`Conversation::apply`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Handoff {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who was in charge.
+    pub from: InCharge,
+    /// Who is now.
+    pub to: InCharge,
+    /// Why.
+    pub reason: HandoffReason,
+}
+
 /// Payload of `conversation.closed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Closed {
@@ -431,6 +489,7 @@ impl Event {
             | Event::Queued(_)
             | Event::Assigned(_)
             | Event::Transferred(_)
+            | Event::Handoff(_)
             | Event::Closed(_)
             | Event::Reopened(_)
             | Event::Rated(_)
@@ -452,6 +511,7 @@ impl Event {
             Event::Queued(e) => e.session_id,
             Event::Assigned(e) => e.session_id,
             Event::Transferred(e) => e.session_id,
+            Event::Handoff(e) => e.session_id,
             Event::Closed(e) => e.session_id,
             Event::Reopened(e) => e.session_id,
             Event::Rated(e) => e.session_id,
@@ -555,6 +615,12 @@ impl Event {
                 to_agent_name: None,
                 to_department_id: department_id,
                 note: Some("Asks about an invoice".into()),
+            }),
+            Event::Handoff(Handoff {
+                session_id,
+                from: InCharge::Bot,
+                to: InCharge::Queue,
+                reason: HandoffReason::CustomerAsked,
             }),
             Event::Closed(Closed { session_id, by: user("agent_456") }),
             Event::Reopened(Reopened { session_id, by: user("customer_123") }),

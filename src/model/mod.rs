@@ -4,6 +4,7 @@ mod command;
 mod conversation;
 mod error;
 mod event;
+mod faq;
 mod identity;
 mod presence;
 mod protocol;
@@ -14,15 +15,16 @@ pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
 pub use conversation::{Conversation, Refused, Status};
 pub use error::{CloseReason, DisconnectReason, Error, Holder};
 pub use event::{
-    Assigned, Audit, BadEvent, Closed, Envelope, Event, Facts, Joined, Left, Message,
-    MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened, SessionEnded,
-    SessionStarted, Transferred, Typing, UserStatus,
+    Assigned, Audit, BadEvent, Closed, Envelope, Event, Facts, Handoff, HandoffReason, InCharge,
+    Joined, Left, Message, MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt,
+    Reopened, SessionEnded, SessionStarted, Transferred, Typing, UserStatus,
 };
+pub use faq::FaqEntry;
 pub use identity::{
     BadId, ConnId, ConversationId, ConversationName, ExternalId, ID_CHARS_MAX, Identity, Role,
     Scope, TenantId, UserId,
 };
 pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
-pub use protocol::Dialect;
+pub use protocol::{Dialect, is_own_event};
 pub use time::Moment;
 pub use topic::{Cursor, Topic};

@@ -189,7 +189,12 @@ impl<C: Codec> Serving<C> {
             Decoded::End(reason) => return Err(reason),
         };
         let answer = match command {
-            Ok(command) => self.app.start(&mut self.conn, command).await,
+            Ok(command) => {
+                if command.reads_what_was_said() {
+                    self.answer_pending().await?;
+                }
+                self.app.start(&mut self.conn, command).await
+            }
             // Unreadable frames cost as much as others, and are counted like them.
             Err(refusal) => Answer::Now(Err(self.conn.count_unreadable().err().unwrap_or(refusal))),
         };
@@ -205,6 +210,15 @@ impl<C: Codec> Serving<C> {
                 Ok(())
             }
         }
+    }
+
+    /// Waits for what the client said before, and answers it.
+    async fn answer_pending(&mut self) -> Result<(), CloseReason> {
+        while !self.pending.is_empty() {
+            let (tag, result) = poll_fn(|cx| poll_front(&mut self.pending, cx)).await;
+            self.answer(tag, result).await?;
+        }
+        Ok(())
     }
 
     async fn answer(

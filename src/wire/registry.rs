@@ -151,11 +151,15 @@ impl Registry {
         self.plan(&registered.heart, self.now_ms());
     }
 
-    /// Ends the connection that is about to be taken up again: its client knows it dead, whatever
-    /// its line says.
-    pub(super) fn replace(&self, recovery: Uuid) {
+    /// Ends the connection of this user that is about to be taken up again: its client knows it
+    /// dead, whatever its line says.
+    pub(super) fn replace(&self, recovery: Uuid, who: &Identity) {
         let hearts = self.hearts();
-        if let Some(heart) = hearts.values().find(|heart| heart.recovery == Some(recovery)) {
+        let is_it = |heart: &&Arc<Heart>| {
+            heart.recovery == Some(recovery)
+                && (&heart.info.tenant, &heart.info.user_id) == (&who.tenant, &who.user)
+        };
+        if let Some(heart) = hearts.values().find(is_it) {
             heart.is_replaced.store(true, Relaxed);
             heart.outbox.close(CloseReason::NetworkError);
         }

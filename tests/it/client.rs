@@ -1,5 +1,6 @@
 //! A WebSocket client that says everything about how it was treated. The handshake is our own, so
-//! that a refusal is seen whole; the frames are tungstenite's.
+//! that a refusal is seen whole; the frames are tungstenite's. What the frames say is read as the
+//! dialect has it, see [`Speech`].
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 
 use crate::clock::{within, within_real};
+use crate::packet;
 
 /// An answer of HTTP: to a request, or to a handshake that was not let in.
 #[derive(Debug)]
@@ -26,26 +28,42 @@ pub struct Answer {
     pub head: String,
     /// The body; null if it is no JSON.
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
+}
+
+/// How a client reads its frames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    /// Each is JSON.
+    Json,
+    /// Each is a packet of Engine.IO, shown as [`packet::read`] has it; pings are answered.
+    EngineIo,
 }
 
 /// What a client sees.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
-    /// A frame of JSON.
+    /// A frame of JSON, or a packet.
     Frame(Value),
     /// A ping; the pong goes out by itself.
     Ping,
-    /// A close frame with this code.
+    /// A close frame with this code. Where there are no such frames: 0 for a close packet, or the
+    /// status of the HTTP answer that ended it.
     Closed(u16),
     /// The end of the line without a close frame.
     Lost,
 }
 
 /// What the client's task is told to do.
-enum Act {
+pub enum Act {
+    /// Sends a message.
     Send(Message),
+    /// Closes politely.
     Close,
+    /// Resets the line.
     Cut,
+    /// Does nothing any more but keep the line.
     Freeze,
 }
 
@@ -69,7 +87,8 @@ pub async fn connect(
     if let Some(bytes) = receive_bytes {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
-    let unanswered = || Answer { status: 0, head: String::new(), body: Value::Null };
+    let unanswered =
+        || Answer { status: 0, head: String::new(), body: Value::Null, text: String::new() };
     let connected = within("connect", socket.connect(addr)).await;
     let mut stream = connected.map_err(|_| unanswered())?;
     stream.set_nodelay(true).unwrap();
@@ -129,7 +148,8 @@ pub async fn request(
 async fn answer(stream: &mut TcpStream, head: String, rest: Vec<u8>) -> Answer {
     let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
     let body = within("a body", read_body(stream, &head, rest)).await;
-    Answer { status, head, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Answer { status, head, body: serde_json::from_slice(&body).unwrap_or(Value::Null), text }
 }
 
 async fn read_body(stream: &mut TcpStream, head: &str, mut body: Vec<u8>) -> Vec<u8> {
@@ -146,11 +166,29 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Client, Answer> {
+        Client::open_speaking(Speech::Json, addr, path, headers).await
+    }
+
+    /// Opens a socket of a dialect.
+    pub async fn open_speaking(
+        speech: Speech,
+        addr: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Client, Answer> {
         let (ws, head) = connect(addr, path, headers, None).await?;
+        Ok(Client::of(head, |orders, tell| run(speech, ws, orders, tell)))
+    }
+
+    /// A client whose line is looked after by a task.
+    pub fn of<F: Future<Output = ()> + Send + 'static>(
+        head: String,
+        task: impl FnOnce(mpsc::Receiver<Act>, mpsc::Sender<Seen>) -> F,
+    ) -> Client {
         let (acts, orders) = mpsc::channel(1_024);
         let (tell, seen) = mpsc::channel(1 << 20);
-        tokio::spawn(run(ws, orders, tell));
-        Ok(Client { acts, seen, head })
+        tokio::spawn(task(orders, tell));
+        Client { acts, seen, head }
     }
 
     /// Sends a frame of text as it is.
@@ -244,6 +282,7 @@ impl Client {
 }
 
 async fn run(
+    speech: Speech,
     mut ws: WebSocketStream<TcpStream>,
     mut orders: mpsc::Receiver<Act>,
     tell: mpsc::Sender<Seen>,
@@ -252,7 +291,10 @@ async fn run(
         let act = tokio::select! {
             act = orders.recv() => act,
             read = ws.next() => {
-                let seen = seen(read);
+                let seen = seen(speech, read);
+                if speech == Speech::EngineIo && seen == Some(Seen::Ping) {
+                    let _ = ws.send(Message::text(packet::PONG)).await;
+                }
                 let is_end = matches!(seen, Some(Seen::Closed(_) | Seen::Lost));
                 if let Some(seen) = seen {
                     let _ = tell.send(seen).await;
@@ -280,8 +322,13 @@ async fn run(
     }
 }
 
-fn seen(read: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>) -> Option<Seen> {
+fn seen(
+    speech: Speech,
+    read: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+) -> Option<Seen> {
     match read {
+        Some(Ok(Message::Text(text))) if speech == Speech::EngineIo => Some(packet::seen(&text)),
+        Some(Ok(Message::Ping(_))) if speech == Speech::EngineIo => None,
         Some(Ok(Message::Text(text))) => {
             Some(Seen::Frame(serde_json::from_str(&text).expect("every frame is JSON")))
         }

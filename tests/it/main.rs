@@ -2,12 +2,12 @@
 //!
 //! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
 //! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
-//!   [`attendance`], [`limits`], [`resume`], [`slow_reader`], [`drain`];
+//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`drain`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`clock`] stops time and bounds waiting.
+//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -15,6 +15,8 @@
 mod abuse;
 mod access;
 mod attendance;
+mod audience;
+mod bot;
 mod cli;
 mod client;
 mod clock;
@@ -23,10 +25,19 @@ mod dice;
 mod disk;
 mod drain;
 mod limits;
+mod packet;
 mod pattern;
+mod polling;
 mod process;
+mod provider;
+mod recovery;
 mod resume;
+mod resync;
 mod server;
 mod slow_reader;
+mod slow_socketio;
+mod socketio;
+mod socketio_limits;
 mod tidy;
 mod transcript;
+mod verbs;

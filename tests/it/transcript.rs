@@ -21,31 +21,38 @@
 //! budi@session close                           sends a close frame and has its answer
 //! budi@session closed 4008                     the server closed it
 //! budi@session refused 403 {...}               the line before was not let in
+//! dewi@socketio = {"token": "{dewi}"}          comes in over a WebSocket, with this `auth`
+//! dewi@socketio = /socket.io/?EIO=4&...        opens a session and says nothing
+//! dewi@polling = {...}                         the same over long-polling
+//! dewi@socketio > 421["join_conversation","a"] sends a packet
+//! dewi@socketio < 42["message_received",{...}] the next packet; the payload is a pattern
 //! GET /api/... => 200 {...}                     asks by HTTP; the answer has these fields
 //! POST /api/... {...} => 200 {...}             and DELETE
 //! +55s  +200ms                                 moves the clock
 //! ```
 //!
+//! Who speaks Socket.IO answers pings by itself. A line with an `auth` takes in what every client is
+//! told first; `cursor` events are passed over unless a line asks for one, but never go backwards.
+//! `{dewi.pid}` and `{dewi.offset}` are what `dewi` needs to be taken up again; the last offset is
+//! read by a line of `nothing`.
+//!
 //! `{SESSION}`, `{OTHER}` and `{THIRD}` are ids of conversations, new each time; a token and a
 //! value kept by `{=name}` are used by their name. When the file ends, no frame may be left over.
+
+mod peer;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
 use switchboard::model::{Moment, Role};
 use tempfile::TempDir;
 
-use crate::client::{Answer, Client, Seen};
+use crate::client::Answer;
 use crate::clock;
 use crate::pattern::{self, Names};
 use crate::server::{Server, claims, sign};
-
-/// How long nothing must happen for a line of `nothing`, by the real clock. The clock of the
-/// server stands still, so whatever was to come is on its way already.
-const MOMENT: Duration = Duration::from_millis(40);
+use peer::{Dialect, Peer};
 
 macro_rules! transcripts {
     ($($name:ident)*) => {
@@ -63,23 +70,35 @@ transcripts! {
     a_foreign_cursor_is_a_resync
     a_repeat_by_client_id
     a_token_ends
+    an_agent_takes_over_from_the_bot
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
     document_000
     document_002
+    document_003
     frames_that_end_a_connection
     heartbeat
     history
     malformed_frames
     messages_after_the_close
+    new_conversations_begin_with_the_bot
     one_user_of_two_types_is_refused
     rate_limits
     receipts
     reconnection
     refusals_come_in_order
     resume
+    the_bot_answers_and_hands_over
     two_tabs_are_one_user
+    socketio_a_room_changes_hands
+    socketio_a_token_ends
+    socketio_and_session_meet
+    socketio_authenticates_by_event
+    socketio_ends
+    socketio_heartbeat
+    socketio_names
+    socketio_typing_needs_a_room
     typing_ends_after_three_seconds
 }
 
@@ -91,14 +110,6 @@ fn every_transcript_is_run() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         assert!(ALL.contains(&name), "{name} is not in the list above");
     }
-}
-
-struct Peer {
-    connected: Result<Client, Answer>,
-    /// Patterns of a run of `<~` that no frame has answered yet.
-    expected: Vec<Value>,
-    pings: usize,
-    has_ended: bool,
 }
 
 struct Runner {
@@ -158,9 +169,8 @@ impl Runner {
             return self.ask(line).await;
         }
         let (name, act) = line.split_once(' ').ok_or("what?")?;
-        if !name.ends_with("@session") {
-            return Err("NAME@DIALECT ..., the dialect being session".into());
-        }
+        let dialect = name.split_once('@').and_then(|(_, dialect)| Dialect::parse(dialect));
+        let dialect = dialect.ok_or("NAME@DIALECT: session, socketio or polling")?;
         let (verb, rest) = act.split_once(' ').unwrap_or((act, ""));
         let rest = self.fill_in(rest);
         if verb != "<~"
@@ -169,10 +179,12 @@ impl Runner {
             peer.take_run(&mut self.names).await?;
         }
         if verb == "=" {
-            return self.open(name, &rest).await;
+            return self.open(name, dialect, &rest).await;
         }
         let peer = self.peers.get_mut(name).ok_or("not connected")?;
-        peer.act(verb, &rest, &mut self.names).await
+        let acted = peer.act(verb, &rest, &mut self.names).await;
+        peer.tell_offset(&mut self.names);
+        acted
     }
 
     async fn start(&self) -> Server {
@@ -225,16 +237,15 @@ impl Runner {
         filled
     }
 
-    async fn open(&mut self, name: &str, rest: &str) -> Result<(), String> {
-        let mut parts = rest.split(" | ");
-        let path = parts.next().unwrap_or_default();
-        let headers: Vec<(&str, &str)> = parts.filter_map(|h| h.split_once(": ")).collect();
+    async fn open(&mut self, name: &str, dialect: Dialect, rest: &str) -> Result<(), String> {
         if let Some(peer) = self.peers.get_mut(name) {
             peer.end().await?;
         }
         let server = self.server.as_ref().ok_or("no server")?;
-        let connected = Client::open(server.addr, path, &headers).await;
-        let peer = Peer { connected, expected: vec![], pings: 0, has_ended: false };
+        let mut peer = Peer::open(name, dialect, server.addr, rest).await?;
+        if rest.starts_with('{') {
+            peer.enter(rest, &mut self.names).await?;
+        }
         self.peers.insert(name.to_owned(), peer);
         Ok(())
     }
@@ -248,132 +259,6 @@ impl Runner {
             ended.await.map_err(|why| format!("{name}: {why}"))?;
         }
         Ok(())
-    }
-}
-
-impl Peer {
-    async fn act(&mut self, verb: &str, rest: &str, names: &mut Names) -> Result<(), String> {
-        if verb == "refused" {
-            return self.check_refusal(rest, names);
-        }
-        let client = match &mut self.connected {
-            Ok(client) => client,
-            Err(refusal) => return Err(format!("it was refused: {refusal:?}")),
-        };
-        match verb {
-            ">" => client.send_text(rest).await,
-            "sends" if rest == "binary" => client.send_binary(vec![1, 2, 3]).await,
-            "sends" if rest == "not-utf8" => client.send_raw_text(vec![b'"', 0xc3, 0x28]).await,
-            "sends" => {
-                let bytes: usize = rest.trim_end_matches(" bytes").parse().map_err(|_| "bytes?")?;
-                client.send_text(&"x".repeat(bytes)).await;
-            }
-            "<" | "<!" => {
-                let pattern = serde_json::from_str(rest).map_err(|e| format!("pattern: {e}"))?;
-                let frame = self.next_frame().await?;
-                return pattern::check(&pattern, &frame, verb == "<!", names)
-                    .map_err(|why| format!("{why}\n  in {frame}"));
-            }
-            "<~" => {
-                let pattern = serde_json::from_str(rest).map_err(|e| format!("pattern: {e}"))?;
-                self.expected.push(pattern);
-            }
-            "nothing" => self.check_nothing().await?,
-            "pinged" => return self.check_pinged().await,
-            "freezes" => client.freeze().await,
-            "cut" => {
-                client.cut().await;
-                self.has_ended = true;
-                clock::settle().await;
-            }
-            "close" => {
-                client.close().await;
-                self.has_ended = true;
-                // The server's answer.
-                client.end().await;
-                clock::settle().await;
-            }
-            "closed" => {
-                self.has_ended = true;
-                return self.check_closed(rest).await;
-            }
-            other => return Err(format!("no such verb: {other}")),
-        }
-        Ok(())
-    }
-
-    async fn next_frame(&mut self) -> Result<Value, String> {
-        let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
-        loop {
-            match client.next().await {
-                Seen::Frame(frame) => return Ok(frame),
-                Seen::Ping => self.pings += 1,
-                end => return Err(format!("expected a frame, got {end:?}")),
-            }
-        }
-    }
-
-    /// Takes a frame for each pattern of a run of `<~`.
-    async fn take_run(&mut self, names: &mut Names) -> Result<(), String> {
-        while !self.expected.is_empty() {
-            let frame = self.next_frame().await?;
-            let fits = |p: &Value| pattern::check(p, &frame, false, &mut names.clone()).is_ok();
-            let Some(index) = self.expected.iter().position(fits) else {
-                return Err(format!("none of the lines above fits {frame}"));
-            };
-            pattern::check(&self.expected.remove(index), &frame, false, names)?;
-        }
-        Ok(())
-    }
-
-    async fn check_nothing(&mut self) -> Result<(), String> {
-        let Ok(client) = &mut self.connected else { return Ok(()) };
-        while let Some(seen) = client.next_soon(MOMENT).await {
-            match seen {
-                Seen::Ping => self.pings += 1,
-                other => return Err(format!("got {other:?}")),
-            }
-        }
-        Ok(())
-    }
-
-    async fn check_pinged(&mut self) -> Result<(), String> {
-        while self.pings == 0 {
-            let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
-            match client.next().await {
-                Seen::Ping => self.pings += 1,
-                other => return Err(format!("expected a ping, got {other:?}")),
-            }
-        }
-        self.pings -= 1;
-        Ok(())
-    }
-
-    async fn check_closed(&mut self, code: &str) -> Result<(), String> {
-        let Ok(client) = &mut self.connected else { return Err("it was refused".into()) };
-        let code: u16 = code.parse().map_err(|_| "a close code?")?;
-        loop {
-            match client.next().await {
-                Seen::Ping => {}
-                Seen::Closed(got) if got == code => return Ok(()),
-                other => return Err(format!("got {other:?}")),
-            }
-        }
-    }
-
-    fn check_refusal(&mut self, rest: &str, names: &mut Names) -> Result<(), String> {
-        let Err(refusal) = &self.connected else { return Err("it was let in".into()) };
-        self.has_ended = true;
-        check_answer(refusal, rest, names)
-    }
-
-    /// Nothing may be left over.
-    async fn end(&mut self) -> Result<(), String> {
-        match &self.connected {
-            _ if self.has_ended => Ok(()),
-            Ok(_) => self.check_nothing().await,
-            Err(refusal) => Err(format!("it was refused: {refusal:?}")),
-        }
     }
 }
 

@@ -1,34 +1,25 @@
 //! Latency at a fixed rate: every conversation has a customer who writes and an agent who reads.
-//!
-//! The schedule is open: a message counts from the moment it was meant to be sent, whether or not
-//! the ones before were answered, so a server that stalls cannot hide it by slowing the
-//! generator down.
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use anyhow::Result;
-use tokio::sync::mpsc;
 
-use super::{Bench, flaw_figure, pairs, trouble_figure, wait_until};
-use crate::clock;
+use super::{Bench, flaw_figure, latency_figures, pairs, trouble_figure, wait_until};
+use crate::client::{Body, Client, Frame, Stamp};
 use crate::crowd::Crowd;
+use crate::pace::Schedule;
 use crate::process;
 use crate::report::Figure;
 use crate::scale::{JOIN_WIDTH, SETTLE_TIMEOUT};
+use crate::server::Server;
 use crate::stats::{self, Flaws, Latencies, Sequence};
-use crate::wire::{Body, Frame, Stamp};
 use crate::ws::Writer;
 
-/// Time between the decision to start and the first message.
-const LEAD: Duration = Duration::from_millis(100);
-/// Due messages the sending side may fall behind by before the schedule waits for it.
-const DUE_MAX: usize = 65_536;
-
 /// What all connections heard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Books {
+    schedule: Schedule,
     /// By conversation: what the sender saw acknowledged.
     acked: Vec<Sequence>,
     /// By seat: the messages that came.
@@ -43,16 +34,25 @@ struct Books {
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let server = bench.launch.start().await?;
-    let conversations = bench.scale.conversations;
-    let seats = pairs(conversations);
-    let books = Rc::new(RefCell::new(Books::new(conversations)));
-    let crowd = Crowd::gather(server.address, &seats, JOIN_WIDTH, |seat| {
+    let figures = measure(bench, &server, &pairs(bench.scale.conversations)).await?;
+    server.stop().await;
+    Ok(figures)
+}
+
+/// Lets the customers, on seats 0, 2, 4 ..., talk to the agents on seats 1, 3, 5 ...
+pub(super) async fn measure<C: Client>(
+    bench: &Bench,
+    server: &Server,
+    seats: &[C],
+) -> Result<Vec<Figure>> {
+    let books = Rc::new(RefCell::new(Books::new(seats.len() / 2)));
+    let crowd = Crowd::gather(server.address, seats, JOIN_WIDTH, |seat| {
         let books = Rc::clone(&books);
-        move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take(seat, frame)
+        move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take::<C>(seat, frame)
     })
     .await?;
     let cpu_before = process::cpu_time(server.pid)?;
-    let sent = talk(bench, &crowd, &books).await?;
+    let sent = talk(bench, seats, &crowd, &books).await?;
     let complete = || books.borrow().complete(sent);
     wait_until(SETTLE_TIMEOUT, complete).await;
     let cpu = process::cpu_time(server.pid)? - cpu_before;
@@ -61,50 +61,50 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let cpu_us = cpu.as_secs_f64() * 1e6 / sent as f64;
     figures.push(Figure::new("CPU per message", cpu_us, "us").note(format!("{sent} messages")));
     figures.extend(trouble_figure(crowd.troubles()));
-    server.stop().await;
     Ok(figures)
 }
 
 /// Sends on schedule, the conversations in turn, and says how many messages it was.
-async fn talk(bench: &Bench, crowd: &Crowd, books: &RefCell<Books>) -> Result<u64> {
-    let conversations = bench.scale.conversations as u64;
-    let per_second = bench.scale.chat_per_second;
-    let total = per_second * bench.scale.chat.as_secs();
-    let interval_ns = clock::nanos(Duration::from_secs(1)) / per_second;
-    let first_ns = clock::now_ns() + clock::nanos(LEAD);
-    let (due, mut dues) = mpsc::channel(DUE_MAX);
-    // A thread keeps the schedule, because the runtime's timers are too coarse for it.
-    let pacer = std::thread::spawn(move || {
-        for index in 0..total {
-            let at_ns = first_ns + index * interval_ns;
-            clock::block_until(at_ns);
-            if due.blocking_send((index, at_ns)).is_err() {
-                return;
-            }
-        }
-    });
-    while let Some((index, sent_ns)) = dues.recv().await {
+async fn talk<C: Client>(
+    bench: &Bench,
+    seats: &[C],
+    crowd: &Crowd,
+    books: &RefCell<Books>,
+) -> Result<u64> {
+    let conversations = seats.len() as u64 / 2;
+    let total = bench.scale.chat_per_second * bench.scale.chat.as_secs();
+    let schedule = Schedule::per_second(bench.scale.chat_per_second);
+    books.borrow_mut().schedule = schedule;
+    let mut dues = schedule.run(total);
+    while let Some(index) = dues.recv().await {
         let seat = usize::try_from(index % conversations)? * 2;
+        let sent_ns = schedule.due_ns(index);
         let stamp = Stamp { number: index / conversations + 1, sent_ns };
-        bench.send(&crowd.writer(seat)?, stamp);
+        bench.send(&seats[seat], &crowd.writer(seat)?, stamp);
         books.borrow_mut().lateness.since(sent_ns);
     }
-    // It has dropped its end of the channel, so it is over.
-    let _ = pacer.join();
     Ok(total)
 }
 
 impl Books {
     fn new(conversations: usize) -> Self {
-        let mut books = Self::default();
-        books.acked.resize_with(conversations, Sequence::default);
-        books.heard.resize_with(conversations * 2, Sequence::default);
-        books
+        let sequences = |count| std::iter::repeat_with(Sequence::default).take(count).collect();
+        Self {
+            // Set again when the talk begins; nothing is heard before.
+            schedule: Schedule::per_second(1),
+            acked: sequences(conversations),
+            heard: sequences(conversations * 2),
+            ack: Latencies::default(),
+            other_side: Latencies::default(),
+            lateness: Latencies::default(),
+            failed_acks: 0,
+            wrong_seqs: 0,
+        }
     }
 
-    fn take(&mut self, seat: usize, frame: Frame<'_>) {
+    fn take<C: Client>(&mut self, seat: usize, frame: Frame<'_>) {
         match frame {
-            Frame::Ack(body) => self.take_ack(seat, body),
+            Frame::Ack(body) => self.take_ack(seat / 2, body, C::answered(body)),
             Frame::Message(body) => {
                 let stamp = body.stamp().unwrap_or(Stamp { number: 0, sent_ns: 0 });
                 self.heard[seat].take(stamp.number);
@@ -117,15 +117,16 @@ impl Books {
         }
     }
 
-    fn take_ack(&mut self, seat: usize, body: Body<'_>) {
-        let Some(stamp) = body.stamp().filter(|_| body.success()) else {
+    fn take_ack(&mut self, conversation: usize, body: Body<'_>, number: Option<u64>) {
+        let Some(number) = number.filter(|number| *number > 0 && body.success()) else {
             self.failed_acks += 1;
             return;
         };
-        self.ack.since(stamp.sent_ns);
-        self.acked[seat / 2].take(stamp.number);
+        let index = (number - 1) * self.acked.len() as u64 + conversation as u64;
+        self.ack.since(self.schedule.due_ns(index));
+        self.acked[conversation].take(number);
         // One writer per conversation, who sends in order: the server's number must be ours.
-        self.wrong_seqs += u64::from(body.seq() != Some(stamp.number));
+        self.wrong_seqs += u64::from(body.seq() != Some(number));
     }
 
     /// How many messages the conversation with this number was sent, of `sent` in all.
@@ -155,16 +156,4 @@ impl Books {
         figures.push(Figure::new("acks with a wrong seq", wrong, "").at_most(0.0));
         figures
     }
-}
-
-fn latency_figures(name: &str, latencies: &mut Latencies, p99_ms: Option<f64>) -> [Figure; 3] {
-    let p99 = Figure::new(format!("{name}, p99"), latencies.part_ms(0.99), "ms");
-    [
-        Figure::new(format!("{name}, p50"), latencies.part_ms(0.5), "ms"),
-        match p99_ms {
-            Some(target) => p99.at_most(target),
-            None => p99,
-        },
-        Figure::new(format!("{name}, max"), latencies.part_ms(1.0), "ms"),
-    ]
 }

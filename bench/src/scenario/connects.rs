@@ -36,7 +36,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 /// The reasons, each with its count; the users' names are cut off.
-fn reasons(failures: &[String]) -> String {
+pub(super) fn reasons(failures: &[String]) -> String {
     let mut counts = BTreeMap::<&str, usize>::new();
     for failure in failures {
         let reason = failure.split_once(": ").map_or(failure.as_str(), |(_, reason)| reason);

@@ -9,6 +9,7 @@ use anyhow::Result;
 use tokio::time::{Instant, sleep};
 
 use super::{Bench, flaw_figure, pairs, trouble_figure, wait_until};
+use crate::client::{Body, Frame, Stamp};
 use crate::clock;
 use crate::crowd::Crowd;
 use crate::disk;
@@ -16,8 +17,8 @@ use crate::process;
 use crate::report::Figure;
 use crate::scale::{JOIN_WIDTH, SETTLE_TIMEOUT};
 use crate::server::Server;
+use crate::session;
 use crate::stats::{self, Latencies, Sequence};
-use crate::wire::{Body, Frame, Stamp};
 use crate::ws::Writer;
 
 /// One customer's sending.
@@ -167,7 +168,7 @@ impl Books {
         while sender.in_flight() < self.window {
             sender.sent += 1;
             let stamp = Stamp { number: sender.sent, sent_ns: clock::now_ns() };
-            stamp.write(&mut text, self.content_bytes);
+            session::say(stamp, self.content_bytes, &mut text);
             writer.queue_text(&text);
         }
         if sender.sent > before {

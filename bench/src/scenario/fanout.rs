@@ -12,14 +12,15 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{Bench, flaw_figure, trouble_figure};
+use crate::client::{Client, Frame, Stamp};
 use crate::clock;
 use crate::crowd::Crowd;
 use crate::process;
 use crate::report::Figure;
 use crate::scale::{BURST, SETTLE_TIMEOUT};
 use crate::server::Server;
-use crate::stats::{self, Sequence};
-use crate::wire::{Frame, Seat, Stamp};
+use crate::session::Seat;
+use crate::stats::{self, Flaws, Sequence};
 use crate::ws::Writer;
 
 /// Bursts before the clock starts.
@@ -37,7 +38,7 @@ struct Tally {
 
 /// One measured stretch.
 #[derive(Debug)]
-struct Stretch {
+pub(super) struct Stretch {
     cpu: Duration,
     wall: Duration,
     own_cpu: Duration,
@@ -45,11 +46,25 @@ struct Stretch {
     others: u64,
 }
 
+/// What one hall gave.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Many at once; none when deliveries were missing.
+    pub(super) bursts: Option<Stretch>,
+    /// The same for one message at a time.
+    pub(super) alone: Option<Stretch>,
+    /// What must be zero.
+    pub(super) flaws: Flaws,
+    /// What went wrong on the connections.
+    pub(super) trouble: Option<Figure>,
+}
+
 /// The speaker and its listeners.
-struct Hall<'a> {
+struct Hall<'a, C> {
     bench: &'a Bench,
     server: &'a Server,
-    speaker: Rc<Writer>,
+    speaker: &'a C,
+    writer: Rc<Writer>,
     tally: Rc<Tally>,
     receivers: u64,
     sent: Cell<u64>,
@@ -57,15 +72,31 @@ struct Hall<'a> {
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let server = bench.launch.start().await?;
-    let seats = seats(bench);
+    let Outcome { bursts, alone, flaws, trouble } = measure(bench, &server, &seats(bench)).await?;
+    let mut figures = Vec::new();
+    figures.extend(bursts.iter().flat_map(|it| it.figures("bursts of 16", Some(0.75))));
+    figures.extend(alone.iter().flat_map(|it| it.figures("one at a time", Some(7.0))));
+    figures.push(flaw_figure("deliveries", flaws));
+    figures.extend(trouble);
+    server.stop().await;
+    Ok(figures)
+}
+
+/// Fills the hall, the speaker on the first seat, and measures both kinds of speaking.
+pub(super) async fn measure<C: Client>(
+    bench: &Bench,
+    server: &Server,
+    seats: &[C],
+) -> Result<Outcome> {
     let tally = Rc::new(Tally::default());
     tally.sequences.borrow_mut().resize_with(seats.len(), Sequence::default);
     // One user after the other and one connection after the other: joins stay cheap.
-    let crowd = Crowd::gather(server.address, &seats, 1, |index| tally.listener(index)).await?;
+    let crowd = Crowd::gather(server.address, seats, 1, |index| tally.listener(index)).await?;
     let hall = Hall {
         bench,
-        server: &server,
-        speaker: crowd.writer(0)?,
+        server,
+        speaker: &seats[0],
+        writer: crowd.writer(0)?,
         tally: Rc::clone(&tally),
         receivers: seats.len() as u64,
         sent: Cell::new(0),
@@ -73,19 +104,11 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     for _ in 0..WARM_UP {
         hall.burst(BURST).await;
     }
-    let mut figures = Vec::new();
-    if let Some(bursts) = hall.stretch(BURST).await? {
-        figures.extend(bursts.figures("bursts of 16", 0.75));
-    }
-    if let Some(alone) = hall.stretch(1).await? {
-        figures.extend(alone.figures("one at a time", 7.0));
-    }
+    let bursts = hall.stretch(BURST).await?;
+    let alone = hall.stretch(1).await?;
     let sent = hall.sent.get();
     let flaws = stats::flaws(&tally.sequences.borrow(), |_| sent);
-    figures.push(flaw_figure("deliveries", flaws));
-    figures.extend(trouble_figure(crowd.troubles()));
-    server.stop().await;
-    Ok(figures)
+    Ok(Outcome { bursts, alone, flaws, trouble: trouble_figure(crowd.troubles()) })
 }
 
 /// The speaker, then the listeners.
@@ -117,7 +140,7 @@ impl Tally {
     }
 }
 
-impl Hall<'_> {
+impl<C: Client> Hall<'_, C> {
     /// Sends `count` messages back to back and waits until everybody has them, the speaker
     /// included; false when some did not come.
     async fn burst(&self, count: u64) -> bool {
@@ -128,10 +151,10 @@ impl Hall<'_> {
         for _ in 0..count {
             self.sent.set(self.sent.get() + 1);
             let stamp = Stamp { number: self.sent.get(), sent_ns: clock::now_ns() };
-            stamp.write(&mut text, self.bench.content_bytes);
-            self.speaker.queue_text(&text);
+            self.speaker.say(stamp, self.bench.content_bytes, &mut text);
+            self.writer.queue_text(&text);
         }
-        self.speaker.flush();
+        self.writer.flush();
         timeout(SETTLE_TIMEOUT, self.tally.reached.notified()).await.is_ok()
     }
 
@@ -163,19 +186,25 @@ impl Hall<'_> {
 }
 
 impl Stretch {
-    fn figures(&self, name: &str, target_us: f64) -> [Figure; 2] {
+    /// The server's CPU time of one delivery in microseconds.
+    pub(super) fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.deliveries as f64
+    }
+
+    pub(super) fn figures(&self, name: &str, target_us: Option<f64>) -> [Figure; 2] {
         let deliveries = self.deliveries as f64;
-        let cpu_us = self.cpu.as_secs_f64() * 1e6 / deliveries;
         let own_us = self.own_cpu.as_secs_f64() * 1e6 / deliveries;
         let others = self.others as f64 / deliveries;
         let note = format!("the generator's own: {own_us:.2} us");
         let busy = 100.0 * self.cpu.as_secs_f64() / self.wall.as_secs_f64();
         let rate_note = format!("{others:.2} other frames each; server busy {busy:.0} %");
         let rate = deliveries / self.wall.as_secs_f64();
+        let cpu = Figure::new(format!("{name}: CPU per delivery"), self.cpu_us(), "us").note(note);
         [
-            Figure::new(format!("{name}: CPU per delivery"), cpu_us, "us")
-                .at_most(target_us)
-                .note(note),
+            match target_us {
+                Some(target) => cpu.at_most(target),
+                None => cpu,
+            },
             Figure::new(format!("{name}: deliveries"), rate, "/s").note(rate_note),
         ]
     }

@@ -6,6 +6,7 @@ mod connects;
 mod durable;
 mod fanout;
 mod idle;
+mod socketio;
 mod start;
 mod storm;
 
@@ -18,14 +19,17 @@ use clap::ValueEnum;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::client::{Client, Stamp};
 use crate::crowd::Troubles;
 use crate::machine::Placement;
 use crate::options::Options;
+use crate::reference::Reference;
 use crate::report::Figure;
 use crate::scale::Scale;
 use crate::server::Launch;
-use crate::stats::Flaws;
-use crate::wire::{Seat, Stamp};
+use crate::session::Seat;
+use crate::stats::{Flaws, Latencies};
+use crate::token::Secret;
 use crate::ws::Writer;
 
 /// What can be measured.
@@ -45,6 +49,16 @@ pub(crate) enum Scenario {
     Connects,
     /// Clients cut and resumed while messages flow.
     Storm,
+    /// Memory of an idle Socket.IO connection.
+    SocketioIdle,
+    /// CPU time of a delivery to many Socket.IO listeners.
+    SocketioFanout,
+    /// Latency between Socket.IO clients at a fixed rate.
+    SocketioChat,
+    /// Latency of Socket.IO connects at a fixed rate.
+    SocketioConnects,
+    /// Socket.IO clients taken up again after a restart while messages flow.
+    SocketioStorm,
 }
 
 /// What every scenario needs.
@@ -60,7 +74,7 @@ pub(crate) struct Bench {
 
 impl Scenario {
     /// All, in the table's order.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Start,
         Self::Idle,
         Self::Fanout,
@@ -68,6 +82,11 @@ impl Scenario {
         Self::Durable,
         Self::Connects,
         Self::Storm,
+        Self::SocketioIdle,
+        Self::SocketioFanout,
+        Self::SocketioChat,
+        Self::SocketioConnects,
+        Self::SocketioStorm,
     ];
 
     /// Its name on the command line and in the table.
@@ -80,7 +99,17 @@ impl Scenario {
             Self::Durable => "durable",
             Self::Connects => "connects",
             Self::Storm => "storm",
+            Self::SocketioIdle => "socketio-idle",
+            Self::SocketioFanout => "socketio-fanout",
+            Self::SocketioChat => "socketio-chat",
+            Self::SocketioConnects => "socketio-connects",
+            Self::SocketioStorm => "socketio-storm",
         }
+    }
+
+    /// Whether it measures the reference server too.
+    pub(crate) fn has_reference(self) -> bool {
+        matches!(self, Self::SocketioIdle | Self::SocketioFanout | Self::SocketioConnects)
     }
 
     /// Carries it out.
@@ -93,6 +122,11 @@ impl Scenario {
             Self::Durable => durable::run(bench).await,
             Self::Connects => connects::run(bench).await,
             Self::Storm => storm::run(bench).await,
+            Self::SocketioIdle => socketio::idle(bench).await,
+            Self::SocketioFanout => socketio::fanout(bench).await,
+            Self::SocketioChat => socketio::chat(bench).await,
+            Self::SocketioConnects => socketio::connects::run(bench).await,
+            Self::SocketioStorm => socketio::storm::run(bench).await,
         }
     }
 }
@@ -109,17 +143,20 @@ impl Bench {
             .with_context(|| format!("no server at {}: build it, or --server", binary.display()))?;
         let data_root = options.data_root.clone().unwrap_or_else(std::env::temp_dir);
         ensure!(data_root.is_dir(), "{} is no directory: --data-root", data_root.display());
+        let wanted = options.wants_reference().then_some(&options.reference);
+        let reference = wanted.map(|directory| Reference::look(directory)).transpose()?;
+        let secret = Secret::random();
         Ok(Self {
-            launch: Launch { binary, data_root, placement },
+            launch: Launch { binary, data_root, placement, reference, secret },
             scale: if options.quick { Scale::quick() } else { Scale::full() },
             content_bytes: usize::from(options.content_bytes),
         })
     }
 
-    /// Sends a stamp through a connection.
-    pub(crate) fn send(&self, writer: &Rc<Writer>, stamp: Stamp) {
-        let mut frame = Vec::with_capacity(self.content_bytes + 128);
-        stamp.write(&mut frame, self.content_bytes);
+    /// Sends a stamp through a client's connection.
+    pub(crate) fn send(&self, client: &impl Client, writer: &Rc<Writer>, stamp: Stamp) {
+        let mut frame = Vec::with_capacity(self.content_bytes + 256);
+        client.say(stamp, self.content_bytes, &mut frame);
         writer.queue_text(&frame);
         writer.flush();
     }
@@ -153,6 +190,18 @@ async fn wait_until(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         sleep(STEP).await;
     }
     true
+}
+
+fn latency_figures(name: &str, latencies: &mut Latencies, p99_ms: Option<f64>) -> [Figure; 3] {
+    let p99 = Figure::new(format!("{name}, p99"), latencies.part_ms(0.99), "ms");
+    [
+        Figure::new(format!("{name}, p50"), latencies.part_ms(0.5), "ms"),
+        match p99_ms {
+            Some(target) => p99.at_most(target),
+            None => p99,
+        },
+        Figure::new(format!("{name}, max"), latencies.part_ms(1.0), "ms"),
+    ]
 }
 
 /// One row for the three counts that must be zero.

@@ -14,12 +14,13 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::{Bench, flaw_figure, trouble_figure, wait_until};
+use crate::client::{Client as _, Frame, Stamp};
 use crate::clock;
 use crate::crowd::{self, Crowd, Troubles};
 use crate::report::Figure;
 use crate::scale::{JOIN_TIMEOUT, JOIN_WIDTH, SETTLE_TIMEOUT};
+use crate::session::{self, Seat};
 use crate::stats::{self, Latencies, Sequence};
-use crate::wire::{Frame, Seat, Stamp};
 use crate::ws::{self, Reader};
 
 /// Every conversation gets one message each time this has passed.
@@ -73,7 +74,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     if !wait_until(JOIN_TIMEOUT, || books.present.get() == listeners).await {
         bail!("{} of {listeners} could join; {:?}", books.present.get(), books.troubles.first());
     }
-    let sent = blow(bench, &crowd, &cut).await?;
+    let sent = blow(bench, &customers, &crowd, &cut).await?;
     wait_until(SETTLE_TIMEOUT, || books.complete(sent)).await;
 
     let mut figures = books.figures(sent);
@@ -84,18 +85,23 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 
 /// Sends in all conversations, evenly spread, and cuts the listeners in between; says how many
 /// messages each conversation got.
-async fn blow(bench: &Bench, crowd: &Crowd, cut: &watch::Sender<CutNs>) -> Result<u64> {
+async fn blow(
+    bench: &Bench,
+    customers: &[Seat],
+    crowd: &Crowd,
+    cut: &watch::Sender<CutNs>,
+) -> Result<u64> {
     let conversations = bench.scale.storm_conversations;
     let step = MESSAGE_INTERVAL / u32::try_from(conversations)?;
     let messages = (bench.scale.storm_rounds + 1) * MESSAGES_PER_ROUND;
     let first_ns = clock::now_ns();
     let mut due = Duration::ZERO;
     for number in 1..=messages {
-        for conversation in 0..conversations {
+        for (conversation, customer) in customers.iter().enumerate() {
             let ahead_ns = (first_ns + clock::nanos(due)).saturating_sub(clock::now_ns());
             sleep(Duration::from_nanos(ahead_ns)).await;
             let stamp = Stamp { number, sent_ns: clock::now_ns() };
-            bench.send(&crowd.writer(conversation)?, stamp);
+            bench.send(customer, &crowd.writer(conversation)?, stamp);
             due += step;
             // In the middle of a turn: half of the conversations have just had a message, half
             // are about to get one.
@@ -175,18 +181,18 @@ impl Listener {
     async fn hear(&mut self, reader: &mut Reader) -> Result<bool> {
         let Self { index, seat, books, cursor, .. } = self;
         let mut established = false;
-        let hear = |text: &[u8]| match Frame::of(text) {
+        let hear = |text: &[u8]| match Seat::frame(text) {
             Frame::Established(body) => {
                 established = true;
                 // When resuming, this may tell the end of the log, before the replay.
                 if cursor.is_none() {
-                    *cursor = body.cursor().map(str::to_owned);
+                    *cursor = session::cursor(body).map(str::to_owned);
                 }
             }
             Frame::Message(body) => {
                 let number = body.stamp().map_or(0, |stamp| stamp.number);
                 books.heard.borrow_mut()[*index].take(number);
-                *cursor = body.cursor().map(str::to_owned);
+                *cursor = session::cursor(body).map(str::to_owned);
             }
             Frame::Refusal(text) => books.troubles.note(format!("{}: {text}", seat.user)),
             _ => {}

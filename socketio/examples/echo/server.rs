@@ -163,10 +163,10 @@ fn take_in(connection: &mut Connection, incoming: Incoming) -> Result<Vec<Frame>
             let arrival = connection.text(&text, Instant::now())?;
             Ok(arrival.map_or_else(Vec::new, |arrival| reply(connection, arrival)))
         }
-        Incoming::Binary(bytes) => match connection.binary(bytes)? {
+        Incoming::Binary(bytes) => match connection.binary(&bytes)? {
             Some(assembled) => {
-                let config = connection.config().clone();
-                Ok(reply(connection, assembled.arrival(&config)?))
+                let arrival = assembled.arrival(connection.config())?;
+                Ok(reply(connection, arrival))
             }
             None => Ok(Vec::new()),
         },

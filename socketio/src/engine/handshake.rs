@@ -206,6 +206,7 @@ mod tests {
         assert_eq!(get("EIO=4&transport=polling&t=abc"), Ok(Request::OpenPolling));
         let opened = classify(&Method::GET, "EIO=4&transport=websocket", true);
         assert_eq!(opened, Ok(Request::OpenWebSocket));
+        assert_eq!(get("EIO=3&transport=x&EIO=4&transport=polling"), Ok(Request::OpenPolling));
     }
 
     #[test]

@@ -132,6 +132,8 @@ mod tests {
         for body in ["", "\u{1e}4a", "4a\u{1e}", "4a\u{1e}\u{1e}4b"] {
             assert!(split(body).contains(&Err(PacketError::Empty)), "{body:?}");
         }
+        let (a, b) = (Ok(Packet::Message("a".into())), Ok(Packet::Message("b".into())));
+        assert_eq!(split("4a\u{1e}\u{1e}4b"), [a, Err(PacketError::Empty), b]);
     }
 
     #[test]

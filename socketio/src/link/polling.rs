@@ -251,7 +251,6 @@ impl<W: WebSocket> Polling<W> {
 
     /// Makes room for the WebSocket; returns what it has to write.
     pub(super) fn leave(&mut self) -> VecDeque<Frame> {
-        self.inbox.0.close();
         // A client stops polling before it says that the upgrade is complete.
         if let Some(answer) = self.parked.take() {
             refuse(answer, EndReason::PollOverlap);
@@ -282,20 +281,13 @@ impl<W: WebSocket> Polling<W> {
     }
 
     /// Says goodbye in the answer of a poll, if one comes in time.
-    pub(super) async fn close(mut self: Box<Self>, config: &Config, ended: Option<EndReason>) {
-        let wait = match ended {
-            None => {
-                self.drop_probe();
-                self.enqueue(CLOSE);
-                config.close_timeout
-            }
-            Some(EndReason::ClientClosed) => {
-                self.waiting = Waiting::default();
-                self.enqueue(NOOP);
-                OVERTAKEN_POLL_WAIT.min(config.close_timeout)
-            }
-            Some(_) => return,
+    pub(super) async fn close(mut self: Box<Self>, config: &Config, is_by_client: bool) {
+        self.drop_probe();
+        let (last, wait) = match is_by_client {
+            true => (NOOP, OVERTAKEN_POLL_WAIT.min(config.close_timeout)),
+            false => (CLOSE, config.close_timeout),
         };
+        self.enqueue(last);
         let said = poll_fn(|cx| self.poll_goodbye(config.max_payload, cx));
         let _too_late = timeout(wait, said).await;
     }

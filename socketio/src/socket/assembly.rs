@@ -123,7 +123,10 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn begin(text: Text, expected: usize, config: &Config, now: Instant) -> Assembly {
+    /// What is kept is copied, because it may be a small part of a large buffer, which would stay
+    /// for as long as the client likes.
+    pub(super) fn begin(text: &str, expected: usize, config: &Config, now: Instant) -> Assembly {
+        let text = Text::from(text.to_owned());
         let assembled = Assembled { text, attachments: Vec::new() };
         Assembly { assembled, expected, bytes: 0, until: now + config.attachments_timeout }
     }
@@ -132,12 +135,12 @@ impl Assembly {
         self.until
     }
 
-    pub(super) fn add(&mut self, attachment: Bytes, config: &Config) -> Result<(), Fault> {
+    pub(super) fn add(&mut self, attachment: &[u8], config: &Config) -> Result<(), Fault> {
         self.bytes = self.bytes.saturating_add(attachment.len());
         if self.bytes > config.attachment_bytes_max {
             return Err(Fault::AttachmentsTooLarge);
         }
-        self.assembled.attachments.push(attachment);
+        self.assembled.attachments.push(Bytes::copy_from_slice(attachment));
         Ok(())
     }
 

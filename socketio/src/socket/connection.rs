@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -115,8 +114,7 @@ impl Connection {
         if self.assembly.is_some() {
             return Err(Fault::AttachmentMissing);
         }
-        let config = self.config.clone();
-        let packet = Packet::parse(text.as_str(), &config)?;
+        let packet = Packet::parse(text.as_str(), &self.config)?;
         self.check_place(&packet)?;
         let expected = match &packet.body {
             Body::Event { attachments, .. } | Body::Ack { attachments, .. } => {
@@ -125,7 +123,7 @@ impl Connection {
             _ => 0,
         };
         if expected > 0 {
-            let assembly = Assembly::begin(text.clone(), expected, &config, now);
+            let assembly = Assembly::begin(text.as_str(), expected, &self.config, now);
             self.assembly = Some(Box::new(assembly));
             return Ok(None);
         }
@@ -133,7 +131,7 @@ impl Connection {
     }
 
     /// A binary message came. Returns the packet that it completes.
-    pub fn binary(&mut self, attachment: Bytes) -> Result<Option<Assembled>, Fault> {
+    pub fn binary(&mut self, attachment: &[u8]) -> Result<Option<Assembled>, Fault> {
         let assembly = self.assembly.as_mut().ok_or(Fault::UnexpectedAttachment)?;
         assembly.add(attachment, &self.config)?;
         if !assembly.is_complete() {
@@ -141,8 +139,7 @@ impl Connection {
         }
         let Some(assembly) = self.assembly.take() else { return Ok(None) };
         let assembled = assembly.finish();
-        let config = self.config.clone();
-        let arrival = assembled.arrival(&config)?;
+        let arrival = assembled.arrival(&self.config)?;
         // We may have put the client out of the namespace meanwhile.
         let is_wanted = self.is_connected(arrival.namespace()) && self.note(&arrival);
         Ok(is_wanted.then_some(assembled))

@@ -231,6 +231,8 @@ mod tests {
             assert!(!within(&format!(r#"{{"_placeholder":true,"num":{number}}}"#)), "{number}");
             let nested = format!(r#"[{{"a":[{{"_placeholder":true,"num":{number}}}]}}]"#);
             assert!(!within(&nested), "{nested}");
+            let nested = format!(r#"{{"a":{{"_placeholder":true,"num":{number}}}}}"#);
+            assert!(!within(&nested), "{nested}");
         }
     }
 }

@@ -62,6 +62,7 @@ async fn a_malformed_id_comes_before_a_missing_token_and_that_before_the_rest() 
     }
     let key = ask("DELETE", "/api/keys/nonsense");
     server.ask(key).await.is_refused(400, "invalid_id");
+    server.ask(ask("DELETE", "/api/faq/nonsense")).await.is_refused(400, "invalid_id");
     server.ask(get("/api/messages?conversationId=a%20b")).await.is_refused(400, "invalid_id");
     server.ask(get("/api/sessions?department=sales")).await.is_refused(400, "invalid_id");
 }
@@ -107,6 +108,7 @@ async fn every_role_reaches_what_contract_4_gives_it() {
         (format!("/api/messages?conversationId={id}"), [401, 200, 200, 200, 200, 403]),
         ("/api/messages".to_owned(), [401, 200, 400, 400, 400, 400]),
         ("/api/keys".to_owned(), [401, 403, 403, 200, 200, 403]),
+        ("/api/faq".to_owned(), [401, 403, 403, 200, 200, 403]),
         ("/api/audit".to_owned(), [401, 403, 403, 200, 200, 403]),
         ("/api/about".to_owned(), [200; 6]),
     ];
@@ -216,7 +218,7 @@ async fn a_parameter_that_cannot_be_read_is_refused_by_name() {
     reply.is_refused(422, "invalid");
     assert_eq!(
         reply.body["fields"],
-        json!({"status": "must be open, waiting, assigned or closed"})
+        json!({"status": "must be open, waiting, bot, assigned or closed"})
     );
     let blank = get("/api/sessions?status=&department=&cursor=&limit=").bearer(&agent);
     assert_eq!(server.ask(blank).await.status, 200);

@@ -15,6 +15,7 @@ use crate::limits::{CHECKPOINT_INTERVAL, STORE_BUSY_TIMEOUT, WAL_PAGES_MAX, WAL_
 /// The migrations, oldest first; a file's version is how many it has.
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/001_log.sql"),
+    include_str!("../../../migrations/sqlite/002_bot.sql"),
     include_str!("../../../migrations/sqlite/003_connections.sql"),
 ];
 

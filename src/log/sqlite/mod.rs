@@ -5,6 +5,7 @@
 //! the log back. A thread of its own does it, while commits go on.
 
 mod cache;
+mod faq;
 mod file;
 mod reads;
 mod rows;
@@ -31,8 +32,8 @@ use super::{
 };
 use crate::limits::{COMMIT_QUEUE_CHANGES_MAX, TAIL_COMMITS_MAX};
 use crate::model::{
-    Conversation, ConversationId, Cursor, ExternalId, History, HistoryRange, Moment, TenantId,
-    UserId,
+    Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History, HistoryRange,
+    Moment, TenantId, UserId,
 };
 use cache::{Cache, CacheKey};
 use file::{MIGRATIONS, migrate, open_file, spawn, spawn_checkpointer};
@@ -293,6 +294,8 @@ impl Log for Sqlite {
 
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
         let of = tenant.clone();
+        // With whatever else is to be committed now, unlike a job of the writer.
+        self.commit(tenant, Change::default()).await?;
         self.reading(move |db| first(db, sql::RECOVERY, params![id, of.as_str()], rows::recovery))
             .await
     }
@@ -332,6 +335,60 @@ impl Log for Sqlite {
             Ok(leaves)
         })
         .await
+    }
+
+    async fn with_the_bot(&self) -> Result<Vec<(TenantId, ConversationId)>, Error> {
+        self.reading(|db| {
+            all(db, sql::ALL_OF_BOT, [], |row| {
+                Ok((rows::tenant(row, 0)?, rows::conversation_id(row, 1)?))
+            })
+        })
+        .await
+    }
+
+    async fn message_known_as(
+        &self,
+        tenant: &TenantId,
+        conversation: ConversationId,
+        sender: &UserId,
+        client_id: &str,
+    ) -> Result<Option<Arc<Envelope>>, Error> {
+        let (of, sender, client_id) = (tenant.clone(), sender.clone(), client_id.to_owned());
+        self.reading(move |db| {
+            let key = params![of.as_str(), conversation.0, sender.as_str(), client_id];
+            first(db, sql::KNOWN_MESSAGE, key, |row| rows::envelope(row, &of))
+        })
+        .await
+    }
+
+    async fn faq_entry(&self, tenant: &TenantId, id: Uuid) -> Result<Option<FaqEntry>, Error> {
+        let of = tenant.clone();
+        self.reading(move |db| faq::read(db, &of, id)).await
+    }
+
+    async fn faq_entries(
+        &self,
+        tenant: &TenantId,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error> {
+        let of = tenant.clone();
+        self.reading(move |db| faq::read_page(db, &of, after, limit)).await
+    }
+
+    async fn faq_count(&self, tenant: &TenantId) -> Result<usize, Error> {
+        let of = tenant.clone();
+        self.reading(move |db| faq::count(db, &of)).await
+    }
+
+    async fn search_faq(
+        &self,
+        tenant: &TenantId,
+        words: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<FaqEntry>, Error> {
+        let of = tenant.clone();
+        self.reading(move |db| faq::search(db, &of, &words, limit)).await
     }
 
     async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::{Error, Page, Reading, Retention};
 use super::rows::{self, all, first, int, run};
@@ -32,21 +33,29 @@ impl Readers {
         Ok(Readers { idle: Mutex::new(idle), permits: Arc::new(Semaphore::new(STORE_READERS)) })
     }
 
+    /// Runs `f` on one of the connections. A caller that gives up takes its place in the queue
+    /// with it; one that waits for something else first keeps nobody waiting.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         f: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let readers = self.clone();
-        // The permit goes with the work: whoever asked may be gone before the work is done.
-        let permit = self.permits.clone().acquire_owned().await.map_err(Error::failed)?;
-        let work = move || {
-            let _permit = permit;
-            let db = lock(&readers.idle).pop().ok_or_else(|| Error::failed("no reader"))?;
-            let result = f(&db);
-            lock(&readers.idle).push(db);
-            result
-        };
-        tokio::task::spawn_blocking(work).await.map_err(Error::failed)?
+        // In a task of its own, because the semaphore hands a permit to whoever is next in its
+        // queue: a connection that reads a page and, before it looks at that again, waits for
+        // another read would hold a permit that nobody uses, and a few of them would hold all.
+        let task = tokio::spawn(async move {
+            let permit = readers.permits.clone().acquire_owned().await.map_err(Error::failed)?;
+            let work = move || {
+                // Goes with the work: whoever asked may be gone before the work is done.
+                let _permit = permit;
+                let db = lock(&readers.idle).pop().ok_or_else(|| Error::failed("no reader"))?;
+                let result = f(&db);
+                lock(&readers.idle).push(db);
+                result
+            };
+            tokio::task::spawn_blocking(work).await.map_err(Error::failed)?
+        });
+        AbortOnDropHandle::new(task).await.map_err(Error::failed)?
     }
 }
 

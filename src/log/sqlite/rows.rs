@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::{Agent, ApiKey, Error, Record, Recovery};
-use super::sql;
+use super::{faq, sql};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
     UserId,
@@ -33,11 +33,11 @@ fn optional<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) 
     }
 }
 
-fn json<T: DeserializeOwned>(row: &Row, column: usize) -> Read<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row, column: usize) -> Read<T> {
     parsed(row, column, |text| serde_json::from_str(text).ok())
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, Error> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, Error> {
     serde_json::to_string(value).map_err(Error::failed)
 }
 
@@ -97,8 +97,9 @@ pub(super) fn conversation(row: &Row) -> Read<Conversation> {
         closed_at: moment(row, 12)?,
         last_seq: count(row, 13)?,
         delivered_seq: count(row, 14)?,
-        score: row.get(15)?,
-        metadata: optional(row, 16, |t| serde_json::from_str(t).ok())?,
+        needs_person: row.get(15)?,
+        score: row.get(16)?,
+        metadata: optional(row, 17, |t| serde_json::from_str(t).ok())?,
     })
 }
 
@@ -129,6 +130,7 @@ pub(super) fn put_conversation(
             at(c.closed_at),
             int(c.last_seq),
             int(c.delivered_seq),
+            c.needs_person,
             c.score,
             metadata,
         ],
@@ -233,6 +235,8 @@ pub(super) fn put_record(
             let (rooms, ended_at) = (to_json(&r.rooms)?, r.ended_at.map(|m| m.0));
             run(db, sql::PUT_RECOVERY, params![r.id, of, r.user.as_str(), rooms, ended_at, at.0])
         }
+        Record::Faq(entry) => faq::put(db, tenant, entry),
+        Record::FaqRemoved(id) => faq::remove(db, tenant, *id),
     }
 }
 

@@ -90,22 +90,23 @@ statements! {
     PRUNE_ALL = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2";
 
     CONVERSATION = "SELECT id, external_ids, customer, name, email, department, status, agent,
-        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
-        metadata FROM conversations WHERE tenant = ?1 AND id = ?2";
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
+        needs_person, score, metadata FROM conversations WHERE tenant = ?1 AND id = ?2";
     PUT_CONVERSATION = "INSERT OR REPLACE INTO conversations (tenant, id, external_ids, customer,
         name, email, department, status, agent, agent_name, created_at, queued_at, assigned_at,
-        closed_at, last_seq, delivered_seq, score, metadata)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        closed_at, last_seq, delivered_seq, needs_person, score, metadata)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+        ?19)";
     SET_SEQS = "UPDATE conversations SET last_seq = ?3, delivered_seq = ?4
         WHERE tenant = ?1 AND id = ?2";
     CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
-        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
-        metadata FROM conversations
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
+        needs_person, score, metadata FROM conversations
         WHERE tenant = ?1 AND status = ?2 AND (?3 IS NULL OR department = ?3)
         AND (created_at, id) < (?4, ?5) ORDER BY created_at DESC, id DESC LIMIT ?6";
     ACTIVE_CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
-        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq, score,
-        metadata FROM conversations
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
+        needs_person, score, metadata FROM conversations
         WHERE tenant = ?1 AND status <> 'closed' AND (?2 IS NULL OR department = ?2)
         AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT ?5";
     QUEUE_AHEAD = "SELECT count(*) FROM conversations
@@ -150,5 +151,22 @@ statements! {
     RECOVERY = "SELECT id, user, rooms, ended_at FROM recoveries WHERE id = ?1 AND tenant = ?2";
     END_RECOVERIES = "UPDATE recoveries SET ended_at = ?1 WHERE ended_at IS NULL";
     PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE tenant = ?1 AND noted_at < ?2";
+
+    ALL_OF_BOT = "SELECT tenant, id FROM conversations WHERE status = 'bot'";
+    PUT_FAQ = "INSERT INTO faq
+        (tenant, id, language, question, wordings, answer, is_enabled, updated_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        ON CONFLICT (tenant, id) DO UPDATE SET language = ?3, question = ?4, wordings = ?5,
+        answer = ?6, is_enabled = ?7, updated_at = ?8";
+    REMOVE_FAQ = "DELETE FROM faq WHERE tenant = ?1 AND id = ?2";
+    FAQ_ENTRY = "SELECT id, language, question, wordings, answer, is_enabled, updated_at
+        FROM faq WHERE tenant = ?1 AND id = ?2";
+    FAQ_PAGE = "SELECT id, language, question, wordings, answer, is_enabled, updated_at
+        FROM faq WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    FAQ_COUNT = "SELECT count(*) FROM faq WHERE tenant = ?1";
+    FAQ_SEARCH = "SELECT f.id, f.language, f.question, f.wordings, f.answer, f.is_enabled,
+        f.updated_at FROM faq_words w JOIN faq f ON f.number = w.rowid
+        WHERE faq_words MATCH ?2 AND f.tenant = ?1 AND f.is_enabled
+        ORDER BY bm25(faq_words, 4.0, 4.0, 1.0), f.id LIMIT ?3";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

@@ -39,6 +39,21 @@ fn a_database_of_a_newer_program_is_refused() {
 }
 
 #[test]
+fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let mut db = Connection::open_in_memory().unwrap();
+    db.execute_batch(MIGRATIONS[0]).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let id = ConversationId::random();
+    let add = "INSERT INTO conversations (tenant, id, external_ids, status, created_at, last_seq,
+        delivered_seq) VALUES ('default', ?1, '[]', 'waiting', 1, 4, 2)";
+    db.execute(add, params![id.0]).unwrap();
+    assert_eq!(migrate(&mut db).unwrap(), (1, MIGRATIONS.len() as u32));
+    let of = params!["default", id.0];
+    let read = first(&db, sql::CONVERSATION, of, rows::conversation).unwrap().unwrap();
+    assert_eq!((read.id, read.last_seq, read.needs_person), (id, 4, false));
+}
+
+#[test]
 fn full_text_search_over_messages_can_be_added_at_any_time() {
     let mut db = Connection::open_in_memory().unwrap();
     migrate(&mut db).unwrap();
@@ -180,4 +195,47 @@ async fn readers_survive_callers_that_give_up() {
         }
     }
     assert_eq!(log.head(&of).await.unwrap(), head);
+}
+
+#[tokio::test]
+async fn a_read_that_is_not_looked_at_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    drain(tail);
+    let log = Arc::new(log);
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let (begun, mut is_begun) = mpsc::channel(STORE_READERS);
+    let busy: Vec<_> = (0..STORE_READERS)
+        .map(|_| {
+            let (log, gate, begun) = (log.clone(), gate.clone(), begun.clone());
+            tokio::spawn(async move {
+                let work = move |_: &Connection| {
+                    begun.blocking_send(()).map_err(Error::failed)?;
+                    // Ends when the sender is dropped.
+                    let _ = lock(&gate).recv();
+                    Ok(())
+                };
+                log.reading(work).await
+            })
+        })
+        .collect();
+    for _ in 0..STORE_READERS {
+        is_begun.recv().await.unwrap();
+    }
+    // As many wait in the queue, and whoever asked turns to something else.
+    let of = tenant("default");
+    let mut unseen: Vec<_> = (0..STORE_READERS).map(|_| log.head(&of)).collect();
+    for read in &mut unseen {
+        assert!(futures_util::poll!(read).is_pending());
+    }
+    drop(release);
+    for busy in busy {
+        busy.await.unwrap().unwrap();
+    }
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, log.head(&of)).await.expect("a reader").unwrap();
+    for read in unseen {
+        read.await.unwrap();
+    }
 }

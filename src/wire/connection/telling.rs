@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
 use super::{Beginning, Feed, Serving};
 use crate::app::{Missed, Resume, Start};
@@ -57,14 +58,12 @@ impl<C: Codec> Serving<C> {
     fn set_out_from(&mut self, start: &Start) {
         let position = start.cursor.position;
         self.marked = position;
-        self.conn.told = self.conn.after.unwrap_or(position);
-        // A room of a connection that is taken up again may be further behind.
-        let is_behind = |told: u64| told > 0 && start.resume == Resume::Missed;
+        self.conn.told = position;
         for room in &mut self.conn.rooms {
-            room.told = if is_behind(room.told) { room.told.min(position) } else { position };
+            // One of a connection that is taken up again may be further behind.
+            room.told = room.told_at_first.map_or(position, |told| told.min(position));
         }
-        let is_live = start.resume == Resume::Live && self.conn.told == position;
-        self.feed = if is_live { Feed::Live } else { Feed::Log };
+        self.feed = if start.resume == Resume::Live { Feed::Live } else { Feed::Log };
     }
 
     /// The newest messages, for a client that cannot be told what it missed.
@@ -114,6 +113,8 @@ impl<C: Codec> Serving<C> {
     ) -> Result<(), CloseReason> {
         let is_live = self.feed == Feed::Live;
         if self.conn.room(id).is_none_or(|room| room.is_listening) {
+            // It may be called by another name now.
+            self.app.note_rooms(&self.conn, None).await;
             return self.write_all(frames).await;
         }
         if is_live {
@@ -122,10 +123,14 @@ impl<C: Codec> Serving<C> {
         let head = self.app.start_of(&self.conn.who.tenant, None, None).await;
         let head = head.map_err(|_| CloseReason::Internal)?.cursor.position;
         let after = self.conn.after.filter(|after| *after < head);
+        let marked = self.marked;
         if let Some(room) = self.conn.room(id) {
             room.told = after.unwrap_or(head);
-            room.told_at_first = after;
+            // Of what is older than the offset it has, the client's offset tells nothing.
+            room.told_at_first = after.filter(|after| *after < marked);
         }
+        // A page that is being read does not have it, and would be taken for all there is.
+        self.reading = None;
         self.app.note_rooms(&self.conn, None).await;
         self.write_all(frames).await?;
         match (is_live, after) {
@@ -189,37 +194,60 @@ impl<C: Codec> Serving<C> {
     async fn become_present(&mut self) -> Result<(), CloseReason> {
         // While it caught up, a conversation may have gone to somebody else.
         self.check_stays().await?;
-        let mut was_behind = false;
         let absent = self.conn.rooms.iter().filter(|room| !room.is_present);
-        for id in absent.map(|room| room.id).collect::<Vec<_>>() {
+        let absent: Vec<ConversationId> = absent.map(|room| room.id).collect();
+        for id in &absent {
             let who = &self.conn.who;
             tracing::info!(
                 connection = %self.conn.id,
                 "[Connect] WebSocket client connected: {} ({}) to session {id}", who.user, who.user_type
             );
-            let is_told = match self.app.enter(&self.conn, id).await {
-                Ok(is_told) => is_told,
-                Err(Error::UserTypeConflict { .. }) => {
-                    self.put_out(id).await?;
-                    continue;
-                }
-                Err(_) => return Err(CloseReason::Internal),
-            };
-            let Some(room) = self.conn.room(id) else { continue };
-            room.is_present = true;
-            was_behind |= room.told_at_first.take().is_some();
-            let name = room.name.clone();
-            if !is_told {
-                let status = self.app.status_in(&self.conn.who.tenant, id).await;
-                let status = status.map_err(|_| CloseReason::Internal)?;
-                let frame = self.codec.status(id, name.as_ref(), &status);
-                frame.into_iter().for_each(|frame| self.line.enqueue(frame));
-            }
         }
+        // All at once, so that they share a commit: one that has many conversations would not
+        // read its outbox for long otherwise.
+        let entering = absent.iter().map(|id| self.app.enter(&self.conn, *id));
+        let entered: Vec<_> = absent.iter().copied().zip(join_all(entering).await).collect();
+        let mut was_behind = false;
+        let mut outcome = Ok(());
+        for (id, entered) in entered {
+            let settled = self.settle_entry(id, entered, &mut was_behind).await;
+            // Those it did enter it has to leave again, so all are taken note of.
+            outcome = outcome.and(settled);
+        }
+        outcome?;
         if was_behind {
             self.app.note_rooms(&self.conn, None).await;
         }
         self.write().await
+    }
+
+    async fn settle_entry(
+        &mut self,
+        id: ConversationId,
+        entered: Result<bool, Error>,
+        was_behind: &mut bool,
+    ) -> Result<(), CloseReason> {
+        let is_told = match entered {
+            Ok(is_told) => is_told,
+            Err(Error::UserTypeConflict { .. }) => return self.put_out(id).await,
+            Err(_) => return Err(CloseReason::Internal),
+        };
+        let marked = self.marked;
+        let Some(room) = self.conn.room(id) else { return Ok(()) };
+        room.is_present = true;
+        if room.told_at_first.is_some() && room.past_until.is_none() {
+            // It is written, but whether it arrives is shown by what is written behind it.
+            room.past_until = Some(marked);
+            *was_behind = true;
+        }
+        let name = room.name.clone();
+        if !is_told {
+            let status = self.app.status_in(&self.conn.who.tenant, id).await;
+            let status = status.map_err(|_| CloseReason::Internal)?;
+            let frame = self.codec.status(id, name.as_ref(), &status);
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
+        }
+        Ok(())
     }
 
     /// Writes what the outbox handed over.
@@ -325,6 +353,10 @@ const BATCH_KEPT: usize = 16;
 fn changes_hands(event: &Event) -> bool {
     matches!(
         event,
-        Event::Assigned(_) | Event::Transferred(_) | Event::Closed(_) | Event::Reopened(_)
+        Event::Assigned(_)
+            | Event::Transferred(_)
+            | Event::Handoff(_)
+            | Event::Closed(_)
+            | Event::Reopened(_)
     )
 }

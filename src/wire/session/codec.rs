@@ -306,6 +306,7 @@ impl Codec for Session {
                 "conversation_transferred",
                 WithCursor { payload: &TransferredOut::of(t), cursor },
             ),
+            Event::Handoff(p) => frame("conversation_handoff", WithCursor { payload: p, cursor }),
             Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),

@@ -38,6 +38,8 @@ pub(super) struct Tag {
     ack: Option<u64>,
     /// What the client called the conversation.
     name: Option<ExternalId>,
+    /// The whole answer, where it is no event's.
+    answer: Option<Bytes>,
 }
 
 impl SocketIo {
@@ -53,12 +55,20 @@ impl SocketIo {
                     false => (None, Err(Error::BadFrame(format!("{name} takes no attachments")))),
                 };
                 let event = name.chars().take(EVENT_CHARS_MAX).collect();
-                Decoded::Request(Tag { event, ack, name: named }, command)
+                Decoded::Request(Tag { event, ack, name: named, answer: None }, command)
             }
             Arrival::Disconnect { .. } => Decoded::End(CloseReason::ClientClosed),
-            // We ask for none, and other namespaces are refused below.
+            // We ask for none, and other namespaces are refused before.
             Arrival::Ack { .. } | Arrival::Connect { .. } => Decoded::Nothing,
         }
+    }
+
+    /// A client may ask for other namespaces on the line of the one that it is in.
+    fn refuse(&mut self, namespace: &str) -> Decoded<Tag> {
+        let refused = self.packets.refuse(namespace, INVALID_NAMESPACE, None);
+        let answer = Some(bytes_of(refused));
+        let tag = Tag { event: "connect".into(), ack: None, name: None, answer };
+        Decoded::Request(tag, Err(Error::NotFound("namespace")))
     }
 
     fn answer_of(tag: &Tag, reply: &Reply) -> Option<Bytes> {
@@ -77,6 +87,9 @@ impl SocketIo {
     }
 }
 
+/// What a client is told of every namespace but `/`.
+pub(super) const INVALID_NAMESPACE: &str = "Invalid namespace";
+
 /// Longest name of an event that an answer repeats.
 const EVENT_CHARS_MAX: usize = 64;
 
@@ -90,15 +103,13 @@ impl Codec for SocketIo {
         let now = Instant::now();
         let read = match message {
             Message::Packet(text) => match self.packets.text(&text, now) {
-                Ok(Some(Arrival::Connect { .. })) => {
-                    return Decoded::End(CloseReason::ProtocolError);
-                }
+                Ok(Some(Arrival::Connect { namespace, .. })) => return self.refuse(namespace),
                 Ok(arrival) => Ok(arrival.map_or(Decoded::Nothing, SocketIo::read)),
                 Err(fault) => Err(fault),
             },
             Message::Attachment(bytes) => {
                 let config = self.packets.config().clone();
-                self.packets.binary(bytes).and_then(|assembled| match &assembled {
+                self.packets.binary(&bytes).and_then(|assembled| match &assembled {
                     Some(assembled) => Ok(SocketIo::read(assembled.arrival(&config)?)),
                     None => Ok(Decoded::Nothing),
                 })
@@ -156,6 +167,10 @@ impl Codec for SocketIo {
     }
 
     fn reply(&self, tag: Tag, result: Result<Reply, Error>, out: &mut Vec<Bytes>) {
+        if let Some(answer) = tag.answer {
+            out.push(answer);
+            return;
+        }
         let conversation_id = tag.name.as_ref().map(ExternalId::as_str).unwrap_or_default();
         let room = RoomOut { conversation_id, reason: None };
         match &result {
@@ -238,6 +253,9 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         Event::Reopened(payload) => {
             event("conversation_reopened", &Within { conversation_id, payload })
         }
+        Event::Handoff(payload) => {
+            event("conversation_handoff", &Within { conversation_id, payload })
+        }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
         // A closed conversation is conversation_closed here; the rest is for consoles.
         _ => None,
@@ -256,3 +274,6 @@ pub(super) fn fuzz_decode(packet: Bytes) {
         assert!(!answer.is_empty(), "a refusal is answered");
     }
 }
+
+#[cfg(test)]
+mod tests;

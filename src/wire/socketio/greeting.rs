@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::codec::SocketIo;
+use super::codec::{INVALID_NAMESPACE, SocketIo};
 use super::frames::{AckOut, ErrorOut, ack, event};
 use super::line::reason_of;
 use super::requests::{self, AuthIn};
@@ -49,18 +49,13 @@ impl Greeted {
     }
 }
 
-/// How a greeting ends early.
-enum Ending {
-    /// The session ended, or has to.
-    Session(CloseReason),
-    /// The client may not come in; its packet is to be written first.
-    Refused(Frame),
-}
+/// How a greeting ends early: the session ended, or has to.
+struct Ending(CloseReason);
 
 impl From<Fault> for Ending {
     fn from(fault: Fault) -> Ending {
         tracing::debug!(%fault, "a Socket.IO client broke the protocol");
-        Ending::Session(CloseReason::ProtocolError)
+        Ending(CloseReason::ProtocolError)
     }
 }
 
@@ -80,20 +75,11 @@ impl Greeter {
     ) -> Result<Greeted, CloseReason> {
         let deadline = Instant::now() + AUTHENTICATE_DEADLINE;
         let greeting = shutdown.run_until_cancelled(timeout_at(deadline, self.talk(link)));
-        let ending = match greeting.await {
-            None => return Err(CloseReason::GoingAway),
+        match greeting.await {
+            None => Err(CloseReason::GoingAway),
             // It did not say who it is in time.
-            Some(Err(_)) => return Err(CloseReason::Forbidden),
-            Some(Ok(Ok(greeted))) => return Ok(greeted),
-            Some(Ok(Err(ending))) => ending,
-        };
-        match ending {
-            Ending::Session(reason) => Err(reason),
-            Ending::Refused(goodbye) => {
-                link.enqueue(goodbye);
-                let _written = timeout_at(deadline, link.flush()).await;
-                Err(CloseReason::Forbidden)
-            }
+            Some(Err(_)) => Err(CloseReason::Forbidden),
+            Some(Ok(greeted)) => greeted.map_err(|Ending(reason)| reason),
         }
     }
 
@@ -134,12 +120,12 @@ impl Greeter {
                     }
                 }
             } else {
-                packets.refuse(&namespace.to_owned(), "Invalid namespace", None)
+                packets.refuse(namespace, INVALID_NAMESPACE, None)
             };
             link.enqueue(refused);
             flush(link).await?;
         }
-        Err(Ending::Session(CloseReason::Forbidden))
+        Err(Ending(CloseReason::Forbidden))
     }
 
     async fn check(&self, auth: Option<&RawValue>) -> Result<Connected, Error> {
@@ -169,7 +155,7 @@ impl Greeter {
             let (name, args, id) = match packets.text(&text, Instant::now())? {
                 Some(Arrival::Event { name, args, ack, .. }) => (name, args, ack),
                 Some(Arrival::Disconnect { .. }) => {
-                    return Err(Ending::Session(CloseReason::ClientClosed));
+                    return Err(Ending(CloseReason::ClientClosed));
                 }
                 _ => continue,
             };
@@ -195,7 +181,8 @@ impl Greeter {
                         told.into_iter().chain(event("error", &ErrorOut::of(&refusal, &name)));
                     told.for_each(|frame| link.enqueue(Frame::Text(frame)));
                     if is_it {
-                        return Err(Ending::Refused(packets.disconnect("/")));
+                        // What is told goes out with the end.
+                        return Err(Ending(CloseReason::Forbidden));
                     }
                     flush(link).await?;
                 }
@@ -213,7 +200,7 @@ impl Greeter {
         answered: Option<Uuid>,
     ) -> Result<Greeted, Ending> {
         let Proof { who, seat, auth } = proof;
-        let failed = |_: Error| Ending::Session(CloseReason::Internal);
+        let failed = |_: Error| Ending(CloseReason::Internal);
         let known = auth.pid.as_deref().map(|pid| Uuid::try_parse(pid).unwrap_or_default());
         let after = auth.offset.as_deref().or(auth.after.as_deref());
         let mut conn = self.app.connect(who, seat);
@@ -224,25 +211,25 @@ impl Greeter {
                 at(start, Resume::Resync("authenticate_in_handshake"))
             }
             (Some(known), after) => {
-                self.registry.replace(known);
+                self.registry.replace(known, &conn.who);
                 let is_patient = auth.after.is_some();
                 let after = after.unwrap_or_default();
                 let recovered = self.app.recover(&conn.who, known, after, is_patient).await;
                 let (start, rooms) = recovered.map_err(failed)?;
                 if start.resume == Resume::Missed {
                     (conn.rooms, recovery) = (rooms, known);
+                    // What it did not come to join before the cut still has its past.
+                    if let Some(after) = auth.after.as_deref() {
+                        let joining = self.start(&conn, Some(after)).await.map_err(failed)?;
+                        conn.after = past_of(&joining);
+                    }
                 }
                 Beginning::At(start)
             }
             (None, Some(after)) => {
                 let start = self.start(&conn, Some(after)).await.map_err(failed)?;
-                match start.resume {
-                    Resume::Missed => {
-                        conn.after = Some(start.cursor.position);
-                        Beginning::Now
-                    }
-                    _ => Beginning::At(start),
-                }
+                conn.after = past_of(&start);
+                Beginning::At(start)
             }
             (None, None) => Beginning::Now,
         };
@@ -277,12 +264,17 @@ impl ErrorData {
     }
 }
 
+/// From where on a conversation is told that is joined, if it is told of its past.
+fn past_of(start: &Start) -> Option<u64> {
+    (start.resume == Resume::Missed).then_some(start.cursor.position)
+}
+
 fn at(start: Start, resume: Resume) -> Beginning {
     Beginning::At(Start { resume, ..start })
 }
 
 fn new_sid() -> Result<Sid, Ending> {
-    Sid::random().map_err(|_| Ending::Session(CloseReason::Internal))
+    Sid::random().map_err(|_| Ending(CloseReason::Internal))
 }
 
 async fn next_text(link: &mut Link<Socket>) -> Result<engineio_socketio::Text, Ending> {
@@ -290,13 +282,13 @@ async fn next_text(link: &mut Link<Socket>) -> Result<engineio_socketio::Text, E
         match link.recv().await {
             Incoming::Text(text) => return Ok(text),
             // Nothing that is said before one is known has an attachment.
-            Incoming::Binary(_) => return Err(Ending::Session(CloseReason::ProtocolError)),
+            Incoming::Binary(_) => return Err(Ending(CloseReason::ProtocolError)),
             Incoming::Alive | Incoming::Alarm => {}
-            Incoming::End(reason) => return Err(Ending::Session(reason_of(reason))),
+            Incoming::End(reason) => return Err(Ending(reason_of(reason))),
         }
     }
 }
 
 async fn flush(link: &mut Link<Socket>) -> Result<(), Ending> {
-    link.flush().await.map_err(|reason| Ending::Session(reason_of(reason)))
+    link.flush().await.map_err(|reason| Ending(reason_of(reason)))
 }

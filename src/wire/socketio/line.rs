@@ -55,7 +55,13 @@ pub(super) async fn close(mut link: Link<Socket>, reason: CloseReason) {
     if !reason.should_reconnect() && !came_from_client(reason) {
         link.enqueue(engineio_socketio::socket::disconnected("/"));
     }
-    link.close(reason.code(), reason.text()).await;
+    // No frame may carry the code of a line that broke. Its client goes on over another one, and
+    // does not hear this.
+    let code = match reason {
+        CloseReason::NetworkError => CloseReason::ClientClosed.code(),
+        _ => reason.code(),
+    };
+    link.close(code, reason.text()).await;
 }
 
 fn came_from_client(reason: CloseReason) -> bool {

@@ -119,10 +119,7 @@ impl Engine {
     }
 
     fn open_polling(self, parts: &Parts) -> Response {
-        let place = match self.admit(parts) {
-            Ok(place) => place,
-            Err(refused) => return refused,
-        };
+        let Some(place) = self.place(parts) else { return self.no_place() };
         match self.sessions.open_polling() {
             Ok((link, response)) => {
                 let greeter = self.greeter(parts);
@@ -134,10 +131,7 @@ impl Engine {
     }
 
     fn open(self, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
-        let place = match self.admit(parts) {
-            Ok(place) => place,
-            Err(refused) => return refused,
-        };
+        let Some(place) = self.place(parts) else { return self.no_place() };
         let greeter = self.greeter(parts);
         let upgrade = socket::sized(upgrade, self.sessions.config().max_payload);
         upgrade.on_upgrade(move |ws| {
@@ -160,16 +154,21 @@ impl Engine {
         })
     }
 
-    fn admit(&self, parts: &Parts) -> Result<Place, Response> {
-        if self.door.shutdown.is_cancelled() {
-            return Err(answer(Refusal::Busy));
+    fn place(&self, parts: &Parts) -> Option<Place> {
+        match self.door.shutdown.is_cancelled() {
+            true => None,
+            false => self.door.places.take(&parts.extensions),
         }
-        let place = self.door.places.take(&parts.extensions);
-        place.ok_or_else(|| {
-            let refusal = crate::model::Error::TooManyConnections("from this address");
-            self.door.app.metrics.refused(&refusal);
-            door::refuse(&refusal).into_response()
-        })
+    }
+
+    /// Why there is no place.
+    fn no_place(&self) -> Response {
+        if self.door.shutdown.is_cancelled() {
+            return answer(Refusal::Busy);
+        }
+        let refusal = crate::model::Error::TooManyConnections("from this address");
+        self.door.app.metrics.refused(&refusal);
+        door::refuse(&refusal).into_response()
     }
 
     /// What a session needs to know of the request that opened it.
@@ -188,13 +187,21 @@ impl Engine {
 
     fn spawn(&self, mut link: Link<Socket>, greeter: Greeter, place: Place) {
         let (door, config) = (self.door.clone(), &self.door.app.config.socketio);
+        let tracker = self.door.tracker.clone();
         let beat = Beat::new(config.ping_interval, config.ping_interval + config.ping_timeout);
-        self.door.tracker.spawn(async move {
-            // In a box, so that a session that is known pays for its loop alone.
-            let greeted = Box::pin(greeter.greet(&mut link, &door.shutdown)).await;
-            match greeted {
-                Ok(greeted) => connection::run(greeted.open(door, link, beat)).await,
-                Err(reason) => Box::pin(line::close(link, reason)).await,
+        // In a box with all it needs, so that a session that is known pays for its loop alone.
+        let greeting = Box::pin(async move {
+            match greeter.greet(&mut link, &door.shutdown).await {
+                Ok(greeted) => Some(connection::run(greeted.open(door, link, beat))),
+                Err(reason) => {
+                    line::close(link, reason).await;
+                    None
+                }
+            }
+        });
+        tracker.spawn(async move {
+            if let Some(serving) = greeting.await {
+                serving.await;
             }
             drop(place);
         });

@@ -181,6 +181,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.queued", "conversation_queued"),
         ("conversation.assigned", "conversation_assigned"),
         ("conversation.transferred", "conversation_transferred"),
+        ("conversation.handoff", "conversation_handoff"),
         ("conversation.closed", "conversation_closed"),
         ("conversation.reopened", "conversation_reopened"),
         ("conversation.rated", "conversation_rated"),

@@ -1,0 +1,105 @@
+//! A tenant in memory as a transaction of `change.rs` sees it: what a change reads and writes.
+
+use std::sync::Arc;
+
+use super::Tenant;
+use crate::log::change::State;
+use crate::log::{Error, Record};
+use crate::model::{
+    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
+    UserId,
+};
+
+impl State for Tenant {
+    fn conversation(&mut self, id: ConversationId) -> Result<Option<Conversation>, Error> {
+        Ok(self.conversations.get(&id).map(|c| c.as_ref().clone()))
+    }
+
+    fn has_external_id(&mut self, id: &ExternalId) -> Result<bool, Error> {
+        Ok(self.external_ids.contains_key(id))
+    }
+
+    fn known_message(&mut self, message: &Message) -> Result<Option<Arc<Envelope>>, Error> {
+        Ok(known_key(message).and_then(|key| self.known.get(&key).cloned()))
+    }
+
+    fn read_mark(&mut self, conversation: ConversationId, user: &UserId) -> Result<u64, Error> {
+        Ok(self.read_marks.get(&(conversation, user.clone())).copied().unwrap_or(0))
+    }
+
+    fn members(&mut self, conversation: ConversationId) -> Result<Vec<Member>, Error> {
+        Ok(self
+            .members
+            .get(&conversation)
+            .map(|m| m.values().cloned().collect())
+            .unwrap_or_default())
+    }
+
+    fn next_cursor(&mut self) -> Cursor {
+        self.head += 1;
+        Cursor { log: self.log, position: self.head }
+    }
+
+    fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error> {
+        if let Event::Message(message) = &envelope.event
+            && let Some(key) = known_key(message)
+        {
+            self.known.insert(key, envelope.clone());
+        }
+        // Who was present is told live; a reader of the past asks for a snapshot instead.
+        let kept = Envelope { present: None, ..envelope.as_ref().clone() };
+        self.events.insert(envelope.position(), Arc::new(kept));
+        Ok(())
+    }
+
+    fn put_conversation(&mut self, record: Conversation, _is_new: bool) -> Result<(), Error> {
+        for external in &record.external_ids {
+            self.external_ids.insert(external.clone(), record.id);
+        }
+        self.conversations.insert(record.id, Arc::new(record));
+        Ok(())
+    }
+
+    fn put_read_mark(
+        &mut self,
+        conversation: ConversationId,
+        user: &UserId,
+        seq: u64,
+    ) -> Result<(), Error> {
+        self.read_marks.insert((conversation, user.clone()), seq);
+        Ok(())
+    }
+
+    fn put_member(&mut self, conversation: ConversationId, member: &Member) -> Result<(), Error> {
+        let members = self.members.entry(conversation).or_default();
+        members.insert(member.user_id.clone(), member.clone());
+        Ok(())
+    }
+
+    fn remove_member(&mut self, conversation: ConversationId, user: &UserId) -> Result<(), Error> {
+        if let Some(members) = self.members.get_mut(&conversation) {
+            members.remove(user);
+        }
+        Ok(())
+    }
+
+    fn put_record(&mut self, record: &Record) -> Result<(), Error> {
+        match record.clone() {
+            Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
+            Record::Tenant(name) => self.name = name,
+            Record::Department(d) => drop(self.departments.insert(d.id, d)),
+            Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
+            Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
+            Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
+            Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),
+            Record::Faq(entry) => drop(self.faq.insert(entry.id, entry)),
+            Record::FaqRemoved(id) => drop(self.faq.remove(&id)),
+        }
+        Ok(())
+    }
+}
+
+fn known_key(message: &Message) -> Option<(ConversationId, UserId, String)> {
+    let client_id = message.client_id.clone()?;
+    Some((message.session_id, message.sender_id.clone(), client_id))
+}

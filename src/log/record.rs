@@ -1,0 +1,104 @@
+//! State that no event shows, as a change carries it: secrets' digests, administration, and where
+//! connections are.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId};
+
+/// State that no event shows: secrets' digests and administration.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// The digest of a conversation's session key.
+    SessionKey(ConversationId, [u8; 32]),
+    /// A tenant's name; the tenant itself begins with its first change.
+    Tenant(String),
+    /// A department.
+    Department(Department),
+    /// A local user.
+    Agent(Agent),
+    /// An API key.
+    ApiKey(ApiKey),
+    /// An API key that counts no longer.
+    ApiKeyRevoked(Uuid),
+    /// Where a connection is, or was, that may be taken up again.
+    Recovery(Recovery),
+    /// An entry of the FAQ, new or changed.
+    Faq(FaqEntry),
+    /// An entry of the FAQ that is gone.
+    FaqRemoved(Uuid),
+}
+
+/// What a connection needs to go on where it was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Random; given to the client.
+    pub id: Uuid,
+    /// Whose connection; nobody else's may take it up.
+    pub user: UserId,
+    /// The conversations it takes part in.
+    pub rooms: Vec<RecoveredRoom>,
+    /// When it ended; `None` while it is open, and after a crash.
+    pub ended_at: Option<Moment>,
+}
+
+/// A conversation a connection takes part in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveredRoom {
+    /// Which.
+    pub id: ConversationId,
+    /// What the client calls it, if not by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ExternalId>,
+    /// If the connection is, or was, being told of its past: how far it was told at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
+    /// Once all of that past was told: a client with a later offset has it, others may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub past_until: Option<u64>,
+}
+
+/// A department of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Department {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+}
+
+/// A local user: an agent or an admin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id.
+    pub id: UserId,
+    /// Agent or admin.
+    pub role: Role,
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address, by which it logs in.
+    pub email: Option<String>,
+    /// Its argon2id hash, a PHC string.
+    pub password: Option<String>,
+    /// Its departments.
+    pub departments: Vec<Uuid>,
+    /// How many conversations it may have at once.
+    pub max_chats: u32,
+    /// May neither log in nor be assigned.
+    pub is_disabled: bool,
+}
+
+/// An API key, without the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// SHA-256 of the key.
+    pub digest: [u8; 32],
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: Moment,
+}
