@@ -20,7 +20,7 @@ PAGES := $(shell find web $(CLIENT) -name node_modules -prune -o -name dist -pru
 	-o -type f ! -name README.md ! -name .gitignore -print)
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang
+.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,13 +31,15 @@ run: web ## build everything and start a demo on this machine
 
 web: web/dist/index.html ## build the pages that the server embeds
 
-test: browser golang web e2e/node_modules/.package-lock.json ## run every test
+test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-lock.json ## run every test
 	@$(STEP) "TypeScript clients: tests" npm --prefix $(CLIENT) test
 	@$(STEP) "web: unit tests" npm --prefix web test
 	@$(STEP) "server: tests" cargo test --workspace --locked
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
+	@cd e2e/python && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
+	../../$(STEP) "python client: tests" ../../scripts/with-server .venv/bin/python -m unittest
 	@# The last step: its runner's own closing lines end the output.
 	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
 
@@ -88,3 +90,6 @@ toolchain:
 
 golang:
 	@scripts/need-go
+
+python:
+	@scripts/need-python

@@ -1,6 +1,6 @@
 /**
- * Starts the real binary in demo mode on a free port of its own, in a data directory of its own,
- * and stops it again. The binary is named by `SWITCHBOARD_BIN`.
+ * Starts the real binary on a free port of its own, in a data directory of its own, and stops it
+ * again; in demo mode unless the test says otherwise. The binary is named by `SWITCHBOARD_BIN`.
  *
  * It knows nothing of browsers or frames.
  */
@@ -25,11 +25,12 @@ export async function newDataDir(t) {
  * A running server, stopped when the test `t` ends unless it has been stopped before.
  * `port` and `dataDir` of an earlier server make this one its successor.
  */
-export async function startServer(t, { port = 0, dataDir, env = {} } = {}) {
+export async function startServer(t, { port = 0, dataDir, env = {}, demo = true } = {}) {
   const bin = process.env.SWITCHBOARD_BIN;
   assert.ok(bin, "SWITCHBOARD_BIN must name the binary under test");
   const dir = dataDir ?? (await newDataDir(t));
-  const args = ["serve", "--demo", "--listen", `127.0.0.1:${port}`, "--data-dir", dir];
+  const args = ["serve", "--listen", `127.0.0.1:${port}`, "--data-dir", dir];
+  if (demo) args.push("--demo");
   const child = spawn(bin, args, {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -59,8 +60,9 @@ export async function startServer(t, { port = 0, dataDir, env = {} } = {}) {
     async kill() {
       await end("SIGKILL");
     },
-    /** The next server on the same port with the same data. */
-    next: () => startServer(t, { port: server.port, dataDir: dir, env }),
+    /** The next server on the same port with the same data, with these options changed. */
+    next: (changed = {}) =>
+      startServer(t, { port: server.port, dataDir: dir, env: { ...env, ...changed }, demo }),
   };
   t.after(async () => {
     if (child.exitCode === null && child.signalCode === null) await server.stop();
@@ -81,14 +83,18 @@ function collectOutput(child) {
 /** The address in the line `listening on http://127.0.0.1:PORT`. */
 async function addressIn(child, output) {
   for (;;) {
-    const found = output.text.match(/listening on (https?:\/\/[^\s/]+)/);
-    if (found) return found[1];
+    const address = addressOf(output);
+    if (address) return address;
     await Promise.race([once(child.stdout, "data"), once(child.stderr, "data")]);
   }
 }
 
+const addressOf = ({ text }) => text.match(/listening on (https?:\/\/[^\s/]+)/)?.[1];
+
 async function tooLate(child, exited, output) {
   const how = await Promise.race([exited, pause(START_MS_MAX).then(() => "still starting")]);
+  // It runs on beside a server that did start, and must not end that one.
+  if (addressOf(output)) return;
   child.kill("SIGKILL");
   throw new Error(`the server did not start: ${JSON.stringify(how)}\n${output.text}`);
 }
