@@ -72,7 +72,7 @@ fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
 	rm -rf $(CLIENT)/dist $(CLIENT)/node_modules web/dist web/node_modules e2e/node_modules \
-		bench/reference/node_modules bench-results.json
+		e2e/python/.venv bench/reference/node_modules bench-results.json
 
 web/dist/index.html: $(PAGES) $(CLIENT_PACKAGES) web/node_modules/.package-lock.json
 	@$(STEP) "web: build" npm --prefix web run build

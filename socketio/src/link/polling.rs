@@ -280,15 +280,22 @@ impl<W: WebSocket> Polling<W> {
         is_goodbye_due
     }
 
-    /// Says goodbye in the answer of a poll, if one comes in time.
+    /// Answers a poll with what waits, and the next one with the goodbye, if they come in time.
     pub(super) async fn close(mut self: Box<Self>, config: &Config, is_by_client: bool) {
         self.drop_probe();
         let (last, wait) = match is_by_client {
             true => (NOOP, OVERTAKEN_POLL_WAIT.min(config.close_timeout)),
             false => (CLOSE, config.close_timeout),
         };
-        self.enqueue(last);
-        let said = poll_fn(|cx| self.poll_goodbye(config.max_payload, cx));
+        let said = async {
+            // In an answer of its own: clients act on a close packet at once, and on what stands
+            // before it in the same answer only later, when they are closed already.
+            if !self.waiting.frames.is_empty() {
+                poll_fn(|cx| self.poll_goodbye(config.max_payload, cx)).await;
+            }
+            self.enqueue(last);
+            poll_fn(|cx| self.poll_goodbye(config.max_payload, cx)).await;
+        };
         let _too_late = timeout(wait, said).await;
     }
 

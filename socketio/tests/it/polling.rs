@@ -229,14 +229,15 @@ async fn a_poll_that_its_goodbye_overtook_is_answered_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_is_carried_by_the_waiting_poll_behind_what_waits() {
+async fn a_close_has_a_poll_of_its_own_behind_what_waits() {
     let (sessions, mut link, sid) = polling(driven());
     let mut request = pin!(sessions.poll(sid));
     assert!(poll(&mut request).await.is_pending());
     assert!(link.recv().now_or_never().is_none());
     link.enqueue(message("bye"));
-    link.close(1000, "").await;
-    assert_eq!(shown(&request.await), (200, "4bye\u{1e}1"));
+    let answers = async { (request.await, sessions.poll(sid).await) };
+    let ((first, second), ()) = tokio::join!(answers, link.close(1000, ""));
+    assert_eq!((shown(&first), shown(&second)), ((200, "4bye"), (200, "1")));
     assert_eq!(sessions.listed(), 0);
 }
 

@@ -53,9 +53,7 @@ impl Line for Link<Socket> {
 /// Ends a session. A client that is told to leave the namespace stays away; one whose transport
 /// just closes comes back by itself.
 pub(super) async fn close(mut link: Link<Socket>, reason: CloseReason) {
-    // One that kept sending too much would only go on with it.
-    let is_unwanted = !reason.should_reconnect() || reason == CloseReason::RateLimited;
-    if is_unwanted && !came_from_client(reason) {
+    if !reason.should_reconnect() && !came_from_client(reason) {
         link.enqueue(engineio_socketio::socket::disconnected("/"));
     }
     // No frame may carry the code of a line that broke. Its client goes on over another one, and
