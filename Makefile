@@ -12,8 +12,11 @@ SHELL := /bin/bash
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 STEP := scripts/step
+# The clients that the pages are built on, and what they need to be compiled.
+CLIENT := clients/typescript
+CLIENT_PACKAGES := $(CLIENT)/node_modules/.package-lock.json
 # What the pages are built from.
-PAGES := $(shell find web -name node_modules -prune -o -name dist -prune -o -name test -prune \
+PAGES := $(shell find web $(CLIENT) -name node_modules -prune -o -name dist -prune -o -name test -prune \
 	-o -type f ! -name README.md ! -name .gitignore -print)
 FUZZ_SECONDS ?= 60
 
@@ -28,7 +31,8 @@ run: web ## build everything and start a demo on this machine
 
 web: web/dist/index.html ## build the pages that the server embeds
 
-test: browser golang python web e2e/node_modules/.package-lock.json ## run every test
+test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-lock.json ## run every test
+	@$(STEP) "TypeScript clients: tests" npm --prefix $(CLIENT) test
 	@$(STEP) "web: unit tests" npm --prefix web test
 	@$(STEP) "server: tests" cargo test --workspace --locked
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
@@ -39,9 +43,10 @@ test: browser golang python web e2e/node_modules/.package-lock.json ## run every
 	@# The last step: its runner's own closing lines end the output.
 	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
 
-lint: toolchain golang web web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
+lint: toolchain golang web $(CLIENT_PACKAGES) web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
 	@$(STEP) "format" cargo fmt --all --check
 	@$(STEP) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+	@$(STEP) "TypeScript clients: types" npm --prefix $(CLIENT) run lint
 	@$(STEP) "web: types" npm --prefix web run lint
 	@$(STEP) "go client: format" bash -c '! gofmt -d clients/go | grep .'
 	@cd clients/go && ../../$(STEP) "go client: vet" go vet ./...
@@ -66,10 +71,10 @@ fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and 
 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
-	rm -rf web/dist web/node_modules e2e/node_modules e2e/python/.venv \
+	rm -rf $(CLIENT)/dist $(CLIENT)/node_modules web/dist web/node_modules e2e/node_modules \
 		bench/reference/node_modules bench-results.json
 
-web/dist/index.html: $(PAGES) web/node_modules/.package-lock.json
+web/dist/index.html: $(PAGES) $(CLIENT_PACKAGES) web/node_modules/.package-lock.json
 	@$(STEP) "web: build" npm --prefix web run build
 
 # npm writes this file into node_modules last of all, so its age is that of the installation.

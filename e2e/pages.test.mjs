@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { axeFindings, launch, newPage, openConversation, PHONE } from "./browser.mjs";
 import { startServer } from "./server.mjs";
 
-const PAGES = ["/", "/websocket-test.html", "/docs"];
+const PAGES = ["/", "/websocket-test.html", "/docs", "/widget/chatbot-iframe.html"];
 
 let browser;
 before(async () => {
@@ -153,6 +153,8 @@ test("everything can be reached with the keyboard", async (t) => {
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.className), "skip-link");
   await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "dialect");
   await page.keyboard.press("Tab");
   await page.keyboard.type("Keyboard user");
   await page.keyboard.press("Enter");

@@ -167,6 +167,10 @@ pub const PRESENCE_CONVERSATIONS_MAX: usize = 100;
 /// again, and each costs a signature check.
 pub const CREDENTIALS_TRIED_MAX: u32 = 5;
 
+/// Packets a Socket.IO client may send before it has said who it is: what it has buffered, and some
+/// tries.
+pub const PACKETS_BEFORE_KNOWN_MAX: u32 = 100;
+
 /// Attachments of a Socket.IO packet and how deep its JSON may be nested. No event of ours has
 /// either; what is over is a mistake or an attack.
 pub const SOCKETIO_ATTACHMENTS_MAX: usize = 10;
@@ -184,6 +188,10 @@ pub const AUTHENTICATE_DEADLINE: Duration = Duration::from_secs(10);
 pub const DRAIN_GROUP_CONNECTIONS: usize = 500;
 /// ... this far apart, so that ten thousand clients come back over a second, not at once.
 pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a drain waits for the poll that carries the goodbye of a long-polling client: a round
+/// trip. Without it the client comes back just the same.
+pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
 
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);

@@ -6,6 +6,8 @@ const tests = readdirSync("test").filter((name) => name.endsWith(".test.ts"));
 
 export default defineConfig({
   publicDir: false,
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] }, noExternal: true },
   build: {
     ssr: true,
     target: "node20",

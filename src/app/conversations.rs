@@ -320,7 +320,7 @@ impl App {
     pub async fn close(&self, who: &Identity, id: ConversationId) -> Result<Closed, Error> {
         let conversation = self.conversation_for(who, id).await?;
         check_hands(who, &conversation)?;
-        let closed = Closed { session_id: id, by: who.user.clone() };
+        let closed = Closed { session_id: id, by: who.user.clone(), agent_id: None };
         let mut events = vec![
             Event::Closed(closed.clone()),
             Event::SessionEnded(SessionEnded { session_id: id }),
@@ -337,7 +337,7 @@ impl App {
     pub async fn reopen(&self, who: &Identity, id: ConversationId) -> Result<Reopened, Error> {
         let conversation = self.conversation_for(who, id).await?;
         check_hands(who, &conversation)?;
-        let reopened = Reopened { session_id: id, by: who.user.clone() };
+        let reopened = Reopened { session_id: id, by: who.user.clone(), agent_id: None };
         let queued = self.queued(&who.tenant, &conversation).await?;
         let mut events = vec![Event::Reopened(reopened.clone()), Event::Queued(queued)];
         events.extend(admin_act(who, "conversation.reopened", id));
@@ -366,7 +366,7 @@ impl App {
         if !(1..=5).contains(&score) {
             return Err(Error::Invalid { field: "score", reason: "must be 1 to 5".into() });
         }
-        let rated = Rated { session_id: id, score, comment };
+        let rated = Rated { session_id: id, score, comment, agent_id: None };
         self.commit_work(who, vec![Event::Rated(rated.clone())]).await?;
         Ok(rated)
     }

@@ -78,7 +78,7 @@ async fn reopen(
 ) -> Result<[Event; 2], Error> {
     let queued: Queued = app.queued(&who.tenant, conversation).await?;
     let by = who.user.clone();
-    let reopened = Event::Reopened(Reopened { session_id: conversation.id, by });
+    let reopened = Event::Reopened(Reopened { session_id: conversation.id, by, agent_id: None });
     Ok([reopened, Event::Queued(queued)])
 }
 

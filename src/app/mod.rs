@@ -25,6 +25,7 @@ mod resume;
 mod rooms;
 mod typing;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,7 +40,7 @@ use crate::config::Config;
 use crate::hub::{Hub, Outbox};
 use crate::log::{self, Log};
 use crate::model::{
-    Command, ConnId, Conversation, ConversationId, Error, Identity, Reply, Role, TenantId,
+    Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
 };
 use crate::presence::Presence;
 use crate::telemetry::Metrics;
@@ -52,7 +53,7 @@ pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
-pub use resume::{Missed, Resume, Start};
+pub use resume::{Missed, Recovered, Resume, Start};
 pub use rooms::Room;
 
 /// Everything the verbs need. Cheap to clone.
@@ -115,8 +116,10 @@ pub struct Connection {
     pub rooms: Vec<Room>,
     /// What is meant for its user was told up to this position, or is not to be.
     pub told: u64,
-    /// What happened in a conversation it joins is told from here on, if it said so.
-    pub after: Option<u64>,
+    /// What happened in a conversation it joins first is told from here on, if it said so.
+    pub after: Option<Cursor>,
+    /// The conversations of which that was told; joined again, they are told from then on.
+    pub told_past: HashSet<ConversationId>,
     /// Under which number it can be taken up again after a cut, if its dialect can.
     pub recovery: Option<Uuid>,
     messages: Pace,
@@ -187,6 +190,7 @@ impl App {
             rooms: Vec::new(),
             told: 0,
             after: None,
+            told_past: HashSet::new(),
             recovery: None,
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),

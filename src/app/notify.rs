@@ -24,6 +24,10 @@ impl App {
             return Err(Error::Forbidden("for admins and keys with events:write only".into()));
         }
         check_name(&event)?;
+        let max_bytes = self.config.limits.message_bytes;
+        if bytes_of(&payload) > max_bytes {
+            return Err(Error::TooLarge { max_bytes });
+        }
         let told = match event.as_str() {
             "notification" => known(user, payload)?,
             _ => Notification { data: Some(payload), ..bare(user, Some(event)) },
@@ -36,6 +40,11 @@ impl App {
 
 fn bare(user_id: UserId, event: Option<String>) -> Notification {
     Notification { user_id, event, kind: None, title: None, body: None, data: None }
+}
+
+/// About what it takes in a frame.
+fn bytes_of(payload: &Map<String, Value>) -> usize {
+    serde_json::to_string(payload).map_or(usize::MAX, |text| text.len())
 }
 
 /// Names are those of events anywhere: letters, digits, and what joins words.

@@ -46,7 +46,8 @@ impl Pace {
             let wait = ahead.saturating_sub(MINUTE);
             return Err(Error::RateLimited { retry_after_s: wait.as_secs() + 1 });
         }
-        self.refusals = 0;
+        // Not forgotten at once: who sends a hundred times too much is let through now and then.
+        self.refusals = self.refusals.saturating_sub(1);
         self.even = Some(even);
         Ok(())
     }

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::{App, Connection, Room};
 use crate::limits::{REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
 use crate::log::Reading;
-use crate::model::{ConversationId, Cursor, Envelope, Error, Identity, Moment, TenantId};
+use crate::model::{
+    ConversationId, Cursor, Envelope, Error, ExternalId, Identity, Moment, TenantId,
+};
 
 /// From where a reader starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,16 @@ pub enum Resume {
     Missed,
     /// A snapshot, because what it missed cannot be told; with the reason.
     Resync(&'static str),
+}
+
+/// A connection that is taken up again, or is not.
+pub struct Recovered {
+    /// From where on.
+    pub start: Start,
+    /// The conversations it takes part in.
+    pub rooms: Vec<Room>,
+    /// Those it did before and may no longer, with what it called them.
+    pub lost: Vec<(ConversationId, Option<ExternalId>)>,
 }
 
 /// What a reader hears, each with the position up to which it was told.
@@ -99,9 +111,12 @@ impl App {
         recovery: Uuid,
         after: &str,
         is_patient: bool,
-    ) -> Result<(Start, Vec<Room>), Error> {
+    ) -> Result<Recovered, Error> {
         let start = self.start_of(&who.tenant, None, Some(after)).await?;
-        let resync = |reason| Ok((Start { resume: Resume::Resync(reason), ..start }, vec![]));
+        let resync = |reason| {
+            let start = Start { resume: Resume::Resync(reason), ..start };
+            Ok(Recovered { start, rooms: vec![], lost: vec![] })
+        };
         if let Resume::Resync(reason) = start.resume {
             return resync(reason);
         }
@@ -115,8 +130,10 @@ impl App {
         if away.is_some_and(|away| away > window) && !is_patient {
             return resync("recovery_expired");
         }
-        let rooms = self.recovered_rooms(who, &found.rooms, start.cursor.position).await?;
-        Ok((start, rooms))
+        let after = start.cursor.position;
+        let (rooms, lost) = self.recovered_rooms(who, found.rooms, after).await?;
+        let lost = lost.into_iter().map(|room| (room.id, room.name)).collect();
+        Ok(Recovered { start, rooms, lost })
     }
 
     /// What happened in the conversations a reader takes part in, and to its user, since it was

@@ -3,7 +3,7 @@
 use super::access::RoomSeat;
 use super::{App, Connection};
 use crate::limits::ROOMS_PER_CONNECTION_MAX;
-use crate::log::{Change, Record, RecoveredRoom, Recovery};
+use crate::log::{self, Change, Pending, Record, RecoveredRoom, Recovery};
 use crate::model::{
     Conversation, ConversationId, ConversationName, DisconnectReason, Error, ExternalId, Identity,
     Moment, Place, Reply, Topic,
@@ -21,10 +21,14 @@ pub struct Room {
     pub told_at_first: Option<u64>,
     /// Once all of that past was told: the client has it if it has a later offset.
     pub past_until: Option<u64>,
+    /// Whether it is being told of; one that was just joined is not yet.
+    pub is_taken_up: bool,
     /// Whether its events reach the outbox.
     pub is_listening: bool,
     /// Whether the user is seen in it.
     pub is_present: bool,
+    /// Joins and leaves were passed over since it was told who is here.
+    pub is_status_due: bool,
     _seat: RoomSeat,
 }
 
@@ -36,8 +40,10 @@ impl Room {
             told: 0,
             told_at_first: None,
             past_until: None,
+            is_taken_up: false,
             is_listening: false,
             is_present: false,
+            is_status_due: false,
             _seat: seat,
         }
     }
@@ -97,19 +103,19 @@ impl App {
         Ok(Reply::Joined(id))
     }
 
-    /// The rooms of a connection that is taken up again, as far as it may still have them.
+    /// The rooms of a connection that is taken up again, and those it may no longer have.
     ///
     /// # Errors
     /// 503 when the log does not answer.
-    pub async fn recovered_rooms(
+    pub(super) async fn recovered_rooms(
         &self,
         who: &Identity,
-        rooms: &[RecoveredRoom],
+        rooms: Vec<RecoveredRoom>,
         after: u64,
-    ) -> Result<Vec<Room>, Error> {
-        let mut recovered = Vec::with_capacity(rooms.len());
+    ) -> Result<(Vec<Room>, Vec<RecoveredRoom>), Error> {
+        let (mut recovered, mut lost) = (Vec::with_capacity(rooms.len()), Vec::new());
         for known in rooms {
-            match self.room_for(who, known.id, known.name.clone(), recovered.len()).await {
+            match self.seat_again(who, &known).await {
                 Ok(mut room) => {
                     let has_past = known.past_until.is_some_and(|until| after > until);
                     room.told_at_first = known.told.filter(|told| *told < after && !has_past);
@@ -117,10 +123,19 @@ impl App {
                 }
                 Err(Error::Unavailable(reason)) => return Err(Error::Unavailable(reason)),
                 // It was given to somebody else meanwhile.
-                Err(refusal) => tracing::debug!(room = %known.id, %refusal, "not recovered"),
+                Err(refusal) => {
+                    tracing::debug!(room = %known.id, %refusal, "not recovered");
+                    lost.push(known);
+                }
             }
         }
-        Ok(recovered)
+        Ok((recovered, lost))
+    }
+
+    /// The look into it goes on, so it is in the audit trail already.
+    async fn seat_again(&self, who: &Identity, known: &RecoveredRoom) -> Result<Room, Error> {
+        let conversation = self.conversation_for(who, known.id).await?;
+        self.seat_in(who, &conversation, known.name.clone()).await
     }
 
     async fn room_for(
@@ -145,10 +160,20 @@ impl App {
         conversation: &Conversation,
         name: Option<ExternalId>,
     ) -> Result<Room, Error> {
+        let room = self.seat_in(who, conversation, name).await?;
+        self.audit_look(who, conversation).await?;
+        Ok(room)
+    }
+
+    async fn seat_in(
+        &self,
+        who: &Identity,
+        conversation: &Conversation,
+        name: Option<ExternalId>,
+    ) -> Result<Room, Error> {
         self.check_type(who, conversation.id).await?;
         let limit = self.config.limits.connections_per_session;
         let seat = self.0.seats.take_in_room(who, conversation.id, limit)?;
-        self.audit_look(who, conversation).await?;
         Ok(Room::new(conversation.id, name, seat))
     }
 
@@ -176,7 +201,7 @@ impl App {
             self.conversation_for(&conn.who, id).await?;
         }
         self.put_out(conn, id, DisconnectReason::ClientClose).await;
-        self.note_rooms(conn, None).await;
+        self.keep_rooms(conn).await;
         Ok(Reply::Left(id))
     }
 
@@ -199,10 +224,10 @@ impl App {
         Some(room)
     }
 
-    /// Notes where a connection is, so that it can be taken up again after a cut. Not waited for:
-    /// what the disk does not get in time is a recovery that is refused.
-    pub async fn note_rooms(&self, conn: &Connection, ended_at: Option<Moment>) {
-        let Some(id) = conn.recovery else { return };
+    /// Notes where a connection is, so that it can be taken up again after a cut. It has its place
+    /// in the order then; the disk has it when what is returned is committed.
+    pub async fn note_rooms(&self, conn: &Connection, ended_at: Option<Moment>) -> Option<Pending> {
+        let id = conn.recovery?;
         let rooms = conn.rooms.iter().map(|room| RecoveredRoom {
             id: room.id,
             name: room.name.clone(),
@@ -212,10 +237,22 @@ impl App {
         let recovery =
             Recovery { id, user: conn.who.subject.clone(), rooms: rooms.collect(), ended_at };
         let change = Change::record(Record::Recovery(recovery));
-        if let Err(err) = self.log.append(&conn.who.tenant, change).await {
-            tracing::warn!(connection = %conn.id, error = %err, "a recovery was not noted");
+        let noted = self.log.append(&conn.who.tenant, change).await;
+        noted.inspect_err(|err| not_noted(conn, err)).ok()
+    }
+
+    /// As [`App::note_rooms`], and waits for the disk: after it a crash takes nothing away.
+    pub async fn keep_rooms(&self, conn: &Connection) {
+        let Some(noted) = self.note_rooms(conn, None).await else { return };
+        if let Err(err) = noted.committed().await {
+            not_noted(conn, &err);
         }
     }
+}
+
+/// The next recovery of this connection is refused, or brings back where it was before.
+fn not_noted(conn: &Connection, err: &log::Error) {
+    tracing::warn!(connection = %conn.id, error = %err, "a recovery was not noted");
 }
 
 /// The name to answer with, if it is not the id as we write it.

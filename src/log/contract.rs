@@ -197,14 +197,14 @@ async fn a_refused_change_leaves_no_trace(log: &dyn Log) {
 }
 
 fn closed(id: ConversationId) -> Event {
-    Event::Closed(Closed { session_id: id, by: user("cust") })
+    Event::Closed(Closed { session_id: id, by: user("cust"), agent_id: None })
 }
 
 /// A message as it is sent to a conversation that was closed when somebody looked.
 fn reopening(id: ConversationId, client_id: Option<&str>, body: &str) -> Change {
     let queued =
         Queued { session_id: id, position: 1, estimated_wait_seconds: 0, department_id: None };
-    let reopened = Reopened { session_id: id, by: user("cust") };
+    let reopened = Reopened { session_id: id, by: user("cust"), agent_id: None };
     let message = message(id, client_id, body);
     Change {
         events: vec![Event::Reopened(reopened), Event::Queued(queued), message],
@@ -284,7 +284,12 @@ async fn a_repeat_after_the_close_reopens_nothing(log: &dyn Log, tail: &mut Tail
         assert_eq!(status(log, &of, id).await, Status::Closed);
     }
     // What the tail tells next is what was kept next.
-    commit(log, &of, Event::Rated(Rated { session_id: id, score: 5, comment: None })).await;
+    commit(
+        log,
+        &of,
+        Event::Rated(Rated { session_id: id, score: 5, comment: None, agent_id: None }),
+    )
+    .await;
     let mut told = Vec::new();
     while !told.iter().any(|e: &Arc<Envelope>| matches!(e.event, Event::Rated(_))) {
         told.extend(tail.recv().await.unwrap().into_iter().filter(|e| e.tenant == of));

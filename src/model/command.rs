@@ -52,10 +52,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether its answer depends on what was said before it, which may still be on its way to the
-    /// disk.
-    pub fn reads_what_was_said(&self) -> bool {
-        matches!(self, Command::Read { .. } | Command::History { .. })
+    /// Whether what it does depends on what was said before it, which may still be on its way to
+    /// the disk.
+    pub fn follows_what_was_said(&self) -> bool {
+        matches!(
+            self,
+            Command::Read { .. } | Command::History { .. } | Command::Join(_) | Command::Leave(_)
+        )
     }
 }
 

@@ -152,23 +152,27 @@ impl Conversation {
             }
             Event::Transferred(to) => self.apply_transfer(to, at)?,
             Event::Handoff(handoff) => self.hand_over(handoff.from, handoff.to)?,
-            Event::Closed(_) => {
+            Event::Closed(closed) => {
                 if self.status == Status::Closed {
                     return Err(Refused::Conflict("closed already".into(), None));
                 }
+                closed.agent_id.clone_from(&self.agent);
                 self.status = Status::Closed;
                 self.closed_at = Some(at);
             }
-            Event::Reopened(_) => {
+            Event::Reopened(reopened) => {
                 if self.status != Status::Closed {
                     return Err(Refused::Unchanged);
                 }
+                reopened.agent_id = self.agent.take();
                 self.status = Status::Open;
-                self.agent = None;
                 self.agent_name = None;
                 self.needs_person = false;
             }
-            Event::Rated(rated) => self.score = Some(rated.score),
+            Event::Rated(rated) => {
+                rated.agent_id.clone_from(&self.agent);
+                self.score = Some(rated.score);
+            }
             Event::SessionStarted(_)
             | Event::SessionEnded(_)
             | Event::Left(_)
@@ -412,7 +416,8 @@ mod tests {
         assert_eq!(holder.agent_id, "ana");
         let (session_id, by) = (c.id, UserId::parse("cust").unwrap());
         c.status = Status::Closed;
-        c.apply(&mut Event::Reopened(Reopened { session_id, by }), Moment(4)).unwrap();
+        c.apply(&mut Event::Reopened(Reopened { session_id, by, agent_id: None }), Moment(4))
+            .unwrap();
         c.apply(&mut handoff(&c.clone(), Queue, Bot), Moment(5)).unwrap();
         assert_eq!(c.in_charge(), Some(Bot));
     }

@@ -333,6 +333,9 @@ pub struct Closed {
     pub session_id: ConversationId,
     /// Who closed it.
     pub by: UserId,
+    /// The agent who had it, if one did; told wherever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<UserId>,
 }
 
 /// Payload of `conversation.reopened`.
@@ -342,6 +345,9 @@ pub struct Reopened {
     pub session_id: ConversationId,
     /// Who reopened it, by asking or by a new message.
     pub by: UserId,
+    /// The agent who had it, if one did; told wherever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<UserId>,
 }
 
 /// Payload of `conversation.rated`.
@@ -354,6 +360,9 @@ pub struct Rated {
     /// What the customer added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The agent who had it, if one did; told wherever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<UserId>,
 }
 
 /// Payload of `notification`.
@@ -525,6 +534,9 @@ impl Event {
             Event::Notification(e) => Some(&e.user_id),
             Event::Assigned(e) => Some(&e.agent_id),
             Event::Transferred(e) => e.to_agent_id.as_ref(),
+            Event::Closed(e) => e.agent_id.as_ref(),
+            Event::Reopened(e) => e.agent_id.as_ref(),
+            Event::Rated(e) => e.agent_id.as_ref(),
             _ => None,
         }
     }
@@ -622,9 +634,18 @@ impl Event {
                 to: InCharge::Queue,
                 reason: HandoffReason::CustomerAsked,
             }),
-            Event::Closed(Closed { session_id, by: user("agent_456") }),
-            Event::Reopened(Reopened { session_id, by: user("customer_123") }),
-            Event::Rated(Rated { session_id, score: 5, comment: Some("Fast".into()) }),
+            Event::Closed(Closed {
+                session_id,
+                by: user("agent_456"),
+                agent_id: Some(user("agent_456")),
+            }),
+            Event::Reopened(Reopened { session_id, by: user("customer_123"), agent_id: None }),
+            Event::Rated(Rated {
+                session_id,
+                score: 5,
+                comment: Some("Fast".into()),
+                agent_id: None,
+            }),
             Event::Notification(Notification {
                 user_id: user("agent_456"),
                 event: None,

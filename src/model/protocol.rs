@@ -35,9 +35,15 @@ const OWN_EVENTS: &[&str] = &[
     "authenticate",
     "authenticated",
     "cursor",
+    "join_conversation",
     "joined_conversation",
+    "leave_conversation",
     "left_conversation",
+    "message_read",
     "message_received",
+    "send_message",
+    "typing_start",
+    "typing_stop",
     "presence_update",
     // Of both Socket.IO and the session dialect.
     "connection_status_update",
@@ -48,22 +54,49 @@ const OWN_EVENTS: &[&str] = &[
     "typing_indicator",
     // The session dialect's, and the hub's.
     "ack",
+    "alert",
+    "close",
     "connected",
     "connection_established",
     "message",
     "ping",
     "pong",
+    "read",
     "subscribe",
     "subscribed",
     "unsubscribe",
     "unsubscribed",
 ];
 
+/// The beginnings of the catalogue's names, document 004's included, and of their form in the
+/// dialects that have no dots.
+const OWN_FAMILIES: &[&str] = &[
+    "agent.",
+    "audit.",
+    "call.",
+    "chat.",
+    "conversation.",
+    "conversation_",
+    "presence.",
+    "queue.",
+];
+
 /// Whether an event of this name is a dialect's own, or one of the catalogue, dotted or as the
 /// dialects write it.
 pub fn is_own_event(name: &str) -> bool {
-    let is_lifecycle = name.starts_with("conversation_") || name.starts_with("conversation.");
-    is_lifecycle
-        || OWN_EVENTS.contains(&name)
-        || super::Event::samples().iter().any(|e| e.name() == name && name != "notification")
+    OWN_EVENTS.contains(&name) || OWN_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_of_the_catalogue_is_our_own_but_the_notification() {
+        for event in super::super::Event::samples() {
+            let name = event.name();
+            assert_eq!(is_own_event(name), name != "notification", "{name}");
+        }
+        assert!(!is_own_event("crm.updated"));
+    }
 }

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::time::sleep;
 
 use super::registry::{Registered, Registration, Registry};
 use super::{Beat, Codec, Decoded, Incoming, Line};
-use crate::app::{Answer, App, Connection, Missed, Start};
+use crate::app::{Answer, App, Connection, Missed, Room, Start};
 use crate::hub::{Publication, Todo};
 use crate::limits::{ANSWERS_PENDING_MAX, WRITE_DEADLINE};
 use crate::model::{CloseReason, ConversationId, Error, Moment, Reply, Topic};
@@ -133,6 +133,9 @@ impl<C: Codec> Serving<C> {
         Box::pin(self.begin(beginning)).await?;
         let mut batch = VecDeque::new();
         loop {
+            if self.may_enter() {
+                Box::pin(self.become_present()).await?;
+            }
             match self.wake(&mut batch).await {
                 Woken::Incoming(Incoming::Alive) => self.registry.seen(&self.registered),
                 Woken::Incoming(incoming) => Box::pin(self.take_in(incoming)).await?,
@@ -185,12 +188,17 @@ impl<C: Codec> Serving<C> {
         self.registry.seen(&self.registered);
         let (tag, command) = match self.codec.decode(frame) {
             Decoded::Request(tag, command) => (tag, command),
-            Decoded::Nothing => return Ok(()),
+            // It costs as much to read as what can be answered.
+            Decoded::Nothing => {
+                let _counted = self.conn.count_unreadable();
+                let is_overrun = self.conn.is_overrun();
+                return if is_overrun { Err(CloseReason::RateLimited) } else { Ok(()) };
+            }
             Decoded::End(reason) => return Err(reason),
         };
         let answer = match command {
             Ok(command) => {
-                if command.reads_what_was_said() {
+                if command.follows_what_was_said() {
                     self.answer_pending().await?;
                 }
                 self.app.start(&mut self.conn, command).await
@@ -308,9 +316,9 @@ impl<C: Codec> Serving<C> {
         if !registered.is_replaced() {
             app.note_rooms(&conn, Some(Moment::now())).await;
         }
-        for id in conn.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
-            leave_for_good(&app, &mut conn, id, reason).await;
-        }
+        let rooms = std::mem::take(&mut conn.rooms);
+        // All at once, so that they share a commit.
+        join_all(rooms.into_iter().map(|room| leave_for_good(&app, &conn, room, reason))).await;
         app.depart(&conn).await;
         app.metrics.closed(C::DIALECT, reason);
         drop(registered);
@@ -319,15 +327,15 @@ impl<C: Codec> Serving<C> {
 }
 
 /// Out of one conversation at the end, with the lines of document 002.
-async fn leave_for_good(app: &App, conn: &mut Connection, id: ConversationId, reason: CloseReason) {
-    let (user, role) = (conn.who.user.clone(), conn.who.user_type);
+async fn leave_for_good(app: &App, conn: &Connection, room: Room, reason: CloseReason) {
+    let (user, role, id) = (&conn.who.user, conn.who.user_type, room.id);
     tracing::info!(
         connection = %conn.id, reason = reason.text(),
         "[Disconnect] User {user} ({role}) disconnecting from session {id}"
     );
-    let Some(at) = conn.rooms.iter().position(|room| room.id == id) else { return };
     // The seat goes first: those who are counted below are the others.
-    let is_present = conn.rooms.swap_remove(at).is_present;
+    let is_present = room.is_present;
+    drop(room);
     tracing::info!(
         "[Disconnect] Removed connection: {user} from session {id}. Remaining connections: {}",
         app.connections_in(&conn.who.tenant, id)

@@ -141,7 +141,11 @@ impl Registry {
 
     /// The token counts until then, leeway included.
     pub(super) fn end_at(&self, registered: &Registered, expires_at: Option<i64>) {
-        let Some(expires_at) = expires_at else { return };
+        let Some(expires_at) = expires_at else {
+            // Whatever ended before does not any more.
+            registered.heart.ends_at.store(u64::MAX, Relaxed);
+            return;
+        };
         let left_ms = expires_at
             .saturating_add(crate::auth::LEEWAY_S)
             .saturating_mul(1000)
@@ -151,16 +155,16 @@ impl Registry {
         self.plan(&registered.heart, self.now_ms());
     }
 
-    /// Ends the connection of this user that is about to be taken up again: its client knows it
-    /// dead, whatever its line says.
-    pub(super) fn replace(&self, recovery: Uuid, who: &Identity) {
+    /// Ends the connection of this user that has come back as another: its client knows it dead,
+    /// whatever its line says. One that is taken up again goes on in the new one's place.
+    pub(super) fn replace(&self, recovery: Uuid, who: &Identity, is_taken_up: bool) {
         let hearts = self.hearts();
         let is_it = |heart: &&Arc<Heart>| {
             heart.recovery == Some(recovery)
                 && (&heart.info.tenant, &heart.info.user_id) == (&who.tenant, &who.user)
         };
         if let Some(heart) = hearts.values().find(is_it) {
-            heart.is_replaced.store(true, Relaxed);
+            heart.is_replaced.store(is_taken_up, Relaxed);
             heart.outbox.close(CloseReason::NetworkError);
         }
     }

@@ -111,7 +111,6 @@ pub(super) enum NotificationOut<'a> {
         body: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<&'a serde_json::Map<String, serde_json::Value>>,
-        timestamp: Moment,
     },
     /// An event of another name, with what its sender attached.
     Named(&'a serde_json::Map<String, serde_json::Value>),
@@ -121,7 +120,7 @@ pub(super) enum NotificationOut<'a> {
 
 impl NotificationOut<'_> {
     /// The name it is heard under, and what it says.
-    pub(super) fn of(n: &Notification, at: Moment) -> (&str, NotificationOut<'_>) {
+    pub(super) fn of(n: &Notification) -> (&str, NotificationOut<'_>) {
         let data = n.data.as_ref();
         match (&n.event, data) {
             (Some(event), Some(data)) => (event, NotificationOut::Named(data)),
@@ -129,7 +128,7 @@ impl NotificationOut<'_> {
             (None, _) => {
                 let (kind, title) = (n.kind.as_deref(), n.title.as_deref());
                 let body = n.body.as_deref();
-                let known = NotificationOut::Known { kind, title, body, data, timestamp: at };
+                let known = NotificationOut::Known { kind, title, body, data };
                 ("notification", known)
             }
         }

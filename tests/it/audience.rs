@@ -127,10 +127,22 @@ async fn a_room_is_heard_by_those_in_it_and_by_nobody_else() {
 }
 
 /// Far more than a socket holds, so that most of it waits when the client leaves.
-const UNREAD_MESSAGES: u64 = 250;
+const UNREAD_MESSAGES: u64 = 500;
 
 #[tokio::test]
 async fn who_left_hears_nothing_of_what_waited_for_it() {
+    // Whether the server reads on or writes on first is chance; it has to have read on once.
+    for _ in 0..20 {
+        if leave_with_a_backlog().await < UNREAD_MESSAGES {
+            return;
+        }
+    }
+    panic!("nothing ever waited when it left, so nothing was proved");
+}
+
+/// A client leaves a conversation of which much waits for it; returns how many messages it was
+/// told, none of them after it had left.
+async fn leave_with_a_backlog() -> u64 {
     let options = [UNLIMITED, &[("limits.outbox_events", "4096")]].concat();
     let server = Server::start(&options).await;
     let started = begin(&server, "conv-1").await;
@@ -175,7 +187,7 @@ async fn who_left_hears_nothing_of_what_waited_for_it() {
         }
     }
     assert!(has_left);
-    assert!(told < UNREAD_MESSAGES, "nothing waited, so nothing was proved");
+    told
 }
 
 #[tokio::test]

@@ -222,6 +222,49 @@ async fn a_cursor_without_a_number_tells_the_past_when_a_conversation_is_joined(
     assert_eq!(back.socket.event_of("message_received").await["content"], "live");
 }
 
+#[tokio::test]
+async fn who_is_cut_before_it_joins_is_told_the_past_all_the_same() {
+    let mut scene = Scene::set().await;
+    scene.budi.say("conv-1", "missed").await;
+    let other = begin(&scene.server, "conv-2").await;
+    customer(&scene.server, &other).await.say("conv-2", "the latest").await;
+    let auth = json!({ "token": scene.sari, "after": scene.cut.offset });
+    let mut socket = Socket::open(&scene.server, auth).await;
+    socket.join("conv-2").await;
+    assert_eq!(socket.event_of("message_received").await["content"], "the latest");
+    while !matches!(socket.told().await, Told::Offset) {}
+    socket.client.cut().await;
+    // A client brings its `auth` again, and what it was told to keep.
+    let mut auth = socket.recovery(&scene.sari);
+    auth["after"] = json!(scene.cut.offset);
+    let mut back = Socket::open(&scene.server, auth).await;
+    assert_eq!(back.pid, socket.pid);
+    back.join("conv-1").await;
+    assert_eq!(back.event_of("message_received").await["content"], "missed");
+}
+
+#[tokio::test]
+async fn a_past_that_has_arrived_is_not_told_again() {
+    let mut scene = Scene::set().await;
+    scene.budi.say("conv-1", "the past").await;
+    let other = begin(&scene.server, "conv-2").await;
+    customer(&scene.server, &other).await.say("conv-2", "the latest").await;
+    let auth = json!({ "token": scene.sari, "after": scene.cut.offset });
+    let mut socket = Socket::open(&scene.server, auth).await;
+    for (name, content) in [("conv-2", "the latest"), ("conv-1", "the past")] {
+        socket.join(name).await;
+        assert_eq!(socket.event_of("message_received").await["content"], content);
+    }
+    // What is kept behind it has an offset that shows that it arrived.
+    scene.budi.say("conv-1", "live").await;
+    assert_eq!(socket.event_of("message_received").await["content"], "live");
+    while !matches!(socket.told().await, Told::Offset) {}
+    socket.client.cut().await;
+    scene.budi.say("conv-1", "missed").await;
+    let mut back = Socket::open(&scene.server, socket.recovery(&scene.sari)).await;
+    assert_eq!(back.event_of("message_received").await["content"], "missed");
+}
+
 /// Twice as many as are read of the log at once, so that a cut falls within.
 const PAST_MESSAGES: u64 = 600;
 
@@ -238,18 +281,29 @@ async fn a_cut_while_the_past_is_told_loses_nothing_of_it() {
         asked = budi.ask(json!(["send_message", said])).await;
     }
     assert_eq!(budi.answer(asked).await["seq"], PAST_MESSAGES);
+    let later = begin(&server, "conv-2").await;
+    customer(&server, &later).await.say("conv-2", "the latest").await;
     let sari = token(Role::Admin, "sari");
     for cut_after in [1, 70, 300, 599] {
         let auth = json!({ "token": sari, "after": beginning });
         let mut socket = Socket::open(&server, auth).await;
+        // With this it has an offset behind all that follows.
+        socket.join("conv-2").await;
+        assert_eq!(socket.event_of("message_received").await["content"], "the latest");
+        while !matches!(socket.told().await, Told::Offset) {}
         socket.emit(json!(["join_conversation", "conv-1"])).await;
         let mut seen = vec![false; PAST_MESSAGES as usize];
         for _ in 0..cut_after {
             note_seen(&mut seen, &socket.event_of("message_received").await);
         }
-        // It was told where the log ends when it came; the past it is told is older than that.
         socket.client.cut().await;
+        // And once more, while that is told again.
         let mut back = Socket::open(&server, socket.recovery(&sari)).await;
+        for _ in 0..cut_after {
+            note_seen(&mut seen, &back.event_of("message_received").await);
+        }
+        back.client.cut().await;
+        let mut back = Socket::open(&server, back.recovery(&sari)).await;
         assert_eq!(back.pid, socket.pid);
         while !seen.iter().all(|seen| *seen) {
             note_seen(&mut seen, &back.event_of("message_received").await);
@@ -260,6 +314,7 @@ async fn a_cut_while_the_past_is_told_loses_nothing_of_it() {
 }
 
 fn note_seen(seen: &mut [bool], message: &Value) {
+    assert_eq!(message["conversationId"], "conv-1");
     seen[message["seq"].as_u64().unwrap() as usize - 1] = true;
 }
 

@@ -134,6 +134,8 @@ async fn run(name: &str) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
+        // Shown with a test that fails, perhaps by waiting in vain.
+        println!("{}: {line}", number + 1);
         if let Err(why) = runner.step(line).await {
             panic!("transcripts/{name}.txt:{}: {line}\n  {why}", number + 1);
         }

@@ -13,7 +13,7 @@ import type { Plugin } from "vite";
 /** Smaller files fit into one network packet anyway. */
 const COMPRESS_BYTES_MIN = 1024;
 
-const COMPRESSIBLE = new Set([".html", ".js", ".css", ".svg", ".json", ".txt"]);
+const COMPRESSIBLE = new Set([".html", ".js", ".mjs", ".css", ".svg", ".json", ".txt"]);
 
 /** Makes the plugin; it runs once the whole bundle is on disk. */
 export function precompress(): Plugin {
@@ -24,8 +24,13 @@ export function precompress(): Plugin {
     configResolved(config) {
       outDir = join(config.root, config.build.outDir);
     },
-    async closeBundle() {
-      for (const file of await listFiles(outDir)) await compressFile(file);
+    closeBundle: {
+      // After whatever else adds files to the output.
+      order: "post",
+      sequential: true,
+      async handler() {
+        for (const file of await listFiles(outDir)) await compressFile(file);
+      },
     },
   };
 }

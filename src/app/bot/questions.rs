@@ -47,7 +47,7 @@ impl App {
         // The first two change nothing where they do not apply, and the third refuses it all
         // where the bot is not in charge even then (ADR 15).
         let events = vec![
-            Event::Reopened(Reopened { session_id: id, by }),
+            Event::Reopened(Reopened { session_id: id, by, agent_id: None }),
             handoff(id, InCharge::Queue, InCharge::Bot, HandoffReason::Asked),
             handoff(id, InCharge::Bot, InCharge::Bot, HandoffReason::Asked),
             Event::Message(message.clone()),

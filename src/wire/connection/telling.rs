@@ -4,6 +4,7 @@
 //! twice and nothing is passed over at the seam, whenever it joins which.
 
 use std::collections::VecDeque;
+use std::mem::replace;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use futures_util::future::join_all;
 use super::{Beginning, Feed, Serving};
 use crate::app::{Missed, Resume, Start};
 use crate::hub::Publication;
-use crate::limits::{REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS};
+use crate::limits::{REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS, ROOMS_PER_CONNECTION_MAX};
 use crate::model::{
     CloseReason, ConversationId, Cursor, DisconnectReason, Envelope, Error, Event, ExternalId,
     HistoryRange, Role, Topic,
@@ -60,6 +61,7 @@ impl<C: Codec> Serving<C> {
         self.marked = position;
         self.conn.told = position;
         for room in &mut self.conn.rooms {
+            room.is_taken_up = true;
             // One of a connection that is taken up again may be further behind.
             room.told = room.told_at_first.map_or(position, |told| told.min(position));
         }
@@ -112,17 +114,18 @@ impl<C: Codec> Serving<C> {
         frames: Vec<Bytes>,
     ) -> Result<(), CloseReason> {
         let is_live = self.feed == Feed::Live;
-        if self.conn.room(id).is_none_or(|room| room.is_listening) {
+        let is_taken_up =
+            self.conn.room(id).is_none_or(|room| replace(&mut room.is_taken_up, true));
+        if is_taken_up {
             // It may be called by another name now.
-            self.app.note_rooms(&self.conn, None).await;
+            self.app.keep_rooms(&self.conn).await;
             return self.write_all(frames).await;
         }
         if is_live {
             self.listen_to_rooms();
         }
-        let head = self.app.start_of(&self.conn.who.tenant, None, None).await;
-        let head = head.map_err(|_| CloseReason::Internal)?.cursor.position;
-        let after = self.conn.after.filter(|after| *after < head);
+        let (head, past) = self.past_of(id).await.map_err(|_| CloseReason::Internal)?;
+        let after = past.ok().flatten();
         let marked = self.marked;
         if let Some(room) = self.conn.room(id) {
             room.told = after.unwrap_or(head);
@@ -131,18 +134,52 @@ impl<C: Codec> Serving<C> {
         }
         // A page that is being read does not have it, and would be taken for all there is.
         self.reading = None;
-        self.app.note_rooms(&self.conn, None).await;
-        self.write_all(frames).await?;
+        self.app.keep_rooms(&self.conn).await;
+        frames.into_iter().for_each(|frame| self.line.enqueue(frame));
+        let resync = past.err().and_then(|reason| self.codec.resync(reason));
+        resync.into_iter().for_each(|frame| self.line.enqueue(frame));
         match (is_live, after) {
+            // What is put in is written when the disk has the join.
             (true, None) => self.become_present().await,
-            (true, Some(_)) => {
-                self.conn.outbox.begin_catch_up();
-                self.feed = Feed::Log;
-                Ok(())
-            }
             // It is seen there when all have been told.
-            (false, _) => Ok(()),
+            (true, Some(_)) => {
+                self.turn_back();
+                self.write().await
+            }
+            (false, _) => self.write().await,
         }
+    }
+
+    /// Where the log ends, and from where on a conversation is told that is joined: once, and as
+    /// far as the log still reaches back.
+    async fn past_of(
+        &mut self,
+        id: ConversationId,
+    ) -> Result<(u64, Result<Option<u64>, &'static str>), Error> {
+        let tenant = &self.conn.who.tenant;
+        let head = self.app.start_of(tenant, None, None).await?.cursor.position;
+        let Some(after) = self.conn.after else { return Ok((head, Ok(None))) };
+        let is_first =
+            self.conn.told_past.len() < ROOMS_PER_CONNECTION_MAX && self.conn.told_past.insert(id);
+        if !is_first || after.position >= head {
+            return Ok((head, Ok(None)));
+        }
+        let start = self.app.start_of(tenant, None, Some(&after.to_string())).await?;
+        Ok((
+            head,
+            match start.resume {
+                Resume::Resync(reason) => Err(reason),
+                Resume::Live | Resume::Missed => Ok(Some(after.position)),
+            },
+        ))
+    }
+
+    /// From the outbox to the log again, because there is a past to tell. What waits in the outbox
+    /// is read there; who came and went meanwhile is told by a snapshot.
+    fn turn_back(&mut self) {
+        self.conn.outbox.begin_catch_up();
+        self.feed = Feed::Log;
+        self.conn.rooms.iter_mut().for_each(|room| room.is_status_due = room.is_present);
     }
 
     /// Writes a stretch of the log; at its end, goes live.
@@ -189,13 +226,22 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    /// Joins the conversations it is not seen in yet: told to all by an event if this is the
-    /// user's first connection there, and to this one alone otherwise.
-    async fn become_present(&mut self) -> Result<(), CloseReason> {
+    /// Whether there are conversations it is to be seen in next. Its own entries are told to it as
+    /// well, so its outbox has to have room for them.
+    pub(super) fn may_enter(&self) -> bool {
+        self.feed == Feed::Live
+            && self.conn.rooms.iter().any(|room| room.is_taken_up && !room.is_present)
+            && self.conn.outbox.depth() <= ENTRIES_AT_ONCE
+    }
+
+    /// Joins the conversations it is not seen in yet, or the first of many: told to all by an
+    /// event if this is the user's first connection there, and to this one alone otherwise.
+    pub(super) async fn become_present(&mut self) -> Result<(), CloseReason> {
         // While it caught up, a conversation may have gone to somebody else.
         self.check_stays().await?;
-        let absent = self.conn.rooms.iter().filter(|room| !room.is_present);
-        let absent: Vec<ConversationId> = absent.map(|room| room.id).collect();
+        self.tell_due_statuses().await?;
+        let absent = self.conn.rooms.iter().filter(|room| room.is_taken_up && !room.is_present);
+        let absent: Vec<ConversationId> = absent.map(|r| r.id).take(ENTRIES_AT_ONCE).collect();
         for id in &absent {
             let who = &self.conn.who;
             tracing::info!(
@@ -221,6 +267,29 @@ impl<C: Codec> Serving<C> {
         self.write().await
     }
 
+    /// Who is here, where joins and leaves were passed over.
+    async fn tell_due_statuses(&mut self) -> Result<(), CloseReason> {
+        let due = self.conn.rooms.iter_mut().filter_map(|room| {
+            replace(&mut room.is_status_due, false).then(|| (room.id, room.name.clone()))
+        });
+        for (id, name) in due.collect::<Vec<_>>() {
+            self.tell_status(id, name.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_status(
+        &mut self,
+        id: ConversationId,
+        name: Option<&ExternalId>,
+    ) -> Result<(), CloseReason> {
+        let status = self.app.status_in(&self.conn.who.tenant, id).await;
+        let status = status.map_err(|_| CloseReason::Internal)?;
+        let frame = self.codec.status(id, name, &status);
+        frame.into_iter().for_each(|frame| self.line.enqueue(frame));
+        Ok(())
+    }
+
     async fn settle_entry(
         &mut self,
         id: ConversationId,
@@ -241,13 +310,7 @@ impl<C: Codec> Serving<C> {
             *was_behind = true;
         }
         let name = room.name.clone();
-        if !is_told {
-            let status = self.app.status_in(&self.conn.who.tenant, id).await;
-            let status = status.map_err(|_| CloseReason::Internal)?;
-            let frame = self.codec.status(id, name.as_ref(), &status);
-            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
-        }
-        Ok(())
+        if is_told { Ok(()) } else { self.tell_status(id, name.as_ref()).await }
     }
 
     /// Writes what the outbox handed over.
@@ -269,8 +332,8 @@ impl<C: Codec> Serving<C> {
             };
             frame.into_iter().for_each(|frame| self.line.enqueue(frame));
             newest = publication.envelope.cursor.map(|_| at).or(newest);
-            if changes_hands(&publication.envelope.event) {
-                ended = Box::pin(self.check_stays()).await.err();
+            if let Some(id) = changes_hands(&publication.envelope.event) {
+                ended = Box::pin(self.check_stay(id)).await.err();
                 if ended.is_some() {
                     batch.truncate(at + 1);
                     break;
@@ -317,20 +380,31 @@ impl<C: Codec> Serving<C> {
         let Some(id) = envelope.event.conversation() else {
             return is_news(&mut self.conn.told).then_some(None);
         };
-        if let Some(room) = self.conn.room(id) {
-            return is_news(&mut room.told).then(|| room.name.clone());
-        }
+        // What is meant for the user is told whether it came by the room or by the user, once.
         let user = &self.conn.who.subject;
         let is_meant = envelope.event.addressees().contains(&Some(user));
-        (C::HEARS_BEYOND_ROOMS && is_meant && is_news(&mut self.conn.told)).then_some(None)
+        let is_news_to_user = is_meant && is_news(&mut self.conn.told);
+        match self.conn.room(id) {
+            Some(room) => {
+                let is_news_in_room = is_news(&mut room.told);
+                (is_news_in_room || is_news_to_user).then(|| room.name.clone())
+            }
+            None => (C::HEARS_BEYOND_ROOMS && is_news_to_user).then_some(None),
+        }
     }
 
     /// Leaves the conversations that went to somebody else.
     pub(super) async fn check_stays(&mut self) -> Result<(), CloseReason> {
         for id in self.conn.rooms.iter().map(|room| room.id).collect::<Vec<_>>() {
-            if !self.app.may_stay(&self.conn.who, id).await {
-                self.put_out(id).await?;
-            }
+            self.check_stay(id).await?;
+        }
+        Ok(())
+    }
+
+    async fn check_stay(&mut self, id: ConversationId) -> Result<(), CloseReason> {
+        let takes_part = self.conn.room(id).is_some();
+        if takes_part && !self.app.may_stay(&self.conn.who, id).await {
+            self.put_out(id).await?;
         }
         Ok(())
     }
@@ -350,13 +424,18 @@ impl<C: Codec> Serving<C> {
 /// Room a batch keeps while its connection is idle.
 const BATCH_KEPT: usize = 16;
 
-fn changes_hands(event: &Event) -> bool {
-    matches!(
+/// Conversations entered at once: few enough that the outbox holds what the entries are told.
+const ENTRIES_AT_ONCE: usize = 64;
+
+/// The conversation that goes to somebody else with this event.
+fn changes_hands(event: &Event) -> Option<ConversationId> {
+    let is_it = matches!(
         event,
         Event::Assigned(_)
             | Event::Transferred(_)
             | Event::Handoff(_)
             | Event::Closed(_)
             | Event::Reopened(_)
-    )
+    );
+    event.conversation().filter(|_| is_it)
 }

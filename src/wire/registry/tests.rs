@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use futures_util::FutureExt;
+
 use super::*;
 use crate::hub::Todo;
 use crate::model::{Role, UserId};
@@ -32,7 +34,10 @@ fn who(expires_at: Option<i64>) -> Identity {
 }
 
 fn register(registry: &Registry, expires_at: Option<i64>) -> Registered {
-    let who = who(expires_at);
+    register_as(registry, who(expires_at), None)
+}
+
+fn register_as(registry: &Registry, who: Identity, recovery: Option<Uuid>) -> Registered {
     let outbox = Outbox::new(who.user.clone(), 4);
     let s = Duration::from_secs;
     registry.register(Registration {
@@ -41,7 +46,7 @@ fn register(registry: &Registry, expires_at: Option<i64>) -> Registered {
         who: &who,
         outbox,
         session_id: Some(ConversationId::random()),
-        recovery: None,
+        recovery,
         beat: Beat::new(s(PING_INTERVAL_S), s(PING_TIMEOUT_S)),
     })
 }
@@ -128,4 +133,39 @@ async fn a_token_without_a_real_end_is_no_panic() {
     let registered = register(&registry, Some(i64::MIN));
     let (_, end) = live(&registry, &registered, 2).await;
     assert_eq!(end, Some((1, CloseReason::TokenEnded)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chatty_peer_is_pinged_all_the_same() {
+    let registry = registry();
+    let registered = register(&registry, None);
+    let (mut pings, mut batch) = (0, VecDeque::new());
+    for _ in 0..3 * PING_INTERVAL_S {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        registry.seen(&registered);
+        registry.visit_due();
+        let outbox = &registered.heart.outbox;
+        if outbox.next(&mut batch).now_or_never() == Some(Todo::Ping) {
+            pings += 1;
+        }
+    }
+    assert_eq!(pings, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_its_own_user_takes_a_connections_place() {
+    let registry = registry();
+    let (recovery, mine) = (Uuid::new_v4(), who(None));
+    let registered = register_as(&registry, mine.clone(), Some(recovery));
+    let other = Identity { user: UserId::parse("eve").unwrap(), ..mine.clone() };
+    let acme = Identity { tenant: TenantId::parse("acme").unwrap(), ..mine.clone() };
+    for (recovery, who) in [(recovery, &other), (recovery, &acme), (Uuid::new_v4(), &mine)] {
+        registry.replace(recovery, who, true);
+        assert_eq!(registered.heart.outbox.closed().now_or_never(), None);
+        assert!(!registered.is_replaced());
+    }
+    registry.replace(recovery, &mine, true);
+    let closed = registered.heart.outbox.closed().now_or_never();
+    assert_eq!(closed, Some(CloseReason::NetworkError));
+    assert!(registered.is_replaced());
 }

@@ -312,7 +312,7 @@ impl Codec for Session {
             Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
             // A closed conversation is conversation_closed here; the rest is for consoles.
             Event::Notification(n) => {
-                let (name, payload) = NotificationOut::of(n, envelope.at);
+                let (name, payload) = NotificationOut::of(n);
                 frame(name, WithCursor { payload: &payload, cursor })
             }
             Event::SessionStarted(_)

@@ -74,7 +74,7 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
     }
     let after = door::query_parameter(query.as_deref(), "after").filter(|a| !a.is_empty());
     let mut conn = app.connect(who, seat);
-    conn.rooms.push(room);
+    conn.rooms = vec![room];
     let codec = Session::new(path.session, app.config.agents.heartbeat_interval);
     let beat = Beat::new(app.config.server.ping_interval, app.config.server.ping_timeout);
     let (registry, tracker) = (door.registry, door.tracker);

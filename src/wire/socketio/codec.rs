@@ -27,6 +27,8 @@ pub(super) struct SocketIo {
     packets: Packets,
     /// The client's CONNECT waits for its answer: under which ids.
     answer: Option<(Sid, Uuid)>,
+    /// The conversations it took part in before and may no longer.
+    lost: Vec<(ConversationId, Option<ExternalId>)>,
     /// Where it began; told again when it renews its token.
     began: Option<Cursor>,
 }
@@ -43,8 +45,12 @@ pub(super) struct Tag {
 }
 
 impl SocketIo {
-    pub(super) fn new(packets: Packets, answer: Option<(Sid, Uuid)>) -> SocketIo {
-        SocketIo { packets, answer, began: None }
+    pub(super) fn new(
+        packets: Packets,
+        answer: Option<(Sid, Uuid)>,
+        lost: Vec<(ConversationId, Option<ExternalId>)>,
+    ) -> SocketIo {
+        SocketIo { packets, answer, lost, began: None }
     }
 
     fn read(arrival: Arrival) -> Decoded<Tag> {
@@ -149,7 +155,7 @@ impl Codec for SocketIo {
                 &PresenceOut { user_id: &p.user_id, status: p.status, timestamp: at },
             ),
             Event::Notification(n) => {
-                let (name, payload) = NotificationOut::of(n, at);
+                let (name, payload) = NotificationOut::of(n);
                 event(name, &payload)
             }
             Event::Joined(_) | Event::Left(_) => {
@@ -182,13 +188,15 @@ impl Codec for SocketIo {
                         event("authenticated", &AuthenticatedOut::of(who, cursor))
                     }),
                     Reply::History(history) if tag.ack.is_none() => {
-                        event("history", &AckOut::history(history, tag.name.as_ref()))
+                        let history = AckOut::history(history, tag.name.as_ref());
+                        event("history", &history.of(conversation_id))
                     }
                     _ => None,
                 });
                 out.extend(SocketIo::answer_of(&tag, reply));
             }
             Err(error) => {
+                let error = &in_our_words(error.clone());
                 let changes_rooms =
                     matches!(&*tag.event, "join_conversation" | "leave_conversation");
                 if tag.ack.is_none() || changes_rooms {
@@ -207,6 +215,8 @@ impl Codec for SocketIo {
         self.began = Some(start.cursor);
         out.extend(event("authenticated", &AuthenticatedOut::of(&conn.who, start.cursor)));
         out.extend(frames::cursor(start.cursor));
+        let lost = std::mem::take(&mut self.lost);
+        out.extend(lost.iter().filter_map(|(id, name)| self.put_out(*id, name.as_ref())));
     }
 
     fn status(
@@ -234,6 +244,16 @@ impl Codec for SocketIo {
     }
 }
 
+/// A refusal names a field as this dialect's requests do.
+fn in_our_words(error: Error) -> Error {
+    match error {
+        Error::Invalid { field: "client_id", reason } => {
+            Error::Invalid { field: "clientId", reason }
+        }
+        error => error,
+    }
+}
+
 /// Who has the conversation, and whether it goes on.
 fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
     match of {
@@ -257,8 +277,18 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
             event("conversation_handoff", &Within { conversation_id, payload })
         }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
-        // A closed conversation is conversation_closed here; the rest is for consoles.
-        _ => None,
+        // A closed conversation is conversation_closed here; the rest is for consoles, or written
+        // by `encode`.
+        Event::SessionStarted(_)
+        | Event::SessionEnded(_)
+        | Event::Audit(_)
+        | Event::Message(_)
+        | Event::MessageStatus(_)
+        | Event::Typing(_)
+        | Event::Joined(_)
+        | Event::Left(_)
+        | Event::Notification(_)
+        | Event::PresenceChanged(_) => None,
     }
 }
 
@@ -266,7 +296,7 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
 pub(super) fn fuzz_decode(packet: Bytes) {
     let config = std::sync::Arc::new(engineio_socketio::socket::Config::default());
     let packets = Packets::new(config, Instant::now());
-    let mut codec = SocketIo::new(packets, None);
+    let mut codec = SocketIo::new(packets, None, vec![]);
     let Ok(text) = engineio_socketio::Text::try_from(packet) else { return };
     if let Decoded::Request(tag, Err(refusal)) = codec.decode(Message::Packet(text)) {
         let mut answer = Vec::<Bytes>::new();

@@ -48,8 +48,7 @@ fn role_of_003(role: Role) -> &'static str {
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuthenticatedOut<'a> {
     user_id: &'a UserId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_name: Option<&'a str>,
+    user_name: &'a str,
     role: &'static str,
     user_type: Role,
     #[serde(serialize_with = "text")]
@@ -64,7 +63,8 @@ impl AuthenticatedOut<'_> {
     pub(super) fn of(who: &Identity, cursor: Cursor) -> AuthenticatedOut<'_> {
         AuthenticatedOut {
             user_id: &who.user,
-            user_name: who.name.as_deref(),
+            // 003 shows it without asking whether there is one.
+            user_name: who.name.as_deref().unwrap_or(who.user.as_str()),
             role: role_of_003(who.user_type),
             user_type: who.user_type,
             cursor,
@@ -124,8 +124,7 @@ impl<'a> MessageOut<'a> {
 pub(super) struct TypingOut<'a> {
     pub(super) conversation_id: Called<'a>,
     pub(super) user_id: &'a UserId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) user_name: Option<&'a str>,
+    pub(super) user_name: &'a str,
     role: &'static str,
     user_type: Role,
     pub(super) is_typing: bool,
@@ -136,7 +135,7 @@ impl<'a> TypingOut<'a> {
         TypingOut {
             conversation_id: Called(t.session_id, name),
             user_id: &t.user_id,
-            user_name: t.name.as_deref(),
+            user_name: t.name.as_deref().unwrap_or(t.user_id.as_str()),
             role: role_of_003(t.sender_type),
             user_type: t.sender_type,
             is_typing: t.is_typing,
@@ -239,6 +238,11 @@ impl<'a> AckOut<'a> {
         });
         let (messages, has_more) = (Some(messages.collect()), Some(history.has_more));
         AckOut { messages, has_more, ..AckOut::done() }
+    }
+
+    /// With the conversation it is about, where no number tells.
+    pub(super) fn of(self, name: &'a str) -> AckOut<'a> {
+        AckOut { conversation_id: Some(name), ..self }
     }
 
     pub(super) fn refused(error: &Error) -> AckOut<'a> {

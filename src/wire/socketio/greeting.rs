@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engineio_socketio::socket::{Arrival, Config, Connection as Packets, Fault};
-use engineio_socketio::{Frame, Incoming, Link, Sid};
+use engineio_socketio::{Frame, Incoming, Link, Sid, Text};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -14,9 +14,9 @@ use super::codec::{INVALID_NAMESPACE, SocketIo};
 use super::frames::{AckOut, ErrorOut, ack, event};
 use super::line::reason_of;
 use super::requests::{self, AuthIn};
-use crate::app::{App, Connection, Resume, Seat, Start};
-use crate::limits::{AUTHENTICATE_DEADLINE, CREDENTIALS_TRIED_MAX};
-use crate::model::{CloseReason, Credential, Error, Identity};
+use crate::app::{App, Connection, Recovered, Resume, Seat, Start};
+use crate::limits::{AUTHENTICATE_DEADLINE, CREDENTIALS_TRIED_MAX, PACKETS_BEFORE_KNOWN_MAX};
+use crate::model::{CloseReason, Credential, Cursor, Error, Identity};
 use crate::wire::connection::{Beginning, Opened};
 use crate::wire::registry::Registry;
 use crate::wire::socket::Socket;
@@ -73,25 +73,23 @@ impl Greeter {
         link: &mut Link<Socket>,
         shutdown: &CancellationToken,
     ) -> Result<Greeted, CloseReason> {
-        let deadline = Instant::now() + AUTHENTICATE_DEADLINE;
-        let greeting = shutdown.run_until_cancelled(timeout_at(deadline, self.talk(link)));
-        match greeting.await {
+        match shutdown.run_until_cancelled(self.talk(link)).await {
             None => Err(CloseReason::GoingAway),
-            // It did not say who it is in time.
-            Some(Err(_)) => Err(CloseReason::Forbidden),
-            Some(Ok(greeted)) => greeted.map_err(|Ending(reason)| reason),
+            Some(greeted) => greeted.map_err(|Ending(reason)| reason),
         }
     }
 
     async fn talk(&self, link: &mut Link<Socket>) -> Result<Greeted, Ending> {
+        let link = &mut Talk { link, deadline: Instant::now() + AUTHENTICATE_DEADLINE, said: 0 };
         let mut packets = Packets::new(self.packets.clone(), Instant::now());
         let auth = self.connect(link, &mut packets).await?;
         match auth {
             Connected::Known(proof) => self.begin(proof, packets, None).await,
             Connected::Unknown(auth) => {
                 let (sid, recovery) = (new_sid()?, Uuid::new_v4());
-                link.enqueue(packets.accept("/", sid, Some(&recovery.simple().to_string())));
-                flush(link).await?;
+                let pid = recovery.simple().to_string();
+                link.link.enqueue(packets.accept("/", sid, Some(&pid)));
+                link.flush().await?;
                 let proof = self.await_event(link, &mut packets, auth).await?;
                 self.begin(proof, packets, Some(recovery)).await
             }
@@ -101,11 +99,11 @@ impl Greeter {
     /// Waits for the client to enter the namespace, with whatever it proves itself.
     async fn connect(
         &self,
-        link: &mut Link<Socket>,
+        link: &mut Talk<'_>,
         packets: &mut Packets,
     ) -> Result<Connected, Ending> {
         for _ in 0..CREDENTIALS_TRIED_MAX {
-            let text = next_text(link).await?;
+            let text = link.next_text().await?;
             let Some(Arrival::Connect { namespace, auth }) = packets.text(&text, Instant::now())?
             else {
                 continue;
@@ -122,8 +120,8 @@ impl Greeter {
             } else {
                 packets.refuse(namespace, INVALID_NAMESPACE, None)
             };
-            link.enqueue(refused);
-            flush(link).await?;
+            link.link.enqueue(refused);
+            link.flush().await?;
         }
         Err(Ending(CloseReason::Forbidden))
     }
@@ -146,16 +144,21 @@ impl Greeter {
     /// Waits for the `authenticate` event; whatever else comes before it is refused.
     async fn await_event(
         &self,
-        link: &mut Link<Socket>,
+        link: &mut Talk<'_>,
         packets: &mut Packets,
         auth: AuthIn,
     ) -> Result<Proof, Ending> {
         loop {
-            let text = next_text(link).await?;
+            let text = link.next_text().await?;
             let (name, args, id) = match packets.text(&text, Instant::now())? {
                 Some(Arrival::Event { name, args, ack, .. }) => (name, args, ack),
                 Some(Arrival::Disconnect { .. }) => {
                     return Err(Ending(CloseReason::ClientClosed));
+                }
+                Some(Arrival::Connect { namespace, .. }) => {
+                    link.link.enqueue(packets.refuse(namespace, INVALID_NAMESPACE, None));
+                    link.flush().await?;
+                    continue;
                 }
                 _ => continue,
             };
@@ -171,7 +174,7 @@ impl Greeter {
             match proved {
                 Ok(proof) => {
                     let done = id.and_then(|id| ack(id, &AckOut::done()));
-                    done.into_iter().for_each(|frame| link.enqueue(Frame::Text(frame)));
+                    done.into_iter().for_each(|frame| link.link.enqueue(Frame::Text(frame)));
                     return Ok(Proof { auth, ..proof });
                 }
                 Err(refusal) => {
@@ -179,12 +182,12 @@ impl Greeter {
                     let told = id.and_then(|id| ack(id, &AckOut::refused(&refusal)));
                     let told =
                         told.into_iter().chain(event("error", &ErrorOut::of(&refusal, &name)));
-                    told.for_each(|frame| link.enqueue(Frame::Text(frame)));
+                    told.for_each(|frame| link.link.enqueue(Frame::Text(frame)));
                     if is_it {
                         // What is told goes out with the end.
                         return Err(Ending(CloseReason::Forbidden));
                     }
-                    flush(link).await?;
+                    link.flush().await?;
                 }
             }
         }
@@ -204,20 +207,21 @@ impl Greeter {
         let known = auth.pid.as_deref().map(|pid| Uuid::try_parse(pid).unwrap_or_default());
         let after = auth.offset.as_deref().or(auth.after.as_deref());
         let mut conn = self.app.connect(who, seat);
-        let mut recovery = answered.unwrap_or_else(Uuid::new_v4);
+        let (mut recovery, mut lost) = (answered.unwrap_or_else(Uuid::new_v4), vec![]);
         let beginning = match (known, after) {
             (Some(_), _) if answered.is_some() => {
                 let start = self.start(&conn, None).await.map_err(failed)?;
                 at(start, Resume::Resync("authenticate_in_handshake"))
             }
             (Some(known), after) => {
-                self.registry.replace(known, &conn.who);
                 let is_patient = auth.after.is_some();
                 let after = after.unwrap_or_default();
                 let recovered = self.app.recover(&conn.who, known, after, is_patient).await;
-                let (start, rooms) = recovered.map_err(failed)?;
-                if start.resume == Resume::Missed {
-                    (conn.rooms, recovery) = (rooms, known);
+                let Recovered { start, rooms, lost: left } = recovered.map_err(failed)?;
+                let is_taken_up = start.resume == Resume::Missed;
+                self.registry.replace(known, &conn.who, is_taken_up);
+                if is_taken_up {
+                    (conn.rooms, recovery, lost) = (rooms, known, left);
                     // What it did not come to join before the cut still has its past.
                     if let Some(after) = auth.after.as_deref() {
                         let joining = self.start(&conn, Some(after)).await.map_err(failed)?;
@@ -238,7 +242,7 @@ impl Greeter {
             None => Some((new_sid()?, recovery)),
             Some(_) => None,
         };
-        let codec = SocketIo::new(packets, answer);
+        let codec = SocketIo::new(packets, answer, lost);
         Ok(Greeted { conn, codec, beginning })
     }
 
@@ -265,8 +269,8 @@ impl ErrorData {
 }
 
 /// From where on a conversation is told that is joined, if it is told of its past.
-fn past_of(start: &Start) -> Option<u64> {
-    (start.resume == Resume::Missed).then_some(start.cursor.position)
+fn past_of(start: &Start) -> Option<Cursor> {
+    (start.resume == Resume::Missed).then_some(start.cursor)
 }
 
 fn at(start: Start, resume: Resume) -> Beginning {
@@ -277,18 +281,35 @@ fn new_sid() -> Result<Sid, Ending> {
     Sid::random().map_err(|_| Ending(CloseReason::Internal))
 }
 
-async fn next_text(link: &mut Link<Socket>) -> Result<engineio_socketio::Text, Ending> {
-    loop {
-        match link.recv().await {
-            Incoming::Text(text) => return Ok(text),
-            // Nothing that is said before one is known has an attachment.
-            Incoming::Binary(_) => return Err(Ending(CloseReason::ProtocolError)),
-            Incoming::Alive | Incoming::Alarm => {}
-            Incoming::End(reason) => return Err(Ending(reason_of(reason))),
-        }
-    }
+/// A talk with a client that has so long to say who it is; what we need for it ourselves does not
+/// count.
+struct Talk<'a> {
+    link: &'a mut Link<Socket>,
+    deadline: Instant,
+    said: u32,
 }
 
-async fn flush(link: &mut Link<Socket>) -> Result<(), Ending> {
-    link.flush().await.map_err(|reason| Ending(reason_of(reason)))
+impl Talk<'_> {
+    async fn next_text(&mut self) -> Result<Text, Ending> {
+        self.said += 1;
+        if self.said > PACKETS_BEFORE_KNOWN_MAX {
+            return Err(Ending(CloseReason::RateLimited));
+        }
+        loop {
+            let came = timeout_at(self.deadline, self.link.recv()).await;
+            match came.map_err(|_| Ending(CloseReason::Forbidden))? {
+                Incoming::Text(text) => return Ok(text),
+                // Nothing that is said before one is known has an attachment.
+                Incoming::Binary(_) => return Err(Ending(CloseReason::ProtocolError)),
+                Incoming::Alive | Incoming::Alarm => {}
+                Incoming::End(reason) => return Err(Ending(reason_of(reason))),
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Ending> {
+        let written = timeout_at(self.deadline, self.link.flush()).await;
+        let written = written.map_err(|_| Ending(CloseReason::SlowConsumer))?;
+        written.map_err(|reason| Ending(reason_of(reason)))
+    }
 }

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use engineio_socketio::{
     End, EndReason, Frame as Ready, Incoming as Came, Link, Received, Text, WebSocket,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use crate::limits::{CLOSE_GRACE, DRAIN_POLL_WAIT};
 use crate::model::CloseReason;
 use crate::wire::socket::{Frame, Socket};
 use crate::wire::{Incoming, Line};
@@ -52,7 +53,9 @@ impl Line for Link<Socket> {
 /// Ends a session. A client that is told to leave the namespace stays away; one whose transport
 /// just closes comes back by itself.
 pub(super) async fn close(mut link: Link<Socket>, reason: CloseReason) {
-    if !reason.should_reconnect() && !came_from_client(reason) {
+    // One that kept sending too much would only go on with it.
+    let is_unwanted = !reason.should_reconnect() || reason == CloseReason::RateLimited;
+    if is_unwanted && !came_from_client(reason) {
         link.enqueue(engineio_socketio::socket::disconnected("/"));
     }
     // No frame may carry the code of a line that broke. Its client goes on over another one, and
@@ -61,7 +64,12 @@ pub(super) async fn close(mut link: Link<Socket>, reason: CloseReason) {
         CloseReason::NetworkError => CloseReason::ClientClosed.code(),
         _ => reason.code(),
     };
-    link.close(code, reason.text()).await;
+    let goodbye_wait = match link.is_polling() && reason == CloseReason::GoingAway {
+        // Between two polls it cannot be told, and its next one finds the listeners closed.
+        true => DRAIN_POLL_WAIT,
+        false => 2 * CLOSE_GRACE,
+    };
+    let _told = timeout(goodbye_wait, link.close(code, reason.text())).await;
 }
 
 fn came_from_client(reason: CloseReason) -> bool {

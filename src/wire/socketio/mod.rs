@@ -29,8 +29,8 @@ use super::{Beat, Door, connection};
 use crate::config::Config;
 use crate::door::{self, Origin};
 use crate::limits::{
-    AUTHENTICATE_DEADLINE, POLL_FRAMES_WAITING_MAX, REST_BODY_TIMEOUT, SOCKETIO_ATTACHMENTS_MAX,
-    SOCKETIO_JSON_DEPTH_MAX,
+    AUTHENTICATE_DEADLINE, CLOSE_GRACE, POLL_FRAMES_WAITING_MAX, REST_BODY_TIMEOUT,
+    SOCKETIO_ATTACHMENTS_MAX, SOCKETIO_JSON_DEPTH_MAX,
 };
 use greeting::Greeter;
 
@@ -56,6 +56,7 @@ fn engine_config(config: &Config) -> engine::Config {
         max_payload: config.limits.frame_bytes,
         frames_waiting_max: POLL_FRAMES_WAITING_MAX,
         bytes_waiting_max: config.limits.frame_bytes,
+        close_timeout: CLOSE_GRACE,
         // The registry looks after all connections with one clock.
         own_timers: false,
         ..engine::Config::default()
@@ -108,6 +109,9 @@ fn answer(refusal: Refusal) -> Response {
 
 impl Engine {
     async fn post(self, sid: Sid, body: Body) -> Response {
+        if let Err(refusal) = self.sessions.check_upgrade(sid) {
+            return answer(refusal);
+        }
         let max = self.sessions.config().max_payload;
         // One more than allowed tells a body that is too large from one that is just allowed.
         let read = timeout(REST_BODY_TIMEOUT, to_bytes(body, max + 1)).await;

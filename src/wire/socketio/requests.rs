@@ -1,7 +1,7 @@
 //! What Socket.IO clients send, as the library reads it (document 003, contract 6).
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::model::{Command, ConversationName, Credential, Error, ExternalId, HistoryRange};
@@ -9,9 +9,10 @@ use crate::model::{Command, ConversationName, Credential, Error, ExternalId, His
 /// `auth` of the handshake. `pid` and `offset` are added by clients that come back.
 #[derive(Default, Deserialize)]
 pub(super) struct AuthIn {
-    pub(super) token: Option<String>,
-    #[serde(rename = "sessionId")]
-    pub(super) session_id: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    token: Option<String>,
+    #[serde(default, rename = "sessionId", deserialize_with = "given")]
+    session_id: Option<String>,
     pub(super) after: Option<String>,
     pub(super) pid: Option<String>,
     pub(super) offset: Option<String>,
@@ -26,12 +27,21 @@ impl AuthIn {
             .map_err(|err| Error::BadFrame(format!("auth: {err}")))
     }
 
-    /// What it proves the client with, if with anything.
+    /// What it proves the client with, if with anything. A token that is there and empty proves
+    /// nothing, and is refused as any other that does not hold.
     pub(super) fn credential(&self) -> Option<Credential> {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let token = given(&self.token).map(Credential::Token);
-        token.or_else(|| given(&self.session_id).map(Credential::Session))
+        let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        match (&self.token, &self.session_id) {
+            (token, Some(session)) if !has(token) => Some(Credential::Session(session.clone())),
+            (Some(token), _) => Some(Credential::Token(token.clone())),
+            (None, _) => None,
+        }
     }
+}
+
+/// A field that is there: `null` is what a page sends that has no token.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(field).map(|text: Option<String>| Some(text.unwrap_or_default()))
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 /** The input of a pane: Enter sends, Shift and Enter begin a new line. */
 import { useState } from "preact/hooks";
-import { MESSAGE_BYTES_MAX } from "../lib/session.ts";
+import { MESSAGE_BYTES_MAX } from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import type { Side } from "./saved.ts";

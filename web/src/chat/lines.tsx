@@ -1,7 +1,5 @@
 /** The lines of the log: messages with their marks, unsent messages, and notices. */
-import type { Conversation, Notice } from "../lib/conversation.ts";
-import type { MessageData } from "../lib/frames.ts";
-import type { Outgoing } from "../lib/outbox.ts";
+import type { Conversation, MessageData, Notice, Outgoing } from "@switchboard/client/session";
 import { Icon, type IconName } from "../ui/icons.tsx";
 import { useLanguage, useTexts } from "../ui/language.tsx";
 import { Avatar } from "./people.tsx";

@@ -1,6 +1,6 @@
 /** How the log scrolls, and when what it shows counts as read. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Conversation } from "../lib/conversation.ts";
+import type { Conversation } from "@switchboard/client/session";
 import type { Session } from "./use-session.ts";
 
 /** Closer to the end than this (in pixels) counts as being there. */

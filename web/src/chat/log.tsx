@@ -1,7 +1,6 @@
 /** The messages of a pane, with what happened between them and what is still to be sent. */
 import { useRef } from "preact/hooks";
-import type { Conversation, Notice } from "../lib/conversation.ts";
-import type { MessageData } from "../lib/frames.ts";
+import type { Conversation, MessageData, Notice } from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { markOf, Message, NoticeLine, Unsent } from "./lines.tsx";

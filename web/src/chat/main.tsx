@@ -5,13 +5,24 @@
 import "./chat.css";
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { api, type About, type Login } from "../lib/api.ts";
+import type { About, Login } from "@switchboard/client/rest";
+import { api } from "../ui/api.ts";
 import { CopyButton } from "../ui/code.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { mount } from "../ui/shell.tsx";
+import { hasSocketIo, type Dialect } from "./dialects.tsx";
 import { Pane } from "./pane.tsx";
-import { emptyTable, loadTable, saveTable, type Seat, type Table } from "./saved.ts";
+import {
+  emptyTable,
+  loadDialect,
+  loadTable,
+  saveDialect,
+  saveTable,
+  type Seat,
+  type Side,
+  type Table,
+} from "./saved.ts";
 import { TEXTS } from "./texts.ts";
 import { AgentWelcome, CustomerWelcome } from "./welcome.tsx";
 
@@ -53,10 +64,15 @@ function SideBySide({ about }: { about: About }) {
   const [statusCount, setStatusCount] = useState(0);
   useEffect(() => saveTable(table), [table]);
   const change = (part: Partial<Table>) => setTable((old) => ({ ...old, ...part }));
-  const { sessionId, customer, agent, login } = table;
+  const [customerDialect, chooseCustomerDialect] = useDialect("customer", about);
+  const [agentDialect, chooseAgentDialect] = useDialect("agent", about);
+  const { sessionId, customer, login } = table;
+  // Socket.IO lets agents in by their token only, wherever sessions are open.
+  const needsLogin = !about.open_sessions || agentDialect !== "session";
+  const agent = needsLogin && !table.agent?.token ? null : table.agent;
 
   const startAsCustomer = async (name: string) => {
-    const started = await api.startSession(name);
+    const started = await api.startSession({ name });
     dropSessionFromAddress();
     const seat = { userId: started.user_id, token: started.token };
     change({ sessionId: started.session_id, customer: seat, agent: null });
@@ -81,6 +97,10 @@ function SideBySide({ about }: { about: About }) {
           side="customer"
           sessionId={sessionId}
           seat={customer}
+          dialect={customerDialect}
+          onDialect={chooseCustomerDialect}
+          mayWatch={about.open_sessions || customer?.token !== undefined}
+          watchToken={customer?.token}
           onStatus={() => setStatusCount((count) => count + 1)}
           welcome={() => <CustomerWelcome onStart={startAsCustomer} />}
         />
@@ -88,6 +108,8 @@ function SideBySide({ about }: { about: About }) {
           side="agent"
           sessionId={sessionId}
           seat={agent}
+          dialect={agentDialect}
+          onDialect={chooseAgentDialect}
           mayWatch={about.open_sessions || login !== null}
           watchToken={login?.token}
           watchSignal={statusCount}
@@ -95,7 +117,8 @@ function SideBySide({ about }: { about: About }) {
           onSeatLost={() => change({ agent: null, login: null })}
           welcome={(join) => (
             <AgentWelcome
-              needsLogin={!about.open_sessions && login === null}
+              needsLogin={needsLogin && login === null}
+              isDemo={about.demo}
               hasSession={sessionId !== null}
               onLogin={signIn}
               onJoin={join}
@@ -132,6 +155,17 @@ function Toolbar({ sessionId, isOpen, onNew }: ToolbarProps) {
       </button>
     </div>
   );
+}
+
+/** A side's dialect and how to change it; nothing to change where the server speaks one only. */
+function useDialect(side: Side, about: About) {
+  const hasChoice = hasSocketIo(about);
+  const [dialect, setDialect] = useState(() => (hasChoice ? loadDialect(side) : "session"));
+  const choose = (next: Dialect) => {
+    saveDialect(side, next);
+    setDialect(next);
+  };
+  return [dialect, hasChoice ? choose : undefined] as const;
 }
 
 function useAbout(): { about: About | null; isSilent: boolean } {

@@ -4,12 +4,11 @@
  */
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { isAbandoned, isWaiting } from "../lib/conversation.ts";
-import { CloseCode } from "../lib/frames.ts";
-import type { LinkState } from "../lib/link.ts";
+import { CloseCode, isAbandoned, isWaiting, type LinkState } from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { Composer } from "./composer.tsx";
+import { DialectChoice, type Dialect } from "./dialects.tsx";
 import { Log } from "./log.tsx";
 import { People } from "./people.tsx";
 import { RawFrames } from "./raw-frames.tsx";
@@ -21,6 +20,9 @@ export interface PaneProps {
   side: Side;
   sessionId: string | null;
   seat: Seat | null;
+  dialect: Dialect;
+  /** Absent where the server speaks one dialect only. */
+  onDialect?: ((dialect: Dialect) => void) | undefined;
   /** Shown while nobody sits here; `join` takes the seat. */
   welcome: (join: () => void) => ComponentChildren;
   /** Whether this side may ask who is in the session before it has joined. */
@@ -38,17 +40,19 @@ export interface PaneProps {
 export function Pane(props: PaneProps) {
   const { side, sessionId, seat, welcome, mayWatch = false, onJoin = () => {} } = props;
   const texts = useTexts(TEXTS);
-  const session = useSession(side, sessionId, seat);
+  const session = useSession(side, props.dialect, sessionId, seat);
   const [showsRaw, setShowsRaw] = useState(false);
   const isAway = session.link.phase === "idle";
-  const watched = useRemoteStatus(mayWatch && isAway ? sessionId : null, props);
-  const status = isAway ? watched : session.conversation.status;
+  // A dialect may tell changes only, and then the first status has to be asked for.
+  const isBlind = isAway || session.conversation.status === null;
+  const watched = useRemoteStatus(mayWatch && isBlind ? sessionId : null, props);
+  const status = isBlind ? watched : session.conversation.status;
   const isLive = session.link.phase === "connected" || watched !== null;
   useSeatLoss(session, props);
   useEffect(() => props.onStatus?.(), [session.conversation.status]);
   return (
     <section class={`card pane pane-${side}`} data-testid={`pane-${side}`} aria-label={texts[side]}>
-      <PaneHead side={side} session={session} showsRaw={showsRaw} onRaw={setShowsRaw} />
+      <PaneHead {...props} session={session} showsRaw={showsRaw} onRaw={setShowsRaw} />
       {sessionId && <People status={status} selfId={seat?.userId} isLive={isLive} />}
       <Warnings side={side} session={session} isWaiting={isWaiting(status)} />
       <LinkNotes session={session} />
@@ -67,14 +71,13 @@ export function Pane(props: PaneProps) {
   );
 }
 
-interface PaneHeadProps {
-  side: Side;
+interface PaneHeadProps extends Pick<PaneProps, "side" | "dialect" | "onDialect"> {
   session: Session;
   showsRaw: boolean;
   onRaw: (shows: boolean) => void;
 }
 
-function PaneHead({ side, session, showsRaw, onRaw }: PaneHeadProps) {
+function PaneHead({ side, dialect, onDialect, session, showsRaw, onRaw }: PaneHeadProps) {
   const texts = useTexts(TEXTS);
   const { client, link } = session;
   const isDown = link.phase === "idle" || link.phase === "ended";
@@ -84,6 +87,7 @@ function PaneHead({ side, session, showsRaw, onRaw }: PaneHeadProps) {
         <h2>{texts[side]}</h2>
         <p class="muted">{side === "customer" ? texts.customerLead : texts.agentLead}</p>
       </div>
+      {onDialect && <DialectChoice side={side} chosen={dialect} onChoose={onDialect} />}
       <Badge link={link} isStarted={client !== null} />
       {client && (
         <div class="pane-actions">

@@ -1,5 +1,5 @@
 /** Who is connected: avatar letter, name, type and since when. */
-import type { ConnectedUser, ConnectionStatus } from "../lib/frames.ts";
+import type { ConnectedUser, ConnectionStatus } from "@switchboard/client/session";
 import { useLanguage, useTexts } from "../ui/language.tsx";
 import { TEXTS } from "./texts.ts";
 

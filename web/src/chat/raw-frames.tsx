@@ -1,6 +1,6 @@
 /** The frames of one pane as they went over the wire. */
 import { useEffect, useRef } from "preact/hooks";
-import type { FrameRecord } from "../lib/session.ts";
+import type { FrameRecord } from "@switchboard/client/session";
 import { useTexts } from "../ui/language.tsx";
 import type { Side } from "./saved.ts";
 import { TEXTS } from "./texts.ts";
@@ -55,9 +55,11 @@ function RawFrame({ frame: { direction, at, text } }: { frame: FrameRecord }) {
   );
 }
 
+/** A frame of JSON, or a packet of Socket.IO: digits, and JSON behind them. */
 function pretty(text: string): string {
+  const digits = /^\d*(?=[[{])/.exec(text)?.[0] ?? "";
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    return `${digits}${digits && " "}${JSON.stringify(JSON.parse(text.slice(digits.length)), null, 2)}`;
   } catch {
     return text;
   }

@@ -1,11 +1,11 @@
 /**
  * What the test page keeps in `sessionStorage`, so that a reload goes on with the same
- * conversation: the seats (who sits on which side, with which token), and for each seat how far it
- * has read and what it still has to send.
+ * conversation: the seats (who sits on which side, with which token), and for each seat how far the
+ * others have read. What is unsent is kept by the client itself, in the same place.
  */
-import type { Login } from "../lib/api.ts";
-import type { SavedSession } from "../lib/session.ts";
-import { isUuid, randomUuid } from "../lib/uuid.ts";
+import type { Login } from "@switchboard/client/rest";
+import { DIALECTS, type Dialect } from "./dialects.tsx";
+import { browserStorage, isUuid, randomUuid } from "@switchboard/client/session";
 
 export type Side = "customer" | "agent";
 
@@ -22,8 +22,8 @@ export interface Table {
   login: Login | null;
 }
 
-/** The progress of one seat in one session. */
-export interface Progress extends SavedSession {
+/** How far the others have come with what one seat has said in one session. */
+export interface Progress {
   sessionId: string;
   userId: string;
   deliveredSeq: number;
@@ -60,7 +60,13 @@ export function saveTable(table: Table): void {
   write(TABLE_KEY, table);
 }
 
-/** How far this seat has come in this session; nothing of any other. */
+/** Where a tab keeps what its clients have not sent; each side has its own name there. */
+export const tabStorage = browserStorage("sessionStorage");
+
+export const clientKey = (side: Side, sessionId: string, userId: string) =>
+  `${TABLE_KEY}.${side}.${sessionId}.${userId}`;
+
+/** How far the others have come in this session; nothing of any other. */
 export function loadProgress(side: Side, sessionId: string, seat: Seat): Progress | undefined {
   const kept = read<Progress>(progressKey(side));
   const isSame = kept?.sessionId === sessionId && kept.userId === seat.userId;
@@ -70,6 +76,20 @@ export function loadProgress(side: Side, sessionId: string, seat: Seat): Progres
 export function saveProgress(side: Side, progress: Progress): void {
   write(progressKey(side), progress);
 }
+
+/** The dialect chosen for a side; kept for longer than a tab, because it is a habit. */
+export function loadDialect(side: Side): Dialect {
+  const kept = habits.get(dialectKey(side));
+  return DIALECTS.find((dialect) => dialect === kept) ?? "session";
+}
+
+export function saveDialect(side: Side, dialect: Dialect): void {
+  habits.set(dialectKey(side), dialect);
+}
+
+const habits = browserStorage("localStorage");
+
+const dialectKey = (side: Side) => `${TABLE_KEY}.dialect.${side}`;
 
 function read<T>(key: string): T | null {
   try {

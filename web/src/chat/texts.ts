@@ -27,7 +27,8 @@ const en = {
   joinText: "Join it as an agent and write back.",
   join: "Join as agent",
   loginTitle: "Agent sign-in",
-  loginText: "This server asks agents for their account.",
+  loginText: "Agents need an account here.",
+  demoLogin: "The demo has filled in one of its own.",
   email: "E-mail",
   password: "Password",
   login: "Sign in",
@@ -41,7 +42,7 @@ const en = {
   disconnected: "Disconnected",
   notStarted: "Not connected",
   slow: (attempts: number) =>
-    `${attempts} attempts without success. Still trying, about every half minute.`,
+    `${attempts} attempts without success. Still trying, about once a minute.`,
   tryNow: "Try now",
   cut: "Cut the line",
   restore: "Restore",
@@ -55,6 +56,9 @@ const en = {
     4010: "You were removed from the conversation.",
   } as Record<number, string>,
   endedOther: (code: number) => `The connection has ended (code ${code}).`,
+
+  dialect: (side: string) => `Dialect of the ${side.toLowerCase()}`,
+  dialects: { session: "Session", socketio: "Socket.IO", polling: "Socket.IO, polling" },
 
   people: "Who is connected",
   nobody: "Nobody is connected",
@@ -150,7 +154,8 @@ const id: typeof en = {
   joinText: "Bergabunglah sebagai agen dan balas.",
   join: "Gabung sebagai agen",
   loginTitle: "Masuk sebagai agen",
-  loginText: "Server ini meminta akun agen.",
+  loginText: "Agen memerlukan akun di sini.",
+  demoLogin: "Demo sudah mengisi akunnya sendiri.",
   email: "Surel",
   password: "Kata sandi",
   login: "Masuk",
@@ -164,7 +169,7 @@ const id: typeof en = {
   disconnected: "Terputus",
   notStarted: "Belum tersambung",
   slow: (attempts) =>
-    `${attempts} percobaan belum berhasil. Tetap mencoba, kira-kira setiap setengah menit.`,
+    `${attempts} percobaan belum berhasil. Tetap mencoba, kira-kira setiap menit.`,
   tryNow: "Coba sekarang",
   cut: "Putuskan jalur",
   restore: "Pulihkan",
@@ -178,6 +183,9 @@ const id: typeof en = {
     4010: "Anda dikeluarkan dari percakapan.",
   },
   endedOther: (code) => `Koneksi telah berakhir (kode ${code}).`,
+
+  dialect: (side) => `Dialek ${side.toLowerCase()}`,
+  dialects: { session: "Sesi", socketio: "Socket.IO", polling: "Socket.IO, polling" },
 
   people: "Siapa yang tersambung",
   nobody: "Tidak ada yang tersambung",

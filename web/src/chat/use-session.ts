@@ -1,12 +1,31 @@
-/** Joins a `SessionClient` to a pane: its life follows the seat, its words become state. */
+/** Joins a client to a pane: its life follows the seat and the dialect, its words become state. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { api, ApiError } from "../lib/api.ts";
-import { emptyConversation, fold, withoutTyping, type Conversation } from "../lib/conversation.ts";
-import { CloseCode, type ConnectionStatus } from "../lib/frames.ts";
-import type { LinkState, Refusal } from "../lib/link.ts";
-import type { Outgoing } from "../lib/outbox.ts";
-import { SessionClient, type FrameRecord, type SavedSession } from "../lib/session.ts";
-import { loadProgress, saveProgress, type Progress, type Seat, type Side } from "./saved.ts";
+import { RestClient, type ApiError } from "@switchboard/client/rest";
+import {
+  CloseCode,
+  type ConnectionStatus,
+  type Conversation,
+  emptyConversation,
+  fold,
+  type FrameRecord,
+  type LinkState,
+  type Outgoing,
+  type Refusal,
+  SessionClient,
+  withoutTyping,
+} from "@switchboard/client/session";
+import { TRANSPORTS, type Dialect } from "./dialects.tsx";
+import type { PaneClient } from "./pane-client.ts";
+import {
+  clientKey,
+  loadProgress,
+  saveProgress,
+  tabStorage,
+  type Progress,
+  type Seat,
+  type Side,
+} from "./saved.ts";
+import { SocketIoSession } from "./socketio-session.ts";
 
 /** How many raw frames are kept. */
 export const RAW_FRAMES_MAX = 200;
@@ -18,7 +37,7 @@ const TYPING_MS_MAX = 5000;
 const STATUS_INTERVAL_MS = 5000;
 
 export interface Session {
-  client: SessionClient | null;
+  client: PaneClient | null;
   link: LinkState;
   conversation: Conversation;
   outbox: readonly Outgoing[];
@@ -26,14 +45,19 @@ export interface Session {
   clearRaw: () => void;
 }
 
-export function useSession(side: Side, sessionId: string | null, seat: Seat | null): Session {
+export function useSession(
+  side: Side,
+  dialect: Dialect,
+  sessionId: string | null,
+  seat: Seat | null,
+): Session {
   const [link, setLink] = useState<LinkState>({ phase: "idle" });
   const [conversation, setConversation] = useState(emptyConversation);
   const [outbox, setOutbox] = useState<readonly Outgoing[]>([]);
   const [raw, setRaw] = useState<readonly FrameRecord[]>([]);
   const client = useMemo(
-    () => (sessionId && seat ? newClient(side, sessionId, seat) : null),
-    [side, sessionId, seat?.userId, seat?.token],
+    () => (sessionId && seat ? newClient(side, dialect, sessionId, seat) : null),
+    [side, dialect, sessionId, seat?.userId, seat?.token],
   );
 
   useEffect(() => {
@@ -58,7 +82,6 @@ export function useSession(side: Side, sessionId: string | null, seat: Seat | nu
 
   useProgress(side, client, conversation);
   useTypingEnd(conversation, setConversation);
-  useProbeOnReturn(client);
   return { client, link, conversation, outbox, raw, clearRaw: () => setRaw([]) };
 }
 
@@ -77,12 +100,13 @@ export function useRemoteStatus(
   useEffect(() => {
     if (!sessionId) return;
     let isCurrent = true;
+    const rest = new RestClient({ token: watchToken });
     const tell = (answer: ConnectionStatus | null) => {
       if (isCurrent) setStatus(answer);
     };
     const ask = () => {
       if (document.hidden) return;
-      api.connectionStatus(sessionId, watchToken).then(tell, () => tell(null));
+      rest.connectionStatus(sessionId).then(tell, () => tell(null));
     };
     ask();
     const timer = setInterval(ask, STATUS_INTERVAL_MS);
@@ -94,22 +118,22 @@ export function useRemoteStatus(
   return status;
 }
 
-function newClient(side: Side, sessionId: string, seat: Seat): SessionClient {
-  return new SessionClient({
-    baseUrl: location.origin.replace(/^http/, "ws"),
-    sessionId,
-    userId: seat.userId,
-    userType: side,
-    token: seat.token,
-    saved: loadProgress(side, sessionId, seat),
-    diagnose: () => diagnose(sessionId, seat.token),
-  });
+function newClient(side: Side, dialect: Dialect, sessionId: string, seat: Seat): PaneClient {
+  const { userId, token } = seat;
+  const storageKey = clientKey(side, sessionId, userId);
+  const options = { sessionId, userId, userType: side, token, storage: tabStorage, storageKey };
+  const transports = TRANSPORTS[dialect];
+  if (transports) {
+    return new SocketIoSession({ ...options, transports, storageKey: `${storageKey}.socketio` });
+  }
+  const baseUrl = location.origin.replace(/^http/, "ws");
+  return new SessionClient({ ...options, baseUrl, diagnose: () => diagnose(sessionId, token) });
 }
 
 /** Browsers hide why an upgrade was refused; the same rights are asked of a plain request. */
 async function diagnose(sessionId: string, token: string | undefined): Promise<Refusal | null> {
   try {
-    await api.connectionStatus(sessionId, token);
+    await new RestClient({ token }).connectionStatus(sessionId);
     return null;
   } catch (error) {
     const { status, message } = error as ApiError;
@@ -120,19 +144,16 @@ async function diagnose(sessionId: string, token: string | undefined): Promise<R
   }
 }
 
-function progressOf(side: Side, { options }: SessionClient): Progress | undefined {
+function progressOf(side: Side, { options }: PaneClient): Progress | undefined {
   return loadProgress(side, options.sessionId, options);
 }
 
-function useProgress(side: Side, client: SessionClient | null, conversation: Conversation): void {
+function useProgress(side: Side, client: PaneClient | null, conversation: Conversation): void {
   const { deliveredSeq, readSeq } = conversation;
   useEffect(() => {
     if (!client) return;
     const { sessionId, userId } = client.options;
-    const save = (saved: SavedSession) =>
-      saveProgress(side, { ...saved, sessionId, userId, deliveredSeq, readSeq });
-    save(client.saved);
-    return client.on("saved", save);
+    saveProgress(side, { sessionId, userId, deliveredSeq, readSeq });
   }, [side, client, deliveredSeq, readSeq]);
 }
 
@@ -145,16 +166,4 @@ function useTypingEnd(
     const timer = setTimeout(() => setConversation(withoutTyping), TYPING_MS_MAX);
     return () => clearTimeout(timer);
   }, [typing]);
-}
-
-/** A machine that slept may hold a connection that is long dead. */
-function useProbeOnReturn(client: SessionClient | null): void {
-  useEffect(() => {
-    if (!client) return;
-    const onVisible = () => {
-      if (!document.hidden) client.probe();
-    };
-    document.addEventListener("visibilitychange", onVisible);
-    return () => document.removeEventListener("visibilitychange", onVisible);
-  }, [client]);
 }

@@ -1,9 +1,13 @@
 /** What a pane shows before its side is connected: start a conversation, sign in, or join. */
 import { useState } from "preact/hooks";
-import { api, ApiError, type Login } from "../lib/api.ts";
+import type { ApiError, Login } from "@switchboard/client/rest";
+import { api } from "../ui/api.ts";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { TEXTS } from "./texts.ts";
+
+/** The account that `--demo` makes and prints; it listens on loopback only. */
+const DEMO_LOGIN = { email: "dewi@demo.example", password: "demo" };
 
 /** Runs what a form asks for; says when it is busy and why it failed. */
 function useSubmit(action: (form: FormData) => Promise<void>) {
@@ -59,14 +63,17 @@ export function CustomerWelcome({ onStart }: { onStart: (name: string) => Promis
 
 interface AgentWelcomeProps {
   needsLogin: boolean;
+  /** The demo has an agent whose account everybody may use. */
+  isDemo: boolean;
   hasSession: boolean;
   onLogin: (login: Login) => void;
   onJoin: () => void;
 }
 
-export function AgentWelcome({ needsLogin, hasSession, onLogin, onJoin }: AgentWelcomeProps) {
+export function AgentWelcome(props: AgentWelcomeProps) {
+  const { needsLogin, isDemo, hasSession, onLogin, onJoin } = props;
   const texts = useTexts(TEXTS);
-  if (needsLogin) return <LoginForm onLogin={onLogin} />;
+  if (needsLogin) return <LoginForm isDemo={isDemo} onLogin={onLogin} />;
   return (
     <div class="welcome">
       <span class="welcome-icon">
@@ -83,7 +90,7 @@ export function AgentWelcome({ needsLogin, hasSession, onLogin, onJoin }: AgentW
   );
 }
 
-function LoginForm({ onLogin }: { onLogin: (login: Login) => void }) {
+function LoginForm({ isDemo, onLogin }: Pick<AgentWelcomeProps, "isDemo" | "onLogin">) {
   const texts = useTexts(TEXTS);
   const { isBusy, failure, onSubmit } = useSubmit(async (form) =>
     onLogin(await api.login(String(form.get("email")), String(form.get("password")))),
@@ -94,7 +101,9 @@ function LoginForm({ onLogin }: { onLogin: (login: Login) => void }) {
         <Icon name="plug" />
       </span>
       <h3>{texts.loginTitle}</h3>
-      <p class="muted">{texts.loginText}</p>
+      <p class="muted">
+        {texts.loginText} {isDemo && texts.demoLogin}
+      </p>
       <div class="field">
         <label for="login-email">{texts.email}</label>
         <input
@@ -103,6 +112,7 @@ function LoginForm({ onLogin }: { onLogin: (login: Login) => void }) {
           name="email"
           type="email"
           required
+          defaultValue={isDemo ? DEMO_LOGIN.email : ""}
           autocomplete="username"
         />
       </div>
@@ -114,6 +124,7 @@ function LoginForm({ onLogin }: { onLogin: (login: Login) => void }) {
           name="password"
           type="password"
           required
+          defaultValue={isDemo ? DEMO_LOGIN.password : ""}
           autocomplete="current-password"
         />
       </div>

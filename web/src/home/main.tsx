@@ -1,6 +1,6 @@
 /** The start page: what this server offers, how it is doing, and how to begin. */
 import "./home.css";
-import type { About, Health } from "../lib/api.ts";
+import type { About, Health } from "@switchboard/client/rest";
 import { CodeBlock } from "../ui/code.tsx";
 import { Icon, type IconName } from "../ui/icons.tsx";
 import { useLanguage, useTexts } from "../ui/language.tsx";

@@ -1,6 +1,7 @@
 /** What the start page knows of the server: asked once what it is, and again and again how it is. */
 import { useEffect, useState } from "preact/hooks";
-import { api, type About, type Health, type PartHealth } from "../lib/api.ts";
+import type { About, Health, PartHealth } from "@switchboard/client/rest";
+import { api } from "../ui/api.ts";
 
 /** How often a visible page asks for the health. */
 const HEALTH_INTERVAL_MS = 5000;

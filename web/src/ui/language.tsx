@@ -19,8 +19,14 @@ interface Chosen {
 
 const LanguageContext = createContext<Chosen>({ language: "en", choose: () => {} });
 
-export function LanguageProvider({ children }: { children: ComponentChildren }) {
-  const [language, setLanguage] = useState(initialLanguage);
+interface LanguageProviderProps {
+  /** Wins over what was chosen before; for pages that are told their language. */
+  initial?: Language | undefined;
+  children: ComponentChildren;
+}
+
+export function LanguageProvider({ initial, children }: LanguageProviderProps) {
+  const [language, setLanguage] = useState(() => initial ?? initialLanguage());
   useEffect(() => {
     document.documentElement.lang = language;
   }, [language]);
@@ -48,7 +54,12 @@ export function useTexts<T>(texts: Texts<T>): T {
 }
 
 function initialLanguage(): Language {
-  const wanted = remembered() ?? navigator.language.slice(0, 2).toLowerCase();
+  return languageOf(remembered() ?? navigator.language);
+}
+
+/** The language that a code such as `id-ID` asks for. */
+export function languageOf(code: string): Language {
+  const wanted = code.slice(0, 2).toLowerCase();
   // Older browsers report Indonesian by its former code.
   return wanted === "id" || wanted === "in" ? "id" : "en";
 }
