@@ -17,6 +17,7 @@ export async function onALine(t, { mode = WEBSOCKET, env, auth } = {}) {
   const answering = await connect(t, server.origin, dewi);
   await asking.joins(conversation);
   await answering.joins(conversation);
+  await asking.settles();
   return { server, proxy, customer, conversation, asking, answering, dewi };
 }
 

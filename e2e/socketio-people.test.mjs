@@ -3,8 +3,7 @@
  * receipts, coming and going. Each row of the table is one promise of document 003, or of ours.
  */
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { agent, connect, meet, MODES, post, startClosedServer } from "./socketio.mjs";
+import { agent, connect, meet, post, testOnEveryTransport } from "./socketio.mjs";
 
 const RFC3339_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -129,8 +128,4 @@ const FLOW = {
   },
 };
 
-for (const mode of MODES) {
-  for (const [promise, keep] of Object.entries(FLOW)) {
-    test(`${mode.name}: ${promise}`, async (t) => keep(t, await startClosedServer(t), mode));
-  }
-}
+testOnEveryTransport(FLOW);

@@ -14,6 +14,7 @@ import {
   startClosedServer,
   startConversation,
   WEBSOCKET,
+  testInModes,
 } from "./socketio.mjs";
 
 const CUTS = {
@@ -25,22 +26,20 @@ const CUTS = {
   "the line breaks and only the client knows": ({ proxy }) => proxy.cutNear(),
 };
 
-for (const mode of MODES) {
-  for (const [how, cut] of Object.entries(CUTS)) {
-    test(`${mode.name}: ${how}, and all that was missed comes back`, async (t) => {
-      const line = await onALine(t, { mode });
-      const { asking, answering, conversation, proxy } = line;
-      await saysBefore(line, "before");
-      asking.forget();
-      cut(line);
-      await asking.hears("disconnect");
-      const missed = ["missed 1", "missed 2", "missed 3"];
-      for (const text of missed) await answering.says(conversation, text);
-      asking.forget();
-      proxy.open();
-      await isRecovered(line, missed);
-    });
-  }
+for (const [how, cut] of Object.entries(CUTS)) {
+  testInModes(`${how}, and all that was missed comes back`, MODES, async (t, mode) => {
+    const line = await onALine(t, { mode });
+    const { asking, answering, conversation, proxy } = line;
+    await saysBefore(line, "before");
+    asking.forget();
+    cut(line);
+    await asking.hears("disconnect");
+    const missed = ["missed 1", "missed 2", "missed 3"];
+    for (const text of missed) await answering.says(conversation, text);
+    asking.forget();
+    proxy.open();
+    await isRecovered(line, missed);
+  });
 }
 
 test("more than a page of the log is missed, and comes back whole and in order", async (t) => {
@@ -164,24 +163,23 @@ for (const [how, end] of [
   ["killed", (server) => server.kill()],
   ["restarted", (server) => server.stop()],
 ]) {
-  for (const mode of [WEBSOCKET, POLLING]) {
-    test(`${mode.name}: the server is ${how}, and what was said meanwhile comes back`, async (t) => {
-      const line = await onALine(t, { mode });
-      await saysBefore(line, "before");
-      line.answering.forget();
-      line.asking.forget();
-      // Nobody may be faster than those who speak meanwhile.
-      line.proxy.cut();
-      await end(line.server);
-      await line.server.next();
-      await comesBack(line.answering);
-      assert.equal(line.answering.socket.recovered, true);
-      const missed = ["after the end 1", "after the end 2"];
-      for (const text of missed) await line.answering.says(line.conversation, text);
-      await line.asking.hears("disconnect");
-      line.asking.forget();
-      line.proxy.open();
-      await isRecovered(line, missed);
-    });
-  }
+  const name = `the server is ${how}, and what was said meanwhile comes back`;
+  testInModes(name, [WEBSOCKET, POLLING], async (t, mode) => {
+    const line = await onALine(t, { mode });
+    await saysBefore(line, "before");
+    line.answering.forget();
+    line.asking.forget();
+    // Nobody may be faster than those who speak meanwhile.
+    line.proxy.cut();
+    await end(line.server);
+    await line.server.next();
+    await comesBack(line.answering);
+    assert.equal(line.answering.socket.recovered, true);
+    const missed = ["after the end 1", "after the end 2"];
+    for (const text of missed) await line.answering.says(line.conversation, text);
+    await line.asking.hears("disconnect");
+    line.asking.forget();
+    line.proxy.open();
+    await isRecovered(line, missed);
+  });
 }

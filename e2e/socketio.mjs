@@ -6,9 +6,10 @@
  */
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { test } from "node:test";
 import { inspect } from "node:util";
 import { io } from "socket.io-client";
-import { startServer } from "./server.mjs";
+import { eventually, startServer } from "./server.mjs";
 
 /** How long anything may take that should happen at once. */
 export const SOON_MS = 5000;
@@ -102,7 +103,8 @@ export class Peer {
   #waiting = new Set();
 
   constructor(t, url, auth, { transports, ...options } = WEBSOCKET) {
-    const { name, settlesOn, ...plain } = options;
+    const { name: _, settlesOn, ...plain } = options;
+    this.settlesOn = settlesOn;
     this.socket = io(url, {
       auth,
       transports,
@@ -170,6 +172,15 @@ export class Peer {
     return this.hears("authenticated");
   }
 
+  /**
+   * Waits until nothing is left to be upgraded. A client of this library whose WebSocket breaks
+   * just while it stops polling for it stops for good, until its ping is overdue.
+   */
+  settles() {
+    const isSettled = () => this.transport === this.settlesOn;
+    return eventually(isSettled, { withinMs: SOON_MS, what: this.settlesOn });
+  }
+
   /** Emits, and waits for the acknowledgement. */
   asks(event, ...args) {
     return this.socket.timeout(SOON_MS).emitWithAck(event, ...args);
@@ -213,4 +224,21 @@ export async function meet(t, server, mode = WEBSOCKET) {
   for (const socket of sockets) await socket.joins(customer.conversation);
   const [asking, answering] = sockets;
   return { conversation: customer.conversation, customer, agent: colleague, asking, answering };
+}
+
+/** One test in several modes at once. */
+export function testInModes(name, modes, check) {
+  test(name, { concurrency: true }, (t) =>
+    Promise.all(modes.map((mode) => t.test(mode.name, (one) => check(one, mode)))),
+  );
+}
+
+/**
+ * Each row of the table is a promise and the test that holds the server to it, on every transport
+ * beside a server of its own.
+ */
+export function testOnEveryTransport(promises) {
+  for (const [promise, keep] of Object.entries(promises)) {
+    testInModes(promise, MODES, async (t, mode) => keep(t, await startClosedServer(t), mode));
+  }
 }

@@ -12,9 +12,9 @@ import {
   MODES,
   post,
   startClosedServer,
+  testOnEveryTransport,
   startConversation,
 } from "./socketio.mjs";
-import { eventually } from "./server.mjs";
 
 const RFC3339_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -47,7 +47,7 @@ const FLOW = {
   "the transport is the one that was asked for": async (t, server, mode) => {
     const asking = await connect(t, server.origin, await startConversation(server), mode);
     // 003: acceptance 175, 248
-    await eventually(() => asking.transport === mode.settlesOn, { what: mode.settlesOn });
+    await asking.settles();
     assert.equal(asking.heard.filter(({ event }) => event === "disconnect").length, 0);
   },
 
@@ -192,11 +192,7 @@ const FLOW = {
   },
 };
 
-for (const mode of MODES) {
-  for (const [promise, keep] of Object.entries(FLOW)) {
-    test(`${mode.name}: ${promise}`, async (t) => keep(t, await startClosedServer(t), mode));
-  }
-}
+testOnEveryTransport(FLOW);
 
 test("nothing is lost or doubled while the transport is upgraded", async (t) => {
   const server = await startClosedServer(t);
