@@ -98,12 +98,12 @@ impl Provider for OpenAi {
         let mut heard = Heard::default();
         if !reply.is_stream() {
             heard.take(reply.json().await?);
-            return heard.answer();
+            return heard.to_its_end().answer();
         }
         let mut events = reply.events();
         while let Some(told) = events.next().await? {
             if told.data == "[DONE]" {
-                return heard.answer();
+                return heard.to_its_end().answer();
             }
             let piece = serde_json::from_str(&told.data);
             heard.take(piece.map_err(|_| Failure::Unreadable("a piece is no JSON of its form"))?);
@@ -125,6 +125,14 @@ impl Heard {
         let Some(choice) = completion.choices.into_iter().next() else { return };
         self.text += choice.delta.content.as_deref().unwrap_or_default();
         self.finish_reason = choice.finish_reason.or(self.finish_reason.take());
+    }
+
+    /// It is whole, whether or not the endpoint says why the model stopped.
+    fn to_its_end(mut self) -> Heard {
+        if !self.text.is_empty() {
+            self.finish_reason.get_or_insert_with(|| "stop".into());
+        }
+        self
     }
 
     fn answer(self) -> Result<Answer, Failure> {

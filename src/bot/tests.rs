@@ -209,6 +209,11 @@ async fn an_endpoint_may_answer_as_a_whole() {
         (completion(json!(null), "stop"), Ok(Answer::Unsure)),
         (completion(json!("Something"), "content_filter"), Ok(Answer::Unsure)),
         (whole(200, "application/json", "{}"), Err(Failure::BrokenOff)),
+        // Not every endpoint says why the model stopped.
+        (
+            whole(200, "application/json", r#"{"choices":[{"message":{"content":"Yes."}}]}"#),
+            text("Yes."),
+        ),
     ] {
         double.will(answer);
         assert_eq!(openai.answer(&question("?")).await, expected);
