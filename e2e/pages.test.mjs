@@ -51,6 +51,7 @@ for (const colorScheme of ["light", "dark"]) {
     const page = await newPage(t, browser, { colorScheme, reducedMotion: "reduce" });
     const { customer, agent } = await openConversation(page, origin);
     await customer.send("How do I look?");
+    await agent.shows(["How do I look?"]);
     await agent.send("Fine");
     await customer.shows(["How do I look?", "Fine"]);
     await agent.get("frames-toggle").click();

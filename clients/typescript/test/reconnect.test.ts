@@ -326,6 +326,20 @@ test("a message that comes back is sent, even if its ack never comes", async (t)
   assert.deepEqual(client.outbox, []);
 });
 
+test("a confirmed message stays in sight until it comes back, or for five seconds", async (t) => {
+  const double = await newDouble(t);
+  const storage = memoryStorage();
+  const { client } = await newAgent(t, double, { storage });
+  await client.joinConversation(CONVERSATION);
+  double.answer = () => ({ success: true, messageId: "m1", seq: 1, timestamp: "" });
+  await acked((ack) => client.sendMessage(CONVERSATION, "no echo", ack));
+  assert.equal(client.outbox[0]?.state, "acked");
+  const { client: reloaded } = await newAgent(t, double, { storage });
+  assert.deepEqual(reloaded.outbox, [], "a new page has it in its history");
+  clock.tick(5000);
+  assert.deepEqual(client.outbox, []);
+});
+
 test("a line that breaks before the ack costs nothing: the repeat is known", async (t) => {
   const double = await newDouble(t);
   const { client, told } = await newAgent(t, double);
@@ -439,7 +453,8 @@ test("a customer's messages go by REST while no socket can be opened", async (t)
     ],
   );
   assert.deepEqual([...tokens], [`Bearer ${token}`]);
-  assert.deepEqual(client.outbox, []);
+  const states = client.outbox.map(({ state }) => state);
+  assert.deepEqual(states, ["acked", "acked"], "in sight until a line brings them back");
   assert.deepEqual(double.auths[0], { sessionId: SESSION_KEY }, "the socket needs no token");
 });
 

@@ -19,7 +19,6 @@ import {
   type ChatLogin,
   type ConnectionDetail,
   type MessageReceived,
-  type SendAck,
   type Transport,
 } from "@switchboard/client/socketio";
 import type { PaneClient, PaneEvents } from "./pane-client.ts";
@@ -59,8 +58,8 @@ class PaneChat extends ChatClient {
   override open(login: ChatLogin): void {
     super.open(login);
   }
-  override send(id: string, content: string, ack: (answer: SendAck) => void): string | null {
-    return super.send(id, content, ack);
+  override send(id: string, content: string): string | null {
+    return super.send(id, content);
   }
   override startTyping(id: string): void {
     super.startTyping(id);
@@ -107,9 +106,7 @@ export class SocketIoSession extends Emitter<PaneEvents> implements PaneClient {
   }
 
   send(content: string): string | null {
-    return this.#chat.send(this.#options.sessionId, content, (answer) => {
-      if (answer.success) this.#onSent(content, answer);
-    });
+    return this.#chat.send(this.#options.sessionId, content);
   }
 
   retry(clientId: string): void {
@@ -183,16 +180,6 @@ export class SocketIoSession extends Emitter<PaneEvents> implements PaneClient {
   #onConnection(detail: ConnectionDetail): void {
     this.emit("link", linkOf(detail));
     if (detail.phase === "connected" && !this.#hasHistory) void this.history({});
-  }
-
-  /** The ack knows everything about the message but what its writer knows. */
-  #onSent(content: string, answer: SendAck): void {
-    const { sessionId, userId, userType } = this.#options;
-    const { messageId: id = "", seq = 0, timestamp = "", clientId } = answer;
-    const sender = { user_id: userId, user_type: userType };
-    const told = { session_id: sessionId, id, seq, content, timestamp, ...sender };
-    const data = clientId === undefined ? told : { ...told, client_id: clientId };
-    this.emit("frame", { type: "message", data });
   }
 
   #message({ content, sender, timestamp, messageId, seq, clientId }: MessageReceived): MessageData {

@@ -270,8 +270,13 @@ export class ChatClient {
     const hasRest = login.restFallback && restToken !== undefined;
     const rest = hasRest ? new RestClient({ baseUrl: origin, token: restToken }) : undefined;
     const onChange = () => this.#bus.emit("outbox", outbox.entries);
-    const rooms = new Rooms(connection, (message) => this.#bus.emit("message_received", message));
-    const sender = new Sender({ connection, outbox, meter, rest, onChange });
+    const rooms: Rooms = new Rooms(
+      connection,
+      (message) => sender.settle(message),
+      (message) => this.#bus.emit("message_received", message),
+    );
+    const hasEcho = (id: string) => rooms.has(id);
+    const sender = new Sender({ connection, outbox, meter, rest, hasEcho, onChange });
     const line = { login, connection, outbox, rooms, sender, receipts: new Receipts(connection) };
     this.#listen(line);
     return line;
@@ -297,19 +302,15 @@ export class ChatClient {
     });
     connection.on("ready", ({ recovered }) => {
       rooms.onReady(recovered);
-      sender.flush();
+      sender.onReady();
       receipts.flush();
     });
     connection.on("event", ({ name, payload }) => this.#onEvent(name, payload));
   }
 
   #onEvent(name: string, payload: unknown): void {
-    const { rooms, sender } = this.#needLine();
-    if (name === "message_received") {
-      const message = payload as MessageReceived;
-      sender.settle(message);
-      return rooms.accept(message);
-    }
+    const { rooms } = this.#needLine();
+    if (name === "message_received") return rooms.accept(payload as MessageReceived);
     if (name === "authenticated") this.#user = payload as Authenticated;
     this.#bus.emit(name as keyof ChatEvents, payload as never);
     if (name === "resync") rooms.resync();

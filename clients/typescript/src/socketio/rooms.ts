@@ -46,6 +46,7 @@ interface HistoryAck extends Ack {
 export class Rooms {
   #connection: Connection;
   #deliver: (message: MessageReceived) => void;
+  #settle: (message: MessageReceived) => void;
   #rooms = new Map<string, Room>();
   /**
    * Up to where each conversation is known without a hole, also of those that were left. It begins
@@ -54,13 +55,24 @@ export class Rooms {
   #knownSeq = new Map<string, number>();
   #seen = new Seen();
 
-  constructor(connection: Connection, deliver: (message: MessageReceived) => void) {
+  /** `settle` hears of every message, wherever it comes from; `deliver` of each new one once. */
+  constructor(
+    connection: Connection,
+    settle: (message: MessageReceived) => void,
+    deliver: (message: MessageReceived) => void,
+  ) {
     this.#connection = connection;
+    this.#settle = settle;
     this.#deliver = deliver;
   }
 
   get ids(): string[] {
     return [...this.#rooms.keys()];
+  }
+
+  /** Whether this conversation is wanted, joined already or not. */
+  has(id: string): boolean {
+    return this.#rooms.has(id);
   }
 
   /** Wants a conversation from now on; the answer comes once the server has given one. */
@@ -150,7 +162,9 @@ export class Rooms {
     for (const waiter of room.waiters.splice(0)) waiter(answer);
   }
 
-  #note({ conversationId, messageId, seq }: MessageReceived): boolean {
+  #note(message: MessageReceived): boolean {
+    const { conversationId, messageId, seq } = message;
+    this.#settle(message);
     const known = this.#knownSeq.get(conversationId) ?? 0;
     this.#knownSeq.set(conversationId, Math.max(known, seq));
     return this.#seen.add(messageId);

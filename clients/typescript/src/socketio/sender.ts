@@ -18,6 +18,9 @@ const TRIES_MAX = 3;
 /** The wait after a passing refusal that names none. */
 const PASSING_WAIT_MS = 2000;
 
+/** A confirmed message that does not come back over the line is waited for no longer than this. */
+const ECHO_MS_MAX = 5000;
+
 export type SendCallback = (answer: SendAck) => void;
 
 export interface SenderParts {
@@ -26,6 +29,8 @@ export interface SenderParts {
   meter: Meter;
   /** Sends while connecting fails. */
   rest?: RestClient | undefined;
+  /** Whether what is sent to this conversation comes back over this line or the next one. */
+  hasEcho: (conversationId: string) => boolean;
   onChange: () => void;
 }
 
@@ -37,6 +42,10 @@ export class Sender {
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
+    const { outbox } = parts;
+    // Whoever kept these has left before their echo came; they are stored, and history has them.
+    const done = outbox.entries.filter(({ state }) => state === "acked");
+    for (const { clientId } of done) outbox.remove(clientId);
   }
 
   /** Takes a message; `null`, with the reason as answer, when it cannot be taken. */
@@ -73,6 +82,14 @@ export class Sender {
     if (this.#parts.outbox.remove(clientId)) this.#parts.onChange();
   }
 
+  /** There is a new line: what was confirmed without one comes back over it, or not at all. */
+  onReady(): void {
+    for (const { clientId, state } of this.#parts.outbox.entries) {
+      if (state === "acked") this.#forgetLater(clientId);
+    }
+    this.flush();
+  }
+
   /** Goes on with what waits; called whenever there may be a way. */
   flush(): void {
     this.#isCalledAgain = true;
@@ -82,7 +99,9 @@ export class Sender {
   /** A message of our own has come over the line: it is stored, whether or not its ack came. */
   settle({ clientId, messageId, seq, timestamp }: MessageReceived): void {
     const entry = clientId === undefined ? undefined : this.#parts.outbox.find(clientId);
-    if (entry) this.#conclude(entry, { success: true, messageId, seq, timestamp });
+    if (!entry) return;
+    this.#conclude(entry, { success: true, messageId, seq, timestamp });
+    this.#forget(entry.clientId);
   }
 
   #refusal(content: string): SendAck | null {
@@ -143,11 +162,15 @@ export class Sender {
     return refused("timeout", "the server does not answer");
   }
 
-  #conclude({ clientId }: Outgoing, answer: SendAck): void {
-    const { outbox, meter, onChange } = this.#parts;
+  #conclude({ clientId, conversationId = "" }: Outgoing, answer: SendAck): void {
+    const { connection, outbox, meter, hasEcho, onChange } = this.#parts;
     // The echo may have come before the ack, or the writer may have given the message up.
     if (outbox.find(clientId)?.state !== "pending") return;
-    if (answer.success) {
+    if (answer.success && hasEcho(conversationId)) {
+      // Kept until it comes back, so that no screen is without it in between.
+      outbox.update(clientId, { state: "acked" });
+      if (connection.isReady) this.#forgetLater(clientId);
+    } else if (answer.success) {
       outbox.remove(clientId);
     } else {
       const { code = "refused", error = code } = answer;
@@ -158,6 +181,16 @@ export class Sender {
     const callback = this.#callbacks.get(clientId);
     this.#callbacks.delete(clientId);
     callback?.({ ...answer, clientId });
+  }
+
+  #forgetLater(clientId: string): void {
+    setTimeout(() => this.#forget(clientId), ECHO_MS_MAX);
+  }
+
+  #forget(clientId: string): void {
+    if (this.#parts.outbox.find(clientId)?.state !== "acked") return;
+    this.#parts.outbox.remove(clientId);
+    this.#parts.onChange();
   }
 }
 
