@@ -352,6 +352,25 @@ async fn what_a_stopped_server_left_with_the_bot_goes_to_the_queue() {
     assert!(events.body.to_string().contains("bot_off"), "{events:?}");
 }
 
+// What is said under the bot's own id would count as its answer.
+#[tokio::test]
+async fn nobody_else_goes_by_the_bots_id() {
+    let server = Server::start(&[("auth.open_sessions", "true")]).await;
+    let id = Uuid::new_v4();
+    for path in [format!("/ws/{id}/bot/customer"), format!("/ws/{id}/bot/agent")] {
+        let refused = server.try_open(&path).await.map(drop).unwrap_err();
+        assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid_id")));
+        assert!(refused.body["error"].as_str().unwrap().contains("bot's own"), "{refused:?}");
+    }
+    for role in [Role::Customer, Role::Agent, Role::Bot] {
+        let token = token(role, "bot");
+        let refused = server.request("GET", &format!("/api/messages?token={token}"), "").await;
+        assert_eq!(refused.status, 401, "{refused:?}");
+        assert!(refused.body["error"].as_str().unwrap().contains("bot's own"), "{refused:?}");
+    }
+    server.open(&format!("/ws/{id}/customer_bot/customer")).await;
+}
+
 #[tokio::test]
 async fn without_a_bot_the_question_is_kept_and_waits_for_a_person() {
     let server = Server::start(&[]).await;

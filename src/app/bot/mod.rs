@@ -64,9 +64,8 @@ impl Desk {
     /// An empty desk.
     pub(super) fn new(handoff_phrases: &[String]) -> Desk {
         let (jobs, inbox) = mpsc::channel(BOT_QUESTIONS_MAX);
-        let user = UserId::parse("bot").unwrap_or_else(|_| unreachable!("it fits the alphabet"));
         Desk {
-            user,
+            user: UserId::bot(),
             wishes: Wishes::new(handoff_phrases),
             jobs,
             inbox: Mutex::new(Some(inbox)),
