@@ -117,8 +117,8 @@ pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 /// How often joins and leaves are tried again that the log could not keep.
 pub const OWED_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Events deleted in one transaction when they are past their retention: some milliseconds, during
-/// which commits wait.
+/// Events deleted in one transaction when they are past their retention, or rows of `recoveries`:
+/// some milliseconds, during which commits wait.
 pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 
 /// Longest e-mail address (RFC 5321).
@@ -184,6 +184,12 @@ pub const AUTHENTICATE_DEADLINE: Duration = Duration::from_secs(10);
 pub const DRAIN_GROUP_CONNECTIONS: usize = 500;
 /// ... this far apart, so that ten thousand clients come back over a second, not at once.
 pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long it is known where a connection was that has ended, if `server.recovery_window` is not
+/// longer. The window is minutes, but a client that gives `auth.after` may come back after it: a
+/// week brings back a laptop that was closed over a holiday, and a row for each connection of a
+/// week is little beside its joins and leaves.
+pub const RECOVERIES_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
