@@ -198,8 +198,21 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// sockets and what the other side has to bear.
 pub const BOT_CALLS_AT_ONCE_MAX: usize = 64;
 
-/// Questions that may wait for the bot. Beyond it a customer is better off in the queue.
+/// Questions that may wait for the bot, and as many conversations it may be busy with. Beyond it a
+/// customer is better off in the queue.
 pub const BOT_QUESTIONS_MAX: usize = 1_024;
+
+/// Lines of one conversation that may wait while the bot thinks: more than anybody types in that
+/// time, and few enough that no customer fills the desk of all.
+pub const BOT_LINES_MAX: usize = 16;
+
+/// How long a question whose asker has left may be on its way through the log, after which the log
+/// must have refused it.
+pub const BOT_ASKED_KEPT: Duration = Duration::from_secs(60);
+
+/// How many messages after a repeated question its answer is looked for, if it was answered
+/// together with others: what is said while the bot thinks twice.
+pub const BOT_ANSWER_SEARCH_MESSAGES: u64 = 256;
 
 /// How long a connection to a provider may take: a far continent and one lost packet.
 pub const BOT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
