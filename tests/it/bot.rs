@@ -367,6 +367,40 @@ async fn what_was_said_while_the_bot_answered_is_not_forgotten_by_a_stop() {
     assert_eq!(roles(&talk.said(&server).await), ["customer", "customer", "bot", "bot"]);
 }
 
+#[tokio::test]
+async fn what_is_given_up_at_once_is_kept_at_once() {
+    const TALKS: u64 = 30;
+    let (provider, data) = (Provider::start().await, Arc::new(TempDir::new().unwrap()));
+    let server = Server::on_disk(data.clone(), &options(&provider)).await;
+    provider.close_gate();
+    let mut talks = Vec::new();
+    for _ in 0..TALKS {
+        let talk = Talk::begin(&server).await;
+        talk.ask(&server, "Hello?");
+        provider.is_asked().await;
+        talks.push(talk);
+    }
+    let commits = || server.running.app.metrics.commits_total.get();
+    // While somebody else has the file no commit ends, and whoever waited for one would be alone
+    // in it.
+    let db = rusqlite::Connection::open(data.path().join("switchboard.db")).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (app, before) = (server.running.app.clone(), commits());
+    let giving = tokio::spawn(async move { app.settle_bot().await.unwrap() });
+    clock::real_pause(Duration::from_millis(500)).await;
+    db.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(clock::within("the end", giving).await.unwrap(), TALKS as usize);
+    let commits = commits() - before;
+    assert!(commits < TALKS / 2, "{commits} commits");
+    let mut places = Vec::new();
+    for talk in &mut talks {
+        let queued = talk.customer.frame_of("conversation_queued").await;
+        places.push(queued["position"].as_u64().unwrap());
+    }
+    places.sort_unstable();
+    assert_eq!(places, (1..=TALKS).collect::<Vec<_>>(), "each behind the one before it");
+}
+
 // What is said under the bot's own id would count as its answer.
 #[tokio::test]
 async fn nobody_else_goes_by_the_bots_id() {

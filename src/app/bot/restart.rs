@@ -46,11 +46,14 @@ impl App {
         of_bot: &[(TenantId, ConversationId)],
         reason: HandoffReason,
     ) -> Result<usize, Error> {
-        let (mut queues, mut count) = (Queues::default(), 0);
+        let (mut queues, mut given) = (Queues::default(), Vec::new());
         for (tenant, id) in of_bot {
-            let given = self.start_giving(tenant, *id, reason, &mut queues).await?;
-            let Some(pending) = given else { continue };
-            count += 1;
+            given.extend(self.start_giving(tenant, *id, reason, &mut queues).await?);
+        }
+        // Only now, so that all of them share a few commits: one sync of the disk for each would
+        // keep a server with many conversations from starting.
+        let count = given.len();
+        for pending in given {
             match pending.committed().await {
                 Ok(outcomes) if outcomes.iter().any(is_message) => {
                     self.metrics.messages_total.inc();
