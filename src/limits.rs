@@ -117,8 +117,8 @@ pub const PASSWORD_WAIT: Duration = Duration::from_secs(5);
 /// How often joins and leaves are tried again that the log could not keep.
 pub const OWED_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Events deleted in one transaction when they are past their retention: some milliseconds, during
-/// which commits wait.
+/// Events deleted in one transaction when they are past their retention, or rows of `recoveries`:
+/// some milliseconds, during which commits wait.
 pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 
 /// Longest e-mail address (RFC 5321).
@@ -193,6 +193,12 @@ pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
 /// trip. Without it the client comes back just the same.
 pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
 
+/// How long it is known where a connection was that has ended, if `server.recovery_window` is not
+/// longer. The window is minutes, but a client that gives `auth.after` may come back after it: a
+/// week brings back a laptop that was closed over a holiday, and a row for each connection of a
+/// week is little beside its joins and leaves.
+pub const RECOVERIES_KEPT: Duration = Duration::from_secs(7 * 86_400);
+
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -200,8 +206,21 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// sockets and what the other side has to bear.
 pub const BOT_CALLS_AT_ONCE_MAX: usize = 64;
 
-/// Questions that may wait for the bot. Beyond it a customer is better off in the queue.
+/// Questions that may wait for the bot, and as many conversations it may be busy with. Beyond it a
+/// customer is better off in the queue.
 pub const BOT_QUESTIONS_MAX: usize = 1_024;
+
+/// Lines of one conversation that may wait while the bot thinks: more than anybody types in that
+/// time, and few enough that no customer fills the desk of all.
+pub const BOT_LINES_MAX: usize = 16;
+
+/// How long a question whose asker has left may be on its way through the log, after which the log
+/// must have refused it.
+pub const BOT_ASKED_KEPT: Duration = Duration::from_secs(60);
+
+/// How many messages after a repeated question its answer is looked for, if it was answered
+/// together with others: what is said while the bot thinks twice.
+pub const BOT_ANSWER_SEARCH_MESSAGES: u64 = 256;
 
 /// How long a connection to a provider may take: a far continent and one lost packet.
 pub const BOT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -260,7 +260,10 @@ fn print_token(args: TokenArgs) -> Result<ExitCode, Failure> {
         };
     ids("department", &args.departments)?;
     ids("conversation", &args.conversations)?;
-    switchboard::model::UserId::parse(&args.user).map_err(|e| usage(format!("--user: {e}")))?;
+    let user = switchboard::model::UserId::parse(&args.user);
+    if user.map_err(|e| usage(format!("--user: {e}")))?.is_bot() {
+        return Err(usage(format!("--user {}: is the bot's own", args.user)));
+    }
     switchboard::model::TenantId::parse(&args.tenant)
         .map_err(|e| usage(format!("--tenant: {e}")))?;
     std::fs::create_dir_all(&config.server.data_dir)

@@ -27,7 +27,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::limits::{PASSWORD_WAIT, RETENTION_INTERVAL};
+use crate::limits::{PASSWORD_WAIT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId};
 use crate::presence;
@@ -281,6 +281,7 @@ async fn prune(app: &App) {
         let retention = Retention {
             connections_before: before(kept.connection_events),
             all_before: before(kept.messages),
+            recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
         match app.log.prune(retention).await {
             Ok(0) => {}

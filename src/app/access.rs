@@ -28,6 +28,9 @@ impl SessionPath {
     pub fn parse(session: &str, user: &str, user_type: &str) -> Result<SessionPath, Error> {
         let session = ConversationId::parse(session).ok_or(Error::InvalidSessionId)?;
         let user = UserId::parse(user).map_err(|e| Error::InvalidId(format!("user id: {e}")))?;
+        if user.is_bot() {
+            return Err(Error::InvalidId(format!("user id: {user} is the bot's own")));
+        }
         let role = Role::parse(user_type)
             .filter(|r| matches!(r, Role::Customer | Role::Agent | Role::Admin))
             .ok_or_else(|| Error::InvalidUserType(user_type.to_owned()))?;

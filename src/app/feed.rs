@@ -1,4 +1,5 @@
-//! From the log's tail to the hub, in log order: the only way a durable event gets out.
+//! From the log's tail to the hub, in log order: the only way a durable event gets out. The bot's
+//! questions come this way, too (ADR 22). Nothing here waits but for the tail.
 
 use crate::hub::{Publication, Reach};
 use crate::log::Tail;
@@ -13,6 +14,7 @@ impl App {
             for envelope in commit {
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
+                    self.hear(&envelope);
                 }
                 let reach = self.hub.publish(&Publication::new(envelope.clone()));
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);

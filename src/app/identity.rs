@@ -309,6 +309,9 @@ fn identity_of(claims: Claims) -> Result<Identity, Error> {
     let bad = |what: &str| Error::Unauthorized(format!("the token's {what} is malformed"));
     let tenant = TenantId::parse(&claims.tenant).map_err(|_| bad("tenant"))?;
     let subject = UserId::parse(&claims.sub).map_err(|_| bad("sub"))?;
+    if subject.is_bot() {
+        return Err(Error::Unauthorized(format!("the token's sub, {subject}, is the bot's own")));
+    }
     let departments = claims.departments.iter().map(|d| Uuid::try_parse(d));
     let departments = departments.collect::<Result<Vec<_>, _>>().map_err(|_| bad("departments"))?;
     // A name in place of an id is another dialect's way to say it; here only ids count.

@@ -44,9 +44,6 @@ pub(super) async fn start_send(
             app.metrics.messages_total.inc();
             tracing::debug!(conversation = %id, sender = %who.user, length, "message kept");
         }
-        if let Some(Outcome::Kept(envelope)) = outcomes.last() {
-            app.hear(envelope).await;
-        }
         Ok(Reply::Sent(sent))
     })
 }

@@ -15,15 +15,19 @@ impl App {
         conversation: &Conversation,
     ) -> Result<Queued, Error> {
         let since = conversation.queued_at.unwrap_or(Moment(i64::MAX));
-        let department_id = conversation.department;
-        let figures = self.log.queue(tenant, department_id, since).await;
-        let QueueFigures { ahead, recent_wait_ms } = figures.map_err(|e| self.fault(e))?;
+        let figures = self.log.queue(tenant, conversation.department, since).await;
+        Ok(self.placed(conversation, figures.map_err(|e| self.fault(e))?))
+    }
+
+    /// The same, of a queue that was looked at.
+    pub(super) fn placed(&self, conversation: &Conversation, figures: QueueFigures) -> Queued {
+        let QueueFigures { ahead, recent_wait_ms } = figures;
         let position = ahead + 1;
         let estimated_wait_seconds = match recent_wait_ms {
             Some(wait_ms) => wait_ms.div_ceil(1000),
             None => position.saturating_mul(self.config.routing.assumed_wait.as_secs()),
         };
-        let session_id = conversation.id;
-        Ok(Queued { session_id, position, estimated_wait_seconds, department_id })
+        let (session_id, department_id) = (conversation.id, conversation.department);
+        Queued { session_id, position, estimated_wait_seconds, department_id }
     }
 }

@@ -37,12 +37,21 @@ enum State {
     HalfOpen,
 }
 
-/// A question on its way. Unless it is said to have succeeded, it has failed.
+/// A question on its way. Unless it is said to have ended otherwise, it has failed.
 pub(super) struct Trial<'a> {
     breaker: &'a Breaker,
     /// The one that decides whether the breaker closes.
     is_probe: bool,
-    has_succeeded: bool,
+    outcome: Outcome,
+}
+
+/// What a trial says of the provider.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Succeeded,
+    Failed,
+    /// Nothing: it was the question's fault.
+    Unsettled,
 }
 
 impl Breaker {
@@ -73,20 +82,23 @@ impl Breaker {
         if is_probe {
             *state = State::HalfOpen;
         }
-        Some(Trial { breaker: self, is_probe, has_succeeded: false })
+        Some(Trial { breaker: self, is_probe, outcome: Outcome::Failed })
     }
 
-    fn settle(&self, is_probe: bool, has_succeeded: bool) {
+    fn settle(&self, is_probe: bool, outcome: Outcome) {
         let mut state = self.lock();
-        let open = State::Open { until: Instant::now() + self.rest };
-        *state = match (*state, has_succeeded) {
-            (_, true) if is_probe => State::Closed { failures: 0 },
-            (_, false) if is_probe => open,
-            (State::Closed { .. }, true) => State::Closed { failures: 0 },
-            (State::Closed { failures }, false) if failures + 1 < self.failures_max => {
+        let now = Instant::now();
+        let open = State::Open { until: now + self.rest };
+        *state = match (*state, outcome) {
+            (_, Outcome::Succeeded) if is_probe => State::Closed { failures: 0 },
+            (_, Outcome::Failed) if is_probe => open,
+            // Its rest is over all the same, so the next question finds out.
+            (_, Outcome::Unsettled) if is_probe => State::Open { until: now },
+            (State::Closed { .. }, Outcome::Succeeded) => State::Closed { failures: 0 },
+            (State::Closed { failures }, Outcome::Failed) if failures + 1 < self.failures_max => {
                 State::Closed { failures: failures + 1 }
             }
-            (State::Closed { .. }, false) => open,
+            (State::Closed { .. }, Outcome::Failed) => open,
             // Started before the breaker opened; what has happened since counts more.
             (state, _) => state,
         };
@@ -95,13 +107,18 @@ impl Breaker {
 
 impl Trial<'_> {
     pub(super) fn succeeded(mut self) {
-        self.has_succeeded = true;
+        self.outcome = Outcome::Succeeded;
+    }
+
+    /// How it ended says nothing of the provider.
+    pub(super) fn settles_nothing(mut self) {
+        self.outcome = Outcome::Unsettled;
     }
 }
 
 impl Drop for Trial<'_> {
     fn drop(&mut self) {
-        self.breaker.settle(self.is_probe, self.has_succeeded);
+        self.breaker.settle(self.is_probe, self.outcome);
     }
 }
 
@@ -161,6 +178,21 @@ mod tests {
             assert_eq!(breaker.state(), BreakerState::Open);
             assert!(breaker.admit().is_none());
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_the_questions_fault_counts_neither_way() {
+        let breaker = Breaker::new(2, REST);
+        (0..9).for_each(|_| breaker.admit().unwrap().settles_nothing());
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        fail(&breaker);
+        breaker.admit().unwrap().settles_nothing();
+        fail(&breaker);
+        assert_eq!(breaker.state(), BreakerState::Open, "two failures, and no success between");
+        advance(REST).await;
+        breaker.admit().unwrap().settles_nothing();
+        breaker.admit().expect("another one finds out, at once").succeeded();
+        assert_eq!(breaker.state(), BreakerState::Closed);
     }
 
     #[tokio::test(start_paused = true)]

@@ -124,6 +124,23 @@ impl Failure {
         }
     }
 
+    /// Whether the provider is to blame and not the question. Only that makes the breaker leave it
+    /// alone: with questions it refuses, one customer could else take it away from all tenants.
+    fn is_the_providers(&self) -> bool {
+        match self {
+            Failure::Unreachable(_)
+            | Failure::BrokenOff
+            | Failure::TooSlow(_)
+            | Failure::NoKnowledge(_) => true,
+            Failure::Status { status, .. } => matches!(status, 401 | 403 | 429 | 500..),
+            // `Refused` has a provider's own codes, of which too many are about what was asked.
+            Failure::Refused(_)
+            | Failure::Unreadable(_)
+            | Failure::TooLarge(_)
+            | Failure::Resting => false,
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Failure::Status { retry_after, .. } => *retry_after,
@@ -209,9 +226,13 @@ impl Bot {
 
     async fn attempt(&self, question: &Question) -> Result<Answer, Failure> {
         let trial = self.0.breaker.admit().ok_or(Failure::Resting)?;
-        let answer = self.0.provider.answer(question).await?;
-        // A trial that is not said to have succeeded has failed; so has one whose time was up.
-        trial.succeeded();
-        Ok(answer)
+        let answer = self.0.provider.answer(question).await;
+        match &answer {
+            Ok(_) => trial.succeeded(),
+            Err(failure) if !failure.is_the_providers() => trial.settles_nothing(),
+            // A trial of which nothing is said has failed, and so has one whose time was up.
+            Err(_) => {}
+        }
+        answer
     }
 }

@@ -411,6 +411,44 @@ async fn the_breaker_opens_lets_one_through_and_recovers() {
 }
 
 #[tokio::test]
+async fn questions_a_provider_refuses_take_it_from_nobody() {
+    let double = Double::start().await;
+    let patience = Patience { attempts: 1, failures_max: 2, ..patience() };
+    let asked_of = |provider, acts: fn() -> Vec<Act>| {
+        let bot = Bot::new(provider, patience);
+        let double = &double;
+        async move {
+            for _ in 0..3 {
+                if bot.breaker() == BreakerState::Closed {
+                    double.will(acts());
+                }
+                assert!(bot.answer(&question("?")).await.is_err());
+            }
+            bot.breaker()
+        }
+    };
+    for refused in [
+        || refusal(400, &[]),
+        || refusal(413, &[]),
+        || refusal(422, &[]),
+        || whole(200, "text/html", "<html>Blocked</html>"),
+    ] {
+        assert_eq!(asked_of(openai(&double), refused).await, BreakerState::Closed);
+    }
+    let sensitive = || whole(200, "application/json", r#"{"code":4015,"msg":"no"}"#);
+    assert_eq!(asked_of(coze(&double), sensitive).await, BreakerState::Closed);
+    for failed in [
+        || refusal(401, &[]),
+        || refusal(403, &[]),
+        || refusal(429, &[]),
+        || refusal(502, &[]),
+        || vec![Act::Cut],
+    ] {
+        assert_eq!(asked_of(openai(&double), failed).await, BreakerState::Open);
+    }
+}
+
+#[tokio::test]
 async fn an_address_or_a_key_that_cannot_be_used_is_refused_at_the_start() {
     let settings = |base_url: &str, api_key: &str| CozeSettings {
         base_url: base_url.into(),

@@ -158,6 +158,53 @@ fn a_file_that_is_no_toml_or_missing_is_named() {
 }
 
 #[test]
+fn an_origin_is_a_scheme_a_host_and_a_port_and_nothing_else() {
+    let load = |origin: &str| {
+        let list = toml::Value::from(vec!["https://good.example", origin]);
+        load_file(&format!("[auth]\ncors_origin = {list}\n"))
+    };
+    for origin in [
+        "*",
+        "http://localhost:5173",
+        "https://Shop.example",
+        "https://[::1]:8443",
+        "http://[2001:db8::7]",
+        "chrome-extension://abcdefghijklmnop",
+    ] {
+        assert!(load(origin).is_ok(), "{origin}");
+    }
+    for origin in [
+        "https://a.example; script-src *",
+        "https://a.example;",
+        "https://a.example,https://b.example",
+        "https://a.example\u{7f}",
+        "https://a.example\r\nX-Other: 1",
+        "https://a.example ",
+        "https://*.example",
+        "https://a.example/x",
+        "https://a.example?",
+        "https://a.example:0",
+        "https://a.example:+80",
+        "https://a.example:65536",
+        "https://a.example:",
+        "https://[::1",
+        "https://[a.example]",
+        "https://",
+        "'self'://a",
+        "a.example",
+        "null",
+        "",
+    ] {
+        let error = load(origin).unwrap_err();
+        assert!(error.starts_with("auth.cors_origin in FILE line 2: expected origins"), "{error}");
+        assert!(error.contains(&format!("({origin:?} is none)")), "{error}");
+        assert!(!error.contains(char::is_control), "{error:?}");
+    }
+    let error = load("https://user:hush@a.example").unwrap_err();
+    assert!(!error.contains("hush"), "a password is shown: {error}");
+}
+
+#[test]
 fn what_this_version_does_not_have_is_refused_honestly() {
     let error = load_env(&[("REDIS_HOST", "localhost")]).unwrap_err();
     assert_eq!(

@@ -4,7 +4,7 @@
 //! To add a kind of value: an `impl Value`. To add a range: a `check_*` function.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -379,16 +379,35 @@ pub(super) fn check_address(address: &str) -> Result<(), String> {
     require(ok, "an address that starts with https:// or http://")
 }
 
-/// Origins as browsers send them: a scheme and a host, no path.
+/// Origins as browsers send them: a scheme, a host, perhaps a port. They also stand in a
+/// Content-Security-Policy, where a `;` or a `,` would begin something else.
 pub(super) fn check_origins(origins: &[String]) -> Result<(), String> {
-    let is_origin = |origin: &String| {
-        let host = origin.split_once("://").map(|(_, host)| host);
-        origin == "*" || host.is_some_and(|h| !h.is_empty() && !h.contains(['/', ' ', '*']))
+    let wrong = origins.iter().find(|origin| *origin != "*" && !is_origin(origin));
+    let Some(wrong) = wrong else { return Ok(()) };
+    // What is before an `@` may be a password, here as in `read`.
+    let named = if wrong.contains('@') { String::new() } else { format!(" ({wrong:?} is none)") };
+    Err(format!("origins such as https://chat.example.com:8443 without a path, or *{named}"))
+}
+
+fn is_origin(origin: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
     };
-    require(
-        origins.iter().all(is_origin),
-        "origins such as https://chat.example.com without a path, or *",
-    )
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let is_name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    let is_port = |port: &str| {
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    is_scheme && is_host && port.is_none_or(is_port)
 }
 
 /// A level, or filters that `tracing` understands.

@@ -460,13 +460,13 @@ async fn old_events_go_and_readers_can_tell(log: &dyn Log) {
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let before = Moment::now();
     let young = commit(log, &of, left(id, "a")).await.envelope().unwrap().position();
-    let retention = Retention { connections_before: Some(before), all_before: None };
+    let retention = Retention { connections_before: Some(before), ..Retention::default() };
     assert!(log.prune(retention).await.unwrap() >= 1);
     let left_over = log.read(&of, Reading::All, 0, 10).await.unwrap().events;
     let positions: Vec<u64> = left_over.iter().map(|e| e.position()).collect();
     assert_eq!(positions, [1, 3, young], "only the old join is gone");
     assert_eq!(log.pruned_through(&of).await.unwrap(), 2);
-    let all = Retention { connections_before: None, all_before: Some(Moment(i64::MAX)) };
+    let all = Retention { all_before: Some(Moment(i64::MAX)), ..Retention::default() };
     log.prune(all).await.unwrap();
     let next = commit(log, &of, message(id, None, "next")).await;
     assert_eq!(next.envelope().unwrap().position(), young + 1, "positions are never used again");
@@ -564,20 +564,27 @@ async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
         ended_at: None,
     };
     let ended = Recovery { ended_at: Some(Moment(5)), ..open.clone() };
+    let old = |before| Retention { recoveries_before: Some(before), ..Retention::default() };
+    let events = Retention {
+        connections_before: Some(Moment(i64::MAX)),
+        all_before: Some(Moment(i64::MAX)),
+        recoveries_before: None,
+    };
     for known in [open, ended] {
         // Found though nobody has waited for it to be on disk.
         let _pending = log.append(&of, Change::record(Record::Recovery(known.clone()))).await;
         assert_eq!(log.recovery(&of, known.id).await.unwrap().as_ref(), Some(&known));
         assert_eq!(log.recovery(&tenant("recovered2"), known.id).await.unwrap(), None);
-        log.prune(Retention { connections_before: Some(Moment(5)), all_before: None })
-            .await
-            .unwrap();
-        assert!(log.recovery(&of, known.id).await.unwrap().is_some(), "young enough");
+        log.prune(old(Moment(6))).await.unwrap();
+        log.prune(events).await.unwrap();
+        assert!(log.recovery(&of, known.id).await.unwrap().is_some(), "noted a moment ago");
+        log.prune(old(Moment(i64::MAX))).await.unwrap();
+        let is_open = known.ended_at.is_none();
+        assert_eq!(log.recovery(&of, known.id).await.unwrap().is_some(), is_open);
         log.end_recoveries(Moment(9)).await.unwrap();
-        let ended_at = log.recovery(&of, known.id).await.unwrap().unwrap().ended_at;
-        assert_eq!(ended_at, known.ended_at.or(Some(Moment(9))), "a crash ends what was open");
-        let all = Retention { connections_before: Some(Moment(i64::MAX)), all_before: None };
-        log.prune(all).await.unwrap();
+        let ended_at = log.recovery(&of, known.id).await.unwrap().map(|found| found.ended_at);
+        assert_eq!(ended_at, is_open.then_some(Some(Moment(9))), "a crash ends what was open");
+        assert_eq!(log.prune(old(Moment(i64::MAX))).await.unwrap(), 0, "events alone are counted");
         assert_eq!(log.recovery(&of, known.id).await.unwrap(), None);
     }
 }

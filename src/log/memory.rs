@@ -449,8 +449,9 @@ impl Log for Memory {
             tenant.pruned = tenant.pruned.max(old.last().copied().unwrap_or(0));
             old.iter().for_each(|position| drop(tenant.events.remove(position)));
             gone += old.len() as u64;
-            let is_kept = |noted: Moment| retention.connections_before.is_none_or(|b| noted >= b);
-            tenant.recoveries.retain(|_, (noted, _)| is_kept(*noted));
+            let is_old = |at: Moment| retention.recoveries_before.is_some_and(|b| at < b);
+            let has_ended = |known: &Recovery| known.ended_at.is_some_and(is_old);
+            tenant.recoveries.retain(|_, (noted, known)| !(is_old(*noted) && has_ended(known)));
         }
         Ok(gone)
     }

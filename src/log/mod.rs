@@ -195,6 +195,8 @@ pub struct Retention {
     pub connections_before: Option<Moment>,
     /// Everything else older than this goes.
     pub all_before: Option<Moment>,
+    /// Where connections were that ended before this goes.
+    pub recoveries_before: Option<Moment>,
 }
 
 /// The events of all tenants as they are committed, each tenant's in log order. Bounded: a reader

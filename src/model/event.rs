@@ -2,8 +2,8 @@
 //!
 //! An event is past tense and carries what a listener needs, in the field names of document 004
 //! (contract 7). Its serde form, `{"type", "payload"}`, is what the log keeps. To add one: a
-//! variant and its payload here, an arm in [`Event::facts`], a sample in [`Event::samples`], and
-//! an arm in each codec that speaks it (`docs/howto/add-an-event.md`).
+//! variant and its payload here, an arm in each match below, a sample in [`Event::samples`], and an
+//! arm in each codec (`docs/howto/add-an-event.md`).
 
 use std::sync::Arc;
 
@@ -26,6 +26,9 @@ macro_rules! catalogue {
         }
 
         impl Event {
+            #[cfg(test)]
+            const NAMES: &[&str] = &[$($name,)*];
+
             /// The event's name, as every list and log row names it.
             pub fn name(&self) -> &'static str {
                 match self { $(Event::$variant(_) => $name,)* }
@@ -530,24 +533,31 @@ impl Event {
 
     /// The user it is meant for, who hears it wherever it is, and when it comes back.
     pub fn addressee(&self) -> Option<&UserId> {
-        match self {
-            Event::Notification(e) => Some(&e.user_id),
-            Event::Assigned(e) => Some(&e.agent_id),
-            Event::Transferred(e) => e.to_agent_id.as_ref(),
-            Event::Closed(e) => e.agent_id.as_ref(),
-            Event::Reopened(e) => e.agent_id.as_ref(),
-            Event::Rated(e) => e.agent_id.as_ref(),
-            _ => None,
-        }
+        let [addressee, _] = self.addressees();
+        addressee
     }
 
-    /// The users who hear it wherever they are.
+    /// The users who hear it wherever they are, the one it is meant for first.
     pub fn addressees(&self) -> [Option<&UserId>; 2] {
-        let from = match self {
-            Event::Transferred(e) => e.from_agent_id.as_ref(),
-            _ => None,
-        };
-        [self.addressee(), from]
+        match self {
+            Event::Notification(e) => [Some(&e.user_id), None],
+            Event::Assigned(e) => [Some(&e.agent_id), None],
+            Event::Transferred(e) => [e.to_agent_id.as_ref(), e.from_agent_id.as_ref()],
+            Event::Closed(e) => [e.agent_id.as_ref(), None],
+            Event::Reopened(e) => [e.agent_id.as_ref(), None],
+            Event::Rated(e) => [e.agent_id.as_ref(), None],
+            Event::SessionStarted(_)
+            | Event::Message(_)
+            | Event::MessageStatus(_)
+            | Event::Typing(_)
+            | Event::SessionEnded(_)
+            | Event::Joined(_)
+            | Event::Left(_)
+            | Event::Queued(_)
+            | Event::Handoff(_)
+            | Event::PresenceChanged(_)
+            | Event::Audit(_) => [None, None],
+        }
     }
 
     /// Whether it says who is connected; such events are kept for a limited time.
@@ -679,6 +689,12 @@ mod tests {
             let row = event.payload().unwrap();
             assert_eq!(Event::from_parts(event.name(), &row).unwrap(), event);
         }
+    }
+
+    #[test]
+    fn every_event_has_a_sample() {
+        let samples: Vec<_> = Event::samples().iter().map(Event::name).collect();
+        assert_eq!(samples, Event::NAMES);
     }
 
     #[test]

@@ -93,6 +93,18 @@ impl TenantId {
     }
 }
 
+impl UserId {
+    /// The bot's own. Nobody else speaks under it: what is said by it counts as the bot's answer.
+    pub fn bot() -> UserId {
+        UserId("bot".into())
+    }
+
+    /// Whether it is the bot's own.
+    pub fn is_bot(&self) -> bool {
+        self.as_str() == "bot"
+    }
+}
+
 /// One talk between a customer and agents. The session dialect calls it a session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]

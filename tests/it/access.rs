@@ -26,7 +26,7 @@ impl Scene {
             ("agus", sign(&in_department("agus", SUPPORT))),
             ("rina", sign(&in_department("rina", SALES))),
             ("sari", token(Role::Admin, "sari")),
-            ("bot", token(Role::Bot, "bot")),
+            ("robot", token(Role::Bot, "robot")),
             ("crm", token(Role::Service, "crm")),
             ("acme", sign(&Claims { tenant: "acme".into(), ..claims(Role::Admin, "acme") })),
         ];
@@ -153,7 +153,7 @@ const MATRIX: &[(&str, &str, &str, &str, u16)] = &[
     ("acme", "waiting", "=", "admin", 404),
     ("acme", "of acme", "=", "admin", 101),
     // Programs have no place in this dialect.
-    ("bot", "waiting", "=", "agent", 403),
+    ("robot", "waiting", "=", "agent", 403),
     ("crm", "waiting", "=", "admin", 403),
     ("crm", "waiting", "=", "customer", 403),
 ];

@@ -4,90 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use switchboard::log::Reading;
 use switchboard::model::{ConversationId, Event, InCharge, Role, TenantId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::client::{Answer, Client, request};
 use crate::clock;
 use crate::provider::Provider;
-use crate::server::{Server, claims, sign, token};
-
-/// A conversation with its customer, who is connected.
-struct Talk {
-    id: String,
-    token: String,
-    customer: Client,
-}
-
-impl Talk {
-    async fn begin(server: &Server) -> Talk {
-        let id = Uuid::new_v4().to_string();
-        let mut claims = claims(Role::Customer, "budi");
-        claims.conversations = vec![id.clone()];
-        let token = sign(&claims);
-        let path = format!("/ws/{id}/budi/customer?token={token}");
-        let mut customer = server.open(&path).await;
-        customer.frame_of("conversation_queued").await;
-        Talk { id, token, customer }
-    }
-
-    /// Asks the bot, in the background.
-    fn ask(&self, server: &Server, message: &str) -> tokio::task::JoinHandle<Answer> {
-        self.ask_as(server, message, json!(null))
-    }
-
-    fn ask_as(
-        &self,
-        server: &Server,
-        message: &str,
-        client_id: Value,
-    ) -> tokio::task::JoinHandle<Answer> {
-        let mut body = json!({"conversationId": self.id, "message": message});
-        if !client_id.is_null() {
-            body["clientId"] = client_id;
-        }
-        let (addr, path) = (server.addr, format!("/api/coze/chat?token={}", self.token));
-        tokio::spawn(async move { request(addr, "POST", &path, &[], &body.to_string()).await })
-    }
-
-    /// Who said what, oldest first.
-    async fn said(&self, server: &Server) -> Vec<(String, String)> {
-        let path = format!("/api/messages?conversationId={}&token={}", self.id, self.token);
-        let history = server.request("GET", &path, "").await;
-        let messages = history.body["messages"].as_array().unwrap();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        messages.iter().map(|m| (text(&m["sender"]["role"]), text(&m["content"]))).collect()
-    }
-
-    async fn status(&self, server: &Server) -> Value {
-        let path = format!("/api/sessions?token={}", token(Role::Admin, "boss"));
-        let list = server.request("GET", &path, "").await;
-        let sessions = list.body["data"]["sessions"].as_array().unwrap();
-        sessions.iter().find(|s| s["session_id"] == *self.id).unwrap()["status"].clone()
-    }
-}
-
-fn options(provider: &Provider) -> Vec<(&str, &str)> {
-    vec![
-        ("bot.provider", "openai"),
-        ("bot.model", "m"),
-        ("bot.base_url", &provider.url),
-        ("bot.instructions", ""),
-    ]
-}
-
-async fn answered(asking: tokio::task::JoinHandle<Answer>) -> Value {
-    let answer = clock::within("the answer", asking).await.unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.body
-}
-
-fn roles(said: &[(String, String)]) -> Vec<&str> {
-    said.iter().map(|(role, _)| role.as_str()).collect()
-}
+use crate::server::{Server, token};
+use crate::talk::{Talk, answered, options, roles};
 
 #[tokio::test]
 async fn an_answer_that_comes_after_the_agent_is_not_told() {
@@ -350,6 +276,148 @@ async fn what_a_stopped_server_left_with_the_bot_goes_to_the_queue() {
         format!("/api/session/{}/events?token={}", answered_before.id, answered_before.token);
     let events = server.request("GET", &path, "").await;
     assert!(events.body.to_string().contains("bot_off"), "{events:?}");
+}
+
+// Its own messages a second apart, as people write.
+#[tokio::test]
+async fn lines_said_while_the_bot_thinks_are_one_question() {
+    let _stopped = clock::stop();
+    let provider = Provider::start().await;
+    let server = Server::start(&options(&provider)).await;
+    let mut talk = Talk::begin(&server).await;
+    provider.close_gate();
+    provider.will_say("First.");
+    provider.will_say("All of them.");
+    let first = talk.ask(&server, "one");
+    provider.is_asked().await;
+    for (line, id) in [("two", "m-2"), ("three", "m-3"), ("four", "m-4"), ("five", "m-5")] {
+        talk.customer.say(line, id).await;
+        talk.customer.frame_of("ack").await;
+        clock::advance(Duration::from_secs(2)).await;
+    }
+    let asking = talk.ask_as(&server, "six", json!("m-6"));
+    clock::settle().await;
+    provider.open_gate();
+    assert_eq!(answered(first).await["answer"], "First.");
+    let reply = answered(asking).await;
+    assert_eq!((&reply["answer"], &reply["handoff"]), (&json!("All of them."), &json!(false)));
+    let said = |role: &str, content: &str| json!({"role": role, "content": content});
+    let question = said("user", "two\nthree\nfour\nfive\nsix");
+    let expected = json!([said("user", "one"), said("assistant", "First."), question]);
+    assert_eq!((provider.latest(), provider.hits()), (expected, 2));
+    // Each of them is known to be answered.
+    for id in ["m-2", "m-4", "m-6"] {
+        assert_eq!(answered(talk.ask_as(&server, "again", json!(id))).await, reply);
+    }
+    assert_eq!((provider.hits(), talk.status(&server).await), (2, json!("bot")));
+}
+
+// Each line alone took its ten seconds, and the fifth waited too long for its turn.
+#[tokio::test]
+async fn a_slow_model_and_short_lines_end_in_answers() {
+    let _stopped = clock::stop();
+    let provider = Provider::start().await;
+    let mut options = options(&provider);
+    options.push(("bot.timeout", "15s"));
+    let server = Server::start(&options).await;
+    let mut talk = Talk::begin(&server).await;
+    provider.close_gate();
+    for answer in ["One.", "Two.", "Three.", "Four.", "Five."] {
+        provider.will_say(answer);
+    }
+    let mut asking = vec![talk.ask(&server, "one")];
+    provider.is_asked().await;
+    for line in ["two", "three", "four", "five"] {
+        asking.push(talk.ask(&server, line));
+        clock::settle().await;
+    }
+    for _ in 0..5 {
+        clock::advance(Duration::from_secs(10)).await;
+        provider.let_one_out();
+        clock::settle().await;
+    }
+    for asking in asking {
+        let reply = answered(asking).await;
+        assert_eq!(reply["handoff"], false, "{reply}");
+    }
+    assert_eq!(talk.status(&server).await, "bot");
+    talk.customer.frame_of("message").await;
+}
+
+#[tokio::test]
+async fn what_was_said_while_the_bot_answered_is_not_forgotten_by_a_stop() {
+    let (provider, data) = (Provider::start().await, Arc::new(TempDir::new().unwrap()));
+    let server = Server::on_disk(data.clone(), &options(&provider)).await;
+    let mut talk = Talk::begin(&server).await;
+    provider.close_gate();
+    provider.will_say("First.");
+    provider.will_say("Never told.");
+    let first = talk.ask(&server, "one");
+    provider.is_asked().await;
+    talk.customer.say("two", "m-2").await;
+    talk.customer.frame_of("ack").await;
+    provider.let_one_out();
+    answered(first).await;
+    provider.is_asked().await;
+    let Server { running, .. } = server;
+    running.drain().await;
+
+    let server = Server::on_disk(data, &options(&provider)).await;
+    assert_eq!(talk.status(&server).await, "waiting");
+    assert_eq!(roles(&talk.said(&server).await), ["customer", "customer", "bot", "bot"]);
+}
+
+#[tokio::test]
+async fn what_is_given_up_at_once_is_kept_at_once() {
+    const TALKS: u64 = 30;
+    let (provider, data) = (Provider::start().await, Arc::new(TempDir::new().unwrap()));
+    let server = Server::on_disk(data.clone(), &options(&provider)).await;
+    provider.close_gate();
+    let mut talks = Vec::new();
+    for _ in 0..TALKS {
+        let talk = Talk::begin(&server).await;
+        talk.ask(&server, "Hello?");
+        provider.is_asked().await;
+        talks.push(talk);
+    }
+    let commits = || server.running.app.metrics.commits_total.get();
+    // While somebody else has the file no commit ends, and whoever waited for one would be alone
+    // in it.
+    let db = rusqlite::Connection::open(data.path().join("switchboard.db")).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (app, before) = (server.running.app.clone(), commits());
+    let giving = tokio::spawn(async move { app.settle_bot().await.unwrap() });
+    clock::real_pause(Duration::from_millis(500)).await;
+    db.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(clock::within("the end", giving).await.unwrap(), TALKS as usize);
+    let commits = commits() - before;
+    assert!(commits < TALKS / 2, "{commits} commits");
+    let mut places = Vec::new();
+    for talk in &mut talks {
+        let queued = talk.customer.frame_of("conversation_queued").await;
+        places.push(queued["position"].as_u64().unwrap());
+    }
+    places.sort_unstable();
+    assert_eq!(places, (1..=TALKS).collect::<Vec<_>>(), "each behind the one before it");
+}
+
+// What is said under the bot's own id would count as its answer.
+#[tokio::test]
+async fn nobody_else_goes_by_the_bots_id() {
+    let server = Server::start(&[("auth.open_sessions", "true")]).await;
+    let id = Uuid::new_v4();
+    for path in [format!("/ws/{id}/bot/customer"), format!("/ws/{id}/bot/agent")] {
+        let refused = server.try_open(&path).await.map(drop).unwrap_err();
+        assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid_id")));
+        assert!(refused.body["error"].as_str().unwrap().contains("bot's own"), "{refused:?}");
+    }
+    for role in [Role::Customer, Role::Agent, Role::Bot] {
+        let token = token(role, "bot");
+        let refused = server.request("GET", &format!("/api/messages?token={token}"), "").await;
+        assert_eq!(refused.status, 401, "{refused:?}");
+        assert!(refused.body["error"].as_str().unwrap().contains("bot's own"), "{refused:?}");
+    }
+    server.open(&format!("/ws/{id}/customer_bot/customer")).await;
 }
 
 #[tokio::test]

@@ -9,8 +9,10 @@
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
+//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops
 //! client, [`polling`] one of long-polling, [`socketio`] one that is in the namespace, [`packet`]
 //! reads packets, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
+//! time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -42,6 +44,7 @@ mod slow_reader;
 mod slow_socketio;
 mod socketio;
 mod socketio_limits;
+mod talk;
 mod tidy;
 mod transcript;
 mod verbs;

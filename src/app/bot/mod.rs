@@ -3,8 +3,9 @@
 //!
 //! Who is in charge is decided in the log's commits (`Conversation::in_charge`), so a question, an
 //! answer and an agent's claim may come in any order: the answer that comes too late is not kept.
-//! `questions` takes questions in, `think` finds out what to say, `tell` says it, `notices` has the
-//! bot's own words, `restart` is for what the last run left behind.
+//! Questions come from the log's tail, so that one that is kept is answered whoever waits for it.
+//! `questions` takes them in, `tray` holds them, `think` finds out what to say, `tell` says it,
+//! `notices` has the bot's own words, `restart` is for what nobody answers.
 
 mod knowledge;
 mod notices;
@@ -12,20 +13,20 @@ mod questions;
 mod restart;
 mod tell;
 mod think;
+mod tray;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Mutex as TurnLock, mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::App;
 use crate::bot::Wishes;
 use crate::limits::BOT_QUESTIONS_MAX;
-use crate::model::{ConversationId, Error, TenantId, UserId};
+use crate::model::{ConversationId, TenantId, UserId};
 
 pub use knowledge::FaqOf;
+use tray::{Tray, Turn, Work};
 
 /// The answer to a question, as whoever asked is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,76 +39,57 @@ pub struct BotReply {
     pub handoff: bool,
 }
 
-/// A question that is kept and waits for its answer.
+impl BotReply {
+    /// Nothing is said: somebody else is in charge now.
+    fn superseded(question: Uuid) -> BotReply {
+        BotReply { answer: None, message_id: question, handoff: true }
+    }
+}
+
+/// A question that is kept and waits for its answer: a line, or several that are taken together.
+#[derive(Clone, Debug)]
 struct Job {
     tenant: TenantId,
     conversation: ConversationId,
+    /// The message that asks; the last one of several.
     question: Uuid,
-    /// Its number; what came before it is its history.
+    /// Its number.
     seq: u64,
     text: String,
-    /// Who waits for the answer, if somebody does.
-    asker: Option<oneshot::Sender<Result<BotReply, Error>>>,
+    /// Every message it consists of, in the order of the log.
+    lines: Vec<Uuid>,
+}
+
+impl Job {
+    /// The question that two lines are together.
+    fn join(mut self, next: Job) -> Job {
+        self.lines.extend(next.lines);
+        let text = self.text + "\n" + &next.text;
+        Job { question: next.question, seq: next.seq, text, ..self }
+    }
 }
 
 /// What the bot works with.
 pub(super) struct Desk {
     user: UserId,
     wishes: Wishes,
-    jobs: mpsc::Sender<Job>,
-    /// Taken by [`App::serve_bot`].
-    inbox: Mutex<Option<mpsc::Receiver<Job>>>,
-    turns: Arc<Turns>,
+    tray: Arc<Tray>,
 }
 
 impl Desk {
     /// An empty desk.
     pub(super) fn new(handoff_phrases: &[String]) -> Desk {
-        let (jobs, inbox) = mpsc::channel(BOT_QUESTIONS_MAX);
-        let user = UserId::parse("bot").unwrap_or_else(|_| unreachable!("it fits the alphabet"));
-        Desk {
-            user,
-            wishes: Wishes::new(handoff_phrases),
-            jobs,
-            inbox: Mutex::new(Some(inbox)),
-            turns: Arc::default(),
-        }
+        let wishes = Wishes::new(handoff_phrases);
+        Desk { user: UserId::bot(), wishes, tray: Arc::default() }
     }
 }
 
-/// A lock for each conversation in which the bot is asked: one question after the other, so that
-/// the second is answered in the light of the first, and a repeat finds the first one's answer.
-#[derive(Default)]
-struct Turns(Mutex<HashMap<TurnKey, Arc<TurnLock<()>>>>);
+/// Whoever waits for an answer must not wait for a server that stops.
+struct Serving<'a>(&'a Tray);
 
-type TurnKey = (TenantId, ConversationId);
-
-/// A place in a conversation's line; the lock goes with the last one.
-struct Place {
-    turns: Arc<Turns>,
-    key: TurnKey,
-    lock: Arc<TurnLock<()>>,
-}
-
-impl Turns {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TurnKey, Arc<TurnLock<()>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn place(self: &Arc<Turns>, tenant: &TenantId, id: ConversationId) -> Place {
-        let key = (tenant.clone(), id);
-        let lock = self.lock().entry(key.clone()).or_default().clone();
-        Place { turns: self.clone(), key, lock }
-    }
-}
-
-impl Drop for Place {
+impl Drop for Serving<'_> {
     fn drop(&mut self) {
-        let mut locks = self.turns.lock();
-        // Ours and the map's: nobody else stands in line.
-        if Arc::strong_count(&self.lock) == 2 {
-            locks.remove(&self.key);
-        }
+        self.0.close();
     }
 }
 
@@ -115,16 +97,15 @@ impl App {
     /// Answers questions, many at once. Runs for ever; what it leaves unanswered when the server
     /// stops, the next start sees to.
     pub async fn serve_bot(&self) {
-        let inbox = self.0.desk.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut inbox) = inbox else { return };
+        let tray = &self.0.desk.tray;
+        let _serving = Serving(tray);
         let mut working = JoinSet::new();
         loop {
             let has_room = working.len() < BOT_QUESTIONS_MAX;
             tokio::select! {
-                job = inbox.recv(), if has_room => {
-                    let Some(job) = job else { return };
+                work = tray.next(self.config.limits.message_bytes), if has_room => {
                     let app = self.clone();
-                    working.spawn(async move { app.work(job).await });
+                    working.spawn(async move { app.work(work).await });
                 }
                 Some(done) = working.join_next() => {
                     if done.is_err_and(|err| err.is_panic()) {
@@ -135,38 +116,26 @@ impl App {
         }
     }
 
-    /// Carries a question through to its end, and tells whoever waits for it.
-    async fn work(&self, mut job: Job) {
-        let asker = job.asker.take();
-        let reply = self.answer_question(&job).await;
-        if let Err(err) = &reply {
-            tracing::warn!(error = %err, conversation = %job.conversation, "the bot cannot answer");
-        }
-        if let Some(asker) = asker {
-            // Whoever asked may have left; the answer is in the conversation all the same.
-            let _ = asker.send(reply);
+    async fn work(&self, work: Work) {
+        match work {
+            Work::Answer(turn) => self.answer_turn(turn).await,
+            Work::Sweep(_under_way) => {
+                tracing::warn!("the bot has too many questions; some are given to a person");
+                if let Err(err) = self.sweep().await {
+                    tracing::warn!(error = %err, "questions without an answer stay with the bot");
+                }
+            }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_lock_lives_as_long_as_somebody_stands_in_line() {
-        let (turns, tenant) = (Arc::<Turns>::default(), TenantId::default_tenant());
-        let (a, b) = (ConversationId::random(), ConversationId::random());
-        let first = turns.place(&tenant, a);
-        let held = first.lock.lock().await;
-        let second = turns.place(&tenant, a);
-        assert!(second.lock.try_lock().is_err(), "one after the other");
-        assert!(turns.place(&tenant, b).lock.try_lock().is_ok(), "others do not wait");
-        drop(held);
-        drop(first);
-        assert_eq!(turns.lock().len(), 1);
-        assert!(second.lock.try_lock().is_ok());
-        drop(second);
-        assert!(turns.lock().is_empty());
+    /// Carries questions through to their end, and tells whoever waits for it.
+    async fn answer_turn(&self, mut turn: Turn) {
+        let lines = std::mem::take(&mut turn.lines);
+        let conversation = lines.first().map(|line| line.conversation);
+        let reply = self.answer_lines(&turn, lines).await;
+        if let Err(err) = &reply {
+            tracing::warn!(error = %err, ?conversation, "the bot cannot answer");
+        }
+        turn.end(reply);
     }
 }

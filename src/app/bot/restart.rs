@@ -1,14 +1,26 @@
-//! Conversations the last run left with the bot: a question it did not come to answer, or a bot
-//! that has been turned off since. Nobody would ever answer them.
+//! Conversations with a question that nobody would ever answer: the last run did not come to it,
+//! the bot has been turned off since, or there was no room for it on the desk.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::super::App;
 use super::super::conversations::handoff;
 use super::Job;
+use super::questions::answered_by;
 use super::tell::Decision;
-use crate::log::Change;
+use crate::limits::BOT_LINES_MAX;
+use crate::log::{self, Change, Outcome, Pending, QueueFigures};
 use crate::model::{
-    ConversationId, Error, Event, HandoffReason, HistoryRange, InCharge, Role, TenantId,
+    Conversation, ConversationId, Envelope, Error, Event, HandoffReason, HistoryRange, InCharge,
+    Moment, Role, TenantId,
 };
+
+/// How long the queues are, read once each: what is given to them at once is not in the log yet.
+#[derive(Default)]
+struct Queues(HashMap<(TenantId, Option<Uuid>), QueueFigures>);
 
 impl App {
     /// Gives to the queue what the bot would leave unanswered. Returns how many. For the start,
@@ -17,52 +29,129 @@ impl App {
     /// # Errors
     /// 503 when the log does not answer.
     pub async fn settle_bot(&self) -> Result<usize, Error> {
-        let mut given = 0;
-        for (tenant, id) in self.log.with_the_bot().await.map_err(|e| self.fault(e))? {
-            given += usize::from(self.settle_one_of_bot(&tenant, id).await?);
-        }
-        Ok(given)
+        let with_the_bot = self.log.with_the_bot().await.map_err(|e| self.fault(e))?;
+        self.give_up(&with_the_bot, HandoffReason::Interrupted).await
     }
 
-    async fn settle_one_of_bot(
+    /// Gives to the queue what found no room on the desk.
+    pub(super) async fn sweep(&self) -> Result<(), Error> {
+        let mut with_the_bot = self.log.with_the_bot().await.map_err(|e| self.fault(e))?;
+        with_the_bot.retain(|key| !self.0.desk.tray.has(key));
+        self.give_up(&with_the_bot, HandoffReason::Failed).await.map(drop)
+    }
+
+    /// Gives those of these to the queue that have a question; all of them without a bot.
+    async fn give_up(
         &self,
-        tenant: &TenantId,
-        id: ConversationId,
-    ) -> Result<bool, Error> {
-        let range = HistoryRange { limit: Some(1), ..HistoryRange::default() };
-        let last = self.log.messages(tenant, id, range).await.map_err(|e| self.fault(e))?;
-        let last = last.messages.last();
-        let is_question = |event: &Event| {
-            let Event::Message(message) = event else { return false };
-            matches!(message.sender_type, Role::Customer | Role::Service)
-        };
-        let is_unanswered = last.is_some_and(|envelope| is_question(&envelope.event));
-        let reason = match (&self.bot, is_unanswered) {
-            (None, _) => HandoffReason::BotOff,
-            (Some(_), true) => HandoffReason::Interrupted,
-            (Some(_), false) => return Ok(false),
-        };
-        match last.and_then(|envelope| Job::of(envelope)).filter(|_| is_unanswered) {
-            Some(job) => {
-                self.tell(&job, Decision::Give(reason)).await?;
-            }
-            None => self.give_silently(tenant, id, reason).await?,
+        of_bot: &[(TenantId, ConversationId)],
+        reason: HandoffReason,
+    ) -> Result<usize, Error> {
+        let (mut queues, mut given) = (Queues::default(), Vec::new());
+        for (tenant, id) in of_bot {
+            given.extend(self.start_giving(tenant, *id, reason, &mut queues).await?);
         }
-        Ok(true)
+        // Only now, so that all of them share a few commits: one sync of the disk for each would
+        // keep a server with many conversations from starting.
+        let count = given.len();
+        for pending in given {
+            match pending.committed().await {
+                Ok(outcomes) if outcomes.iter().any(is_message) => {
+                    self.metrics.messages_total.inc();
+                }
+                // Somebody else took it meanwhile.
+                Ok(_) | Err(log::Error::Conflict(..) | log::Error::Closed) => {}
+                Err(err) => return Err(self.fault(err)),
+            }
+        }
+        Ok(count)
     }
 
-    /// Nobody asked anything, so nobody needs to be answered.
-    async fn give_silently(
+    async fn start_giving(
         &self,
         tenant: &TenantId,
         id: ConversationId,
         reason: HandoffReason,
-    ) -> Result<(), Error> {
+        queues: &mut Queues,
+    ) -> Result<Option<Pending>, Error> {
+        let question = self.open_question(tenant, id).await?;
+        let reason = match (&self.bot, &question) {
+            (None, _) => HandoffReason::BotOff,
+            (Some(_), Some(_)) => reason,
+            (Some(_), None) => return Ok(None),
+        };
         let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
-        let Some(conversation) = found else { return Ok(()) };
-        let queued = Event::Queued(self.queued(tenant, &conversation).await?);
-        let events = vec![handoff(id, InCharge::Bot, InCharge::Queue, reason), queued];
-        let kept = self.log.commit(tenant, Change { events, records: vec![] }).await;
-        kept.map(drop).map_err(|e| self.fault(e))
+        let Some(conversation) = found else { return Ok(None) };
+        let figures = self.next_place(tenant, &conversation, queues).await?;
+        let queued = self.placed(&conversation, figures);
+        let change = match question {
+            Some(job) => self.said(&job, Decision::Give(reason), Some(queued)).1,
+            // Nobody asked anything, so nobody needs to be answered.
+            None => {
+                let given = handoff(id, InCharge::Bot, InCharge::Queue, reason);
+                Change { events: vec![given, Event::Queued(queued)], records: vec![] }
+            }
+        };
+        self.log.append(tenant, change).await.map(Some).map_err(|e| self.fault(e))
     }
+
+    /// What was said last, if that is a question, or since the question that was answered last:
+    /// the answer may stand behind what came while the bot was thinking.
+    async fn open_question(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+    ) -> Result<Option<Job>, Error> {
+        let limit = Some(2 * BOT_LINES_MAX as u64);
+        let range = HistoryRange { limit, ..HistoryRange::default() };
+        let page = self.log.messages(tenant, id, range).await.map_err(|e| self.fault(e))?.messages;
+        let answered = page.iter().rev().find_map(|e| answered_last(&e.event));
+        let is_answered = |e: &Arc<Envelope>| message_id(&e.event) == answered;
+        // Without an answer among these, what is further back may have been said to a person.
+        let from = match answered {
+            Some(_) => page.iter().position(is_answered).map_or(0, |at| at + 1),
+            None => page.len().saturating_sub(1),
+        };
+        let open = page[from..].iter().filter(|e| is_asked_by(&e.event, Role::Customer));
+        let last = page.last().filter(|e| is_asked_by(&e.event, Role::Service));
+        Ok(open.chain(last).filter_map(|e| Job::of(e)).reduce(Job::join))
+    }
+
+    /// The end of the queue that the conversation comes to, behind those given to it just now.
+    async fn next_place(
+        &self,
+        tenant: &TenantId,
+        conversation: &Conversation,
+        queues: &mut Queues,
+    ) -> Result<QueueFigures, Error> {
+        let key = (tenant.clone(), conversation.department);
+        let figures = match queues.0.get(&key) {
+            Some(figures) => *figures,
+            None => {
+                let found = self.log.queue(tenant, key.1, Moment(i64::MAX)).await;
+                found.map_err(|e| self.fault(e))?
+            }
+        };
+        queues.0.insert(key, QueueFigures { ahead: figures.ahead + 1, ..figures });
+        Ok(figures)
+    }
+}
+
+/// The last question that an answer of the bot is for.
+fn answered_last(event: &Event) -> Option<Uuid> {
+    let Event::Message(message) = event else { return None };
+    let client_id = message.client_id.as_deref().filter(|_| message.sender_type == Role::Bot)?;
+    answered_by(client_id).map(|(_, last, _)| last)
+}
+
+fn message_id(event: &Event) -> Option<Uuid> {
+    let Event::Message(message) = event else { return None };
+    Some(message.message_id)
+}
+
+fn is_asked_by(event: &Event, role: Role) -> bool {
+    matches!(event, Event::Message(message) if message.sender_type == role)
+}
+
+fn is_message(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Kept(envelope) if matches!(envelope.event, Event::Message(_)))
 }

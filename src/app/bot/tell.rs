@@ -26,6 +26,14 @@ pub(super) enum Decision {
 }
 
 impl Decision {
+    /// Why the conversation goes to the queue, if it does.
+    fn reason(&self) -> Option<HandoffReason> {
+        match self {
+            Decision::Say(_) => None,
+            Decision::SayAndGive(_, reason) | Decision::Give(reason) => Some(*reason),
+        }
+    }
+
     /// What is said, and why the conversation goes to the queue if it does.
     fn parts(self, question: &str) -> (String, Option<HandoffReason>) {
         let notice = |reason| notices::handoff(reason, language_of(question));
@@ -39,19 +47,43 @@ impl Decision {
     }
 }
 
-impl Job {
-    /// Nothing is said: somebody else is in charge now.
-    pub(super) fn superseded(&self) -> BotReply {
-        BotReply { answer: None, message_id: self.question, handoff: true }
-    }
-}
-
 impl App {
-    /// Says and does what was decided, if the bot is still in charge.
+    /// Says and does what was decided; `None` when the bot is not in charge any more.
     ///
     /// # Errors
     /// 503 when the log does not keep it.
-    pub(super) async fn tell(&self, job: &Job, decision: Decision) -> Result<BotReply, Error> {
+    pub(super) async fn tell(
+        &self,
+        job: &Job,
+        decision: Decision,
+    ) -> Result<Option<BotReply>, Error> {
+        let handoff = decision.reason().is_some();
+        let place = if handoff { Some(self.queue_place(job).await?) } else { None };
+        let (body, change) = self.said(job, decision, place);
+        let kept = self.log.commit(&job.tenant, change).await;
+        self.end_typing(&job.tenant, job.conversation, &self.0.desk.user);
+        match kept {
+            Ok(outcomes) => {
+                let sent = messages::sent(&outcomes[..2])?;
+                self.metrics.messages_total.inc();
+                Ok(Some(BotReply { answer: Some(body), message_id: sent.id, handoff }))
+            }
+            Err(log::Error::Conflict(..) | log::Error::Closed) => {
+                self.metrics.bot_superseded_total.inc();
+                Ok(None)
+            }
+            Err(err) => Err(self.fault(err)),
+        }
+    }
+
+    /// What is said, and the change that says and does it. `place` is where the conversation
+    /// stands in the queue, if it goes there.
+    pub(super) fn said(
+        &self,
+        job: &Job,
+        decision: Decision,
+        place: Option<Queued>,
+    ) -> (String, Change) {
         let (body, reason) = decision.parts(&job.text);
         let message = self.bots_message(job, body.clone(), reason.is_some());
         let id = job.conversation;
@@ -60,29 +92,13 @@ impl App {
             handoff(id, InCharge::Bot, InCharge::Bot, HandoffReason::Asked),
             Event::Message(message),
         ];
-        if let Some(reason) = reason {
-            events.push(handoff(id, InCharge::Bot, InCharge::Queue, reason));
-            events.push(Event::Queued(self.queue_place(job).await?));
-        }
-        let kept = self.log.commit(&job.tenant, Change { events, records: vec![] }).await;
-        self.end_typing(&job.tenant, id, &self.0.desk.user);
-        match kept {
-            Ok(outcomes) => {
-                let sent = messages::sent(&outcomes[..2])?;
-                self.metrics.messages_total.inc();
-                let handoff = reason.is_some();
-                Ok(BotReply { answer: Some(body), message_id: sent.id, handoff })
-            }
-            Err(log::Error::Conflict(..) | log::Error::Closed) => {
-                self.metrics.bot_superseded_total.inc();
-                Ok(job.superseded())
-            }
-            Err(err) => Err(self.fault(err)),
-        }
+        events.extend(reason.map(|reason| handoff(id, InCharge::Bot, InCharge::Queue, reason)));
+        events.extend(place.map(Event::Queued));
+        (body, Change { events, records: vec![] })
     }
 
     /// Its place in the queue, as if it came now.
-    pub(super) async fn queue_place(&self, job: &Job) -> Result<Queued, Error> {
+    async fn queue_place(&self, job: &Job) -> Result<Queued, Error> {
         let found = self.log.conversation(&job.tenant, job.conversation).await;
         let found = found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))?;
         let waiting = Conversation { queued_at: None, ..found.as_ref().clone() };
@@ -94,7 +110,7 @@ impl App {
             session_id: job.conversation,
             message_id: Uuid::now_v7(),
             seq: 0,
-            client_id: Some(answer_id(job.question, is_handoff)),
+            client_id: Some(answer_id(&job.lines, is_handoff)),
             sender_id: self.0.desk.user.clone(),
             sender_type: Role::Bot,
             sender_name: Some(Arc::from(self.config.bot.name.as_str())),

@@ -1,35 +1,42 @@
 //! From a question to what is to be said. While the bot thinks, everybody sees it typing.
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::super::App;
+use super::Job;
 use super::tell::Decision;
-use super::{BotReply, Job};
-use crate::bot::{Answer, Bot, BreakerState, Failure, Question, Speaker, Turn};
-use crate::limits::{BOT_HISTORY_BYTES_MAX, BOT_TYPING_INTERVAL};
+use super::tray::{Reply, Turn};
+use crate::bot::{Answer, Bot, BreakerState, Failure, Question, Speaker, Turn as Said};
+use crate::limits::{BOT_HISTORY_BYTES_MAX, BOT_LINES_MAX, BOT_TYPING_INTERVAL};
 use crate::model::{Error, Event, HandoffReason, HistoryRange, InCharge, Message, Role, Typing};
 
 impl App {
-    /// Answers a question in its turn, unless that has been done, or has become somebody else's.
-    pub(super) async fn answer_question(&self, job: &Job) -> Result<BotReply, Error> {
-        let Some(bot) = &self.bot else {
-            return self.tell(job, Decision::Give(HandoffReason::BotOff)).await;
-        };
-        let place = self.0.desk.turns.place(&job.tenant, job.conversation);
-        // Whoever is in front may take as long as an answer takes, and one more.
-        let Ok(_turn) = timeout(bot.timeout() * 2, place.lock.lock()).await else {
-            return self.tell(job, Decision::Give(HandoffReason::Failed)).await;
-        };
-        if let Some(known) = self.known_answer(&job.tenant, job.conversation, job.question).await? {
-            return Ok(known);
+    /// Answers questions of one conversation together, unless that has been done, or has become
+    /// somebody else's.
+    pub(super) async fn answer_lines(&self, turn: &Turn, lines: Vec<Job>) -> Reply {
+        let mut open = Vec::with_capacity(lines.len());
+        for line in lines {
+            let Job { tenant, conversation, question, seq, .. } = &line;
+            match self.known_answer(tenant, *conversation, *question, *seq).await? {
+                Some(known) => turn.tell_known(*question, &known),
+                None => open.push(line),
+            }
         }
+        let Some(job) = open.into_iter().reduce(Job::join) else { return Ok(None) };
+        let Some(bot) = &self.bot else {
+            return self.tell(&job, Decision::Give(HandoffReason::BotOff)).await;
+        };
         let found = self.log.conversation(&job.tenant, job.conversation).await;
         let found = found.map_err(|e| self.fault(e))?;
         if found.is_none_or(|c| c.in_charge() != Some(InCharge::Bot)) {
-            return Ok(job.superseded());
+            return Ok(None);
         }
-        let decision = self.decide(bot, job).await?;
-        self.tell(job, decision).await
+        if turn.is_overrun {
+            tracing::warn!(conversation = %job.conversation, "the bot has too many questions");
+            return self.tell(&job, Decision::Give(HandoffReason::Failed)).await;
+        }
+        let decision = self.decide(bot, &job).await?;
+        self.tell(&job, decision).await
     }
 
     async fn decide(&self, bot: &Bot, job: &Job) -> Result<Decision, Error> {
@@ -71,7 +78,17 @@ impl App {
                 answer = &mut answer => return answer,
                 () = sleep(BOT_TYPING_INTERVAL) => {}
             }
+            if !self.is_with_the_bot(job).await {
+                // What comes of it is not said any more, so nobody is to wait for it.
+                self.end_typing(&job.tenant, job.conversation, &self.0.desk.user);
+                return answer.await;
+            }
         }
+    }
+
+    async fn is_with_the_bot(&self, job: &Job) -> bool {
+        let found = self.log.conversation(&job.tenant, job.conversation).await;
+        matches!(found, Ok(Some(c)) if c.in_charge() == Some(InCharge::Bot))
     }
 
     fn note_answer(&self, bot: &Bot, job: &Job, answer: &Result<Answer, Failure>, since: Instant) {
@@ -92,20 +109,21 @@ impl App {
         }
     }
 
-    /// What was said before the question: the newest that fits, ascending.
-    async fn history_before(&self, job: &Job) -> Result<Vec<Turn>, Error> {
-        let limit = self.config.bot.history_messages as u64;
+    /// What was said before the answer, but for the question and what has its turn after it: the
+    /// newest that fits, ascending.
+    async fn history_before(&self, job: &Job) -> Result<Vec<Said>, Error> {
+        let limit = self.config.bot.history_messages;
         if limit == 0 {
             return Ok(vec![]);
         }
-        let range = HistoryRange { before: Some(job.seq), after: None, limit: Some(limit) };
+        let read = Some((limit + job.lines.len() + BOT_LINES_MAX) as u64);
+        let range = HistoryRange { limit: read, ..HistoryRange::default() };
         let history = self.log.messages(&job.tenant, job.conversation, range).await;
         let history = history.map_err(|e| self.fault(e))?;
-        let said = history.messages.iter().filter_map(|envelope| match &envelope.event {
-            Event::Message(message) => Some(turn(message)),
-            _ => None,
-        });
-        Ok(newest_that_fit(said.collect()))
+        let mut said: Vec<_> =
+            history.messages.iter().filter_map(|e| said_in(&e.event, job)).collect();
+        said.drain(..said.len().saturating_sub(limit));
+        Ok(newest_that_fit(said))
     }
 
     /// An answer as it may be told: bounded, without control characters, without the marker by
@@ -126,16 +144,23 @@ impl App {
     }
 }
 
+fn said_in(event: &Event, job: &Job) -> Option<Said> {
+    let Event::Message(message) = event else { return None };
+    let said = said_by(message);
+    let is_next = message.seq > job.seq && said.speaker == Speaker::Customer;
+    (!is_next && !job.lines.contains(&message.message_id)).then_some(said)
+}
+
 /// A program that speaks for a customer speaks as one.
-fn turn(message: &Message) -> Turn {
+fn said_by(message: &Message) -> Said {
     let speaker = match message.sender_type {
         Role::Customer | Role::Service => Speaker::Customer,
         Role::Agent | Role::Admin | Role::Bot => Speaker::Assistant,
     };
-    Turn { speaker, text: message.body.clone() }
+    Said { speaker, text: message.body.clone() }
 }
 
-fn newest_that_fit(mut turns: Vec<Turn>) -> Vec<Turn> {
+fn newest_that_fit(mut turns: Vec<Said>) -> Vec<Said> {
     let mut bytes = 0;
     let newest = turns.iter().rev().take_while(|turn| {
         bytes += turn.text.len();
@@ -166,7 +191,7 @@ mod tests {
 
     #[test]
     fn of_a_long_history_the_newest_is_told() {
-        let turn = |bytes| Turn { speaker: Speaker::Customer, text: "x".repeat(bytes) };
+        let turn = |bytes| Said { speaker: Speaker::Customer, text: "x".repeat(bytes) };
         let third = BOT_HISTORY_BYTES_MAX / 3;
         let kept = newest_that_fit(vec![turn(third), turn(third), turn(third), turn(third - 1)]);
         assert_eq!(

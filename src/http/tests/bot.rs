@@ -1,13 +1,22 @@
 //! `POST /api/coze/chat` and `/api/faq`: who may ask and keep, and in which words it is refused.
 //! What the bot does is in `tests/it/bot.rs`.
 
+use futures_util::FutureExt;
 use serde_json::json;
 
 use super::*;
 use crate::config::BotProvider;
+use crate::model::ConversationId;
 
 async fn with_faq() -> Server {
-    let server = Server::with(|config| config.bot.provider = BotProvider::Faq).await;
+    with_faq_in("memory:".into()).await
+}
+
+async fn with_faq_in(store: String) -> Server {
+    let server = Server::with(|config| {
+        (config.bot.provider, config.store.url) = (BotProvider::Faq, store);
+    });
+    let server = server.await;
     let entry = json!({"language": "en", "question": "Opening hours", "answer": "From 9."});
     let admin = server.token(Role::Admin, "boss");
     let made = server.ask(post("/api/faq").bearer(&admin).json(&entry)).await;
@@ -103,6 +112,40 @@ async fn open_sessions_are_asked_in_by_their_name() {
     let reply = server.ask(ask("sessionId")).await;
     assert_eq!((reply.status.as_u16(), &reply.body["handoff"]), (200, &json!(true)), "{reply:?}");
     server.ask(ask("conversationId")).await.is_refused(401, "unauthorized");
+}
+
+/// The sender's future is dropped while the log has the message in its queue, as axum drops a
+/// handler whose client has gone. Nobody waits for the bot then, and it answers all the same.
+#[tokio::test]
+async fn what_is_kept_is_answered_though_its_sender_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = with_faq_in(format!("sqlite:{}", dir.path().join("log.db").display())).await;
+    let (id, customer) = server.begin(json!({})).await;
+    let asked = question("conversationId", &id);
+    let flush = async || chat(&server, &customer, &asked).await.body;
+    let count = async || {
+        let read = server.ask(get("/api/messages").bearer(&customer)).await;
+        read.body["messages"].as_array().unwrap().len()
+    };
+    flush().await;
+    let (app, id) = (&server.parts.app, ConversationId::parse(&id).unwrap());
+    let admin = app.identify(&server.token(Role::Admin, "boss")).await.unwrap();
+    let sender = app.identify(&customer).await.unwrap();
+    let text = || "opening hours?".to_owned();
+    let name = |name: &str| Some(name.to_owned());
+    assert!(app.send(&sender, id, text(), name("said")).now_or_never().is_none());
+    assert!(app.ask_bot(&sender, id, text(), name("asked")).now_or_never().is_none());
+    assert!(app.ask_bot(&admin, id, text(), name("for")).now_or_never().is_none());
+    flush().await;
+    let before = count().await;
+    for (who, known) in [(&sender, "said"), (&sender, "asked"), (&admin, "for")] {
+        let reply = app.ask_bot(who, id, text(), name(known)).await.unwrap();
+        assert_eq!(reply.answer.as_deref(), Some("From 9."));
+        assert_eq!(count().await, before, "{known} was answered before it was asked again");
+    }
+    // What others say is no question, unless they ask it of the bot.
+    app.send(&admin, id, "I want to talk to a human".into(), None).await.unwrap();
+    assert_eq!(flush().await["handoff"], false);
 }
 
 // 003: acceptance 244, 245

@@ -37,7 +37,10 @@ use crate::model::{
 };
 use cache::{Cache, CacheKey};
 use file::{MIGRATIONS, migrate, open_file, spawn, spawn_checkpointer};
-use reads::{Readers, find_position, prune_tenant, read_latest_page, read_messages, read_page};
+use reads::{
+    Readers, find_position, prune_events, prune_recoveries, read_latest_page, read_messages,
+    read_page,
+};
 use rows::{all, first, int, run};
 use writer::{Job, Writer};
 
@@ -104,6 +107,28 @@ impl Sqlite {
         let job = Job::Run(Box::new(move |db| drop(answer.send(f(db)))));
         self.jobs()?.send(job).await.map_err(|_| Error::failed("the log is closed"))?;
         result.await.map_err(Error::failed)?
+    }
+
+    /// Runs `step` for every tenant until it has nothing more to do anywhere, each time in a
+    /// transaction of its own, so that commits go on in between. Returns the sum.
+    async fn in_steps(
+        &self,
+        step: impl Fn(&Connection, &TenantId) -> Result<u64, Error> + Copy + Send + 'static,
+    ) -> Result<u64, Error> {
+        let mut sum = 0;
+        loop {
+            let done = self.writing(move |db| {
+                let tx = db.transaction().map_err(Error::failed)?;
+                let tenants = all(&tx, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))?;
+                let done = tenants.iter().map(|t| step(&tx, t)).sum::<Result<u64, _>>()?;
+                tx.commit().map_err(Error::failed)?;
+                Ok(done)
+            });
+            match done.await? {
+                0 => return Ok(sum),
+                done => sum += done,
+            }
+        }
     }
 }
 
@@ -433,22 +458,12 @@ impl Log for Sqlite {
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, Error> {
-        let mut gone = 0;
-        // In steps, each a transaction of its own, so that commits go on in between.
-        loop {
-            let step = self.writing(move |db| {
-                let tx = db.transaction().map_err(Error::failed)?;
-                let tenants = all(&tx, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))?;
-                let step = tenants.iter().map(|t| prune_tenant(&tx, t, retention));
-                let step = step.sum::<Result<u64, _>>()?;
-                tx.commit().map_err(Error::failed)?;
-                Ok(step)
-            });
-            match step.await? {
-                0 => return Ok(gone),
-                step => gone += step,
-            }
+        let step = move |db: &Connection, of: &TenantId| prune_events(db, of, retention);
+        let events = self.in_steps(step).await?;
+        if let Some(before) = retention.recoveries_before {
+            self.in_steps(move |db, of| prune_recoveries(db, of, before)).await?;
         }
+        Ok(events)
     }
 
     async fn check(&self) -> Result<(), Error> {

@@ -144,7 +144,8 @@ pub(super) fn find_position(db: &Connection, tenant: &TenantId, at: Moment) -> R
     Ok(low)
 }
 
-pub(super) fn prune_tenant(
+/// Deletes a step of what is too old, and returns how many events that were.
+pub(super) fn prune_events(
     db: &Connection,
     tenant: &TenantId,
     retention: Retention,
@@ -164,8 +165,17 @@ pub(super) fn prune_tenant(
         gone += deleted.map_err(Error::failed)? as u64;
         run(db, sql::SET_PRUNED, of)?;
     }
-    if let Some(before) = retention.connections_before {
-        run(db, sql::PRUNE_RECOVERIES, params![tenant.as_str(), before.0])?;
-    }
     Ok(gone)
+}
+
+/// Deletes a step of those that ended before then, and returns how many. One that is open is kept
+/// however old it is, because it tells where its connection is.
+pub(super) fn prune_recoveries(
+    db: &Connection,
+    tenant: &TenantId,
+    before: Moment,
+) -> Result<u64, Error> {
+    let of = params![tenant.as_str(), before.0, int(PRUNE_STEP_EVENTS)];
+    let deleted = db.prepare_cached(sql::PRUNE_RECOVERIES).and_then(|mut s| s.execute(of));
+    Ok(deleted.map_err(Error::failed)? as u64)
 }

@@ -150,7 +150,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     RECOVERY = "SELECT id, user, rooms, ended_at FROM recoveries WHERE id = ?1 AND tenant = ?2";
     END_RECOVERIES = "UPDATE recoveries SET ended_at = ?1 WHERE ended_at IS NULL";
-    PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE tenant = ?1 AND noted_at < ?2";
+    PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE id IN (SELECT id FROM recoveries
+        WHERE tenant = ?1 AND noted_at < ?2 AND ended_at < ?2 ORDER BY noted_at LIMIT ?3)";
 
     ALL_OF_BOT = "SELECT tenant, id FROM conversations WHERE status = 'bot'";
     PUT_FAQ = "INSERT INTO faq

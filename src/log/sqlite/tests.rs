@@ -2,9 +2,9 @@
 //! process, and a full disk that loses nothing acknowledged.
 
 use super::super::contract::{self, Subject, message, started, tenant};
-use super::super::{Change, HistoryRange, Outcome};
+use super::super::{Change, HistoryRange, Outcome, Record};
 use super::*;
-use crate::limits::STORE_READERS;
+use crate::limits::{PRUNE_STEP_EVENTS, STORE_READERS};
 
 fn open(path: &Path) -> (Sqlite, Tail) {
     Sqlite::open(path, Arc::new(|_, _| {})).unwrap()
@@ -68,6 +68,29 @@ fn full_text_search_over_messages_can_be_added_at_any_time() {
     .unwrap();
     let sql = "SELECT rowid FROM found WHERE found MATCH 'parcel'";
     assert_eq!(db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn where_connections_were_is_deleted_in_steps() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, tail) = open(&dir.path().join("log.db"));
+    drain(tail);
+    let of = tenant("default");
+    log.commit(&of, Change::record(Record::Tenant("Default".into()))).await.unwrap();
+    let rows = 2 * PRUNE_STEP_EVENTS + 1;
+    let add = move |db: &mut Connection| {
+        let add = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            INSERT INTO recoveries SELECT randomblob(16), 'default', 'ana', '[]', 3, 3 FROM n";
+        run(db, add, params![int(rows)])
+    };
+    let left =
+        |db: &mut Connection| rows::scalar::<i64>(db, "SELECT count(*) FROM recoveries", &[]);
+    let step = |db: &mut Connection| prune_recoveries(db, &tenant("default"), Moment(4));
+    log.writing(add).await.unwrap();
+    assert_eq!(log.writing(step).await.unwrap(), PRUNE_STEP_EVENTS);
+    let retention = Retention { recoveries_before: Some(Moment(4)), ..Retention::default() };
+    assert_eq!(log.prune(retention).await.unwrap(), 0, "events alone are counted");
+    assert_eq!(log.writing(left).await.unwrap(), Some(0));
 }
 
 #[tokio::test]
