@@ -243,7 +243,13 @@ impl App {
 
     /// As [`App::note_rooms`], and waits for the disk: after it a crash takes nothing away.
     pub async fn keep_rooms(&self, conn: &Connection) {
-        let Some(noted) = self.note_rooms(conn, None).await else { return };
+        let noted = self.note_rooms(conn, None).await;
+        self.noted(conn, noted).await;
+    }
+
+    /// Waits until the disk has what was noted.
+    pub async fn noted(&self, conn: &Connection, noted: Option<Pending>) {
+        let Some(noted) = noted else { return };
         if let Err(err) = noted.committed().await {
             not_noted(conn, &err);
         }

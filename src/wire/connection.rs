@@ -134,7 +134,7 @@ impl<C: Codec> Serving<C> {
         let mut batch = VecDeque::new();
         loop {
             if self.may_enter() {
-                Box::pin(self.become_present()).await?;
+                Box::pin(self.become_present(None)).await?;
             }
             match self.wake(&mut batch).await {
                 Woken::Incoming(Incoming::Alive) => self.registry.seen(&self.registered),

@@ -8,12 +8,13 @@ use std::mem::replace;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::{Beginning, Feed, Serving};
 use crate::app::{Missed, Resume, Start};
 use crate::hub::Publication;
 use crate::limits::{REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS, ROOMS_PER_CONNECTION_MAX};
+use crate::log::Pending;
 use crate::model::{
     CloseReason, ConversationId, Cursor, DisconnectReason, Envelope, Error, Event, ExternalId,
     HistoryRange, Role, Topic,
@@ -51,7 +52,7 @@ impl<C: Codec> Serving<C> {
         self.write_all(frames).await?;
         self.app.note_rooms(&self.conn, None).await;
         match self.feed {
-            Feed::Live => self.become_present().await,
+            Feed::Live => self.become_present(None).await,
             Feed::Log => Ok(()),
         }
     }
@@ -134,19 +135,21 @@ impl<C: Codec> Serving<C> {
         }
         // A page that is being read does not have it, and would be taken for all there is.
         self.reading = None;
-        self.app.keep_rooms(&self.conn).await;
+        let noted = self.app.note_rooms(&self.conn, None).await;
         frames.into_iter().for_each(|frame| self.line.enqueue(frame));
         let resync = past.err().and_then(|reason| self.codec.resync(reason));
         resync.into_iter().for_each(|frame| self.line.enqueue(frame));
         match (is_live, after) {
             // What is put in is written when the disk has the join.
-            (true, None) => self.become_present().await,
+            (true, None) => self.become_present(noted).await,
             // It is seen there when all have been told.
-            (true, Some(_)) => {
-                self.turn_back();
+            (is_live, _) => {
+                if is_live {
+                    self.turn_back();
+                }
+                self.app.noted(&self.conn, noted).await;
                 self.write().await
             }
-            (false, _) => self.write().await,
         }
     }
 
@@ -211,7 +214,7 @@ impl<C: Codec> Serving<C> {
             self.listen_to_rooms();
         } else if self.conn.outbox.end_catch_up() {
             self.feed = Feed::Live;
-            self.become_present().await?;
+            self.become_present(None).await?;
         }
         Ok(())
     }
@@ -236,7 +239,11 @@ impl<C: Codec> Serving<C> {
 
     /// Joins the conversations it is not seen in yet, or the first of many: told to all by an
     /// event if this is the user's first connection there, and to this one alone otherwise.
-    pub(super) async fn become_present(&mut self) -> Result<(), CloseReason> {
+    /// `noted` is what the disk is to have as well before anything is said.
+    pub(super) async fn become_present(
+        &mut self,
+        noted: Option<Pending>,
+    ) -> Result<(), CloseReason> {
         // While it caught up, a conversation may have gone to somebody else.
         self.check_stays().await?;
         self.tell_due_statuses().await?;
@@ -252,7 +259,8 @@ impl<C: Codec> Serving<C> {
         // All at once, so that they share a commit: one that has many conversations would not
         // read its outbox for long otherwise.
         let entering = absent.iter().map(|id| self.app.enter(&self.conn, *id));
-        let entered: Vec<_> = absent.iter().copied().zip(join_all(entering).await).collect();
+        let (entered, ()) = join(join_all(entering), self.app.noted(&self.conn, noted)).await;
+        let entered: Vec<_> = absent.iter().copied().zip(entered).collect();
         let mut was_behind = false;
         let mut outcome = Ok(());
         for (id, entered) in entered {
