@@ -98,12 +98,12 @@ impl Provider for OpenAi {
         let mut heard = Heard::default();
         if !reply.is_stream() {
             heard.take(reply.json().await?);
-            return heard.to_its_end().answer();
+            return heard.ended().answer();
         }
         let mut events = reply.events();
         while let Some(told) = events.next().await? {
             if told.data == "[DONE]" {
-                return heard.to_its_end().answer();
+                return heard.ended().answer();
             }
             let piece = serde_json::from_str(&told.data);
             heard.take(piece.map_err(|_| Failure::Unreadable("a piece is no JSON of its form"))?);
@@ -128,7 +128,7 @@ impl Heard {
     }
 
     /// It is whole, whether or not the endpoint says why the model stopped.
-    fn to_its_end(mut self) -> Heard {
+    fn ended(mut self) -> Heard {
         if !self.text.is_empty() {
             self.finish_reason.get_or_insert_with(|| "stop".into());
         }

@@ -82,6 +82,22 @@ async fn everybody_who_asked_hears_the_one_answer() {
 }
 
 #[tokio::test]
+async fn a_question_with_an_answer_is_done_before_the_others() {
+    let tray = Arc::<Tray>::default();
+    let waiting = tray.expect(Uuid::from_u128(1));
+    (1..=2).for_each(|n| tray.put(line(1, n)));
+    let work = turn(&tray);
+    work.tell_known(Uuid::from_u128(1), &said("known").unwrap().unwrap());
+    assert_eq!(answer(waiting).await.as_deref(), Some("known"));
+    let repeat = tray.expect_again(line(1, 1));
+    work.end(said("the other's"));
+    let work = turn(&tray);
+    assert_eq!(texts(&work), ["line 1"], "asked again, it has a turn of its own");
+    work.end(said("known"));
+    assert_eq!(answer(repeat).await.as_deref(), Some("known"));
+}
+
+#[tokio::test]
 async fn whoever_leaves_takes_only_a_question_along_that_was_never_kept() {
     let tray = Arc::<Tray>::default();
     let [early, late] = [1, 2].map(Uuid::from_u128);
