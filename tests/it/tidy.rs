@@ -78,8 +78,17 @@ fn files() -> Vec<(String, PathBuf)> {
 }
 
 fn collect(dir: &Path, found: &mut Vec<(String, PathBuf)>) {
-    const BUILT: &[&str] =
-        &[".git", "target", "node_modules", "dist", "data", "corpus", "bench-results.json"];
+    const BUILT: &[&str] = &[
+        ".git",
+        "target",
+        "node_modules",
+        "dist",
+        "data",
+        "corpus",
+        ".venv",
+        "__pycache__",
+        "bench-results.json",
+    ];
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
