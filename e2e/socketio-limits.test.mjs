@@ -7,6 +7,9 @@ const PER_MINUTE = 120;
 /** Refusals in a row that end the connection; see the limits in the protocol's description. */
 const REFUSALS_MAX = 100;
 
+/** On long-polling the end may meet a request of the client that is on its way. */
+const MAY_COME_BACK = /^transport (close|error)$/;
+
 for (const mode of MODES) {
   test(`${mode.name}: a flood of messages is refused with a time to wait, then ended`, async (t) => {
     const server = await startClosedServer(t);
@@ -30,7 +33,7 @@ for (const mode of MODES) {
     assert.equal(asking.socket.connected, true, "not yet persistent");
     for (let count = 0; count < REFUSALS_MAX; count += 1) say("buy now!");
     // Close code 4029 lets a client come back, unlike those that the server puts out for good.
-    assert.equal(await asking.hears("disconnect"), "transport close");
+    assert.match(await asking.hears("disconnect"), MAY_COME_BACK);
     assert.equal(asking.socket.active, true);
     await answering.says(conversationId, "at last");
     const { seq } = await answering.hears(
@@ -56,7 +59,7 @@ for (const mode of MODES) {
     for (let count = 0; count < REFUSALS_MAX; count += 1) {
       asking.socket.emit("typing_start", conversation);
     }
-    assert.equal(await asking.hears("disconnect"), "transport close");
+    assert.match(await asking.hears("disconnect"), MAY_COME_BACK);
     await answering.says(conversation, "nobody else was slowed");
   });
 
