@@ -143,16 +143,16 @@ impl App {
     /// 503 when the log does not answer.
     pub async fn missed(&self, told: Told) -> Result<Missed, Error> {
         let limit = (REPLAY_PAGE_EVENTS / told.sources.len().max(1)).max(REPLAY_SOURCE_EVENTS_MIN);
+        let afters: Vec<u64> = told.sources.iter().map(|(_, after)| *after).collect();
         // The sources are read one after the other, and what comes meanwhile would be in the pages
         // of the later ones alone. So no further than the log was before the first.
-        let head = self.log.head(&told.tenant).await.map_err(|e| self.fault(e))?.position;
+        let read = self.log.read_each(&told.tenant, told.sources, limit).await;
+        let (head, pages) = read.map_err(|e| self.fault(e))?;
         let mut events = Vec::new();
         // Everything up to here has been read of every source.
         let mut read_to = head;
         let mut is_end = true;
-        for (reading, after) in told.sources {
-            let page = self.log.read(&told.tenant, reading, after, limit).await;
-            let page = page.map_err(|e| self.fault(e))?;
+        for (page, after) in pages.into_iter().zip(afters) {
             let newest = page.events.last().map_or(after, |e| e.position());
             if !page.is_end && newest < head {
                 read_to = read_to.min(newest);

@@ -545,6 +545,13 @@ async fn what_is_meant_for_a_user_is_read_by_user(log: &dyn Log) {
     assert_eq!(names, ["notification", "conversation.assigned"]);
     let latest = log.read_latest(&of, ana, 1).await.unwrap().events;
     assert_eq!(latest[0].position(), page.events[1].position());
+    let readings = vec![(Reading::Conversation(id), 0), (Reading::User(user("ana")), 2)];
+    let (head, pages) = log.read_each(&of, readings, 10).await.unwrap();
+    let names = |page: &Page| page.events.iter().map(|e| e.event.name()).collect::<Vec<_>>();
+    assert_eq!(head, log.head(&of).await.unwrap().position);
+    let said = ["chat.session.started", "chat.message", "conversation.assigned"];
+    assert_eq!(names(&pages[0]), said);
+    assert_eq!(names(&pages[1]), ["conversation.assigned"], "after a position of its own");
     assert_eq!(log.assigned_to(&of, &user("ana"), 10).await.unwrap(), [id]);
     assert_eq!(log.assigned_to(&of, &user("ben"), 10).await.unwrap(), []);
 }

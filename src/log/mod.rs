@@ -237,6 +237,22 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page, Error>;
 
+    /// Where the log ends, and a page of each of these readings, all of the same moment or later
+    /// than that end: a reader of several misses nothing up to it.
+    async fn read_each(
+        &self,
+        tenant: &TenantId,
+        readings: Vec<(Reading, u64)>,
+        limit: usize,
+    ) -> Result<(u64, Vec<Page>), Error> {
+        let head = self.head(tenant).await?.position;
+        let mut pages = Vec::with_capacity(readings.len());
+        for (reading, after) in readings {
+            pages.push(self.read(tenant, reading, after, limit).await?);
+        }
+        Ok((head, pages))
+    }
+
     /// The newest `limit` events of a reading, ascending.
     async fn read_latest(
         &self,

@@ -174,6 +174,23 @@ impl Log for Sqlite {
         self.reading(move |db| read_page(db, &of, reading, after, limit)).await
     }
 
+    /// All in one go: whoever comes back reads several, and thousands come back at once.
+    async fn read_each(
+        &self,
+        tenant: &TenantId,
+        readings: Vec<(Reading, u64)>,
+        limit: usize,
+    ) -> Result<(u64, Vec<Page>), Error> {
+        let of = tenant.clone();
+        self.reading(move |db| {
+            let head = first(db, sql::TENANT, params![of.as_str()], |row| rows::count(row, 1))?;
+            let pages = readings.into_iter();
+            let pages = pages.map(|(reading, after)| read_page(db, &of, reading, after, limit));
+            Ok((head.unwrap_or(0), pages.collect::<Result<_, _>>()?))
+        })
+        .await
+    }
+
     async fn read_latest(
         &self,
         tenant: &TenantId,
