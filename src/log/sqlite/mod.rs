@@ -182,13 +182,7 @@ impl Log for Sqlite {
         limit: usize,
     ) -> Result<(u64, Vec<Page>), Error> {
         let of = tenant.clone();
-        self.reading(move |db| {
-            let head = first(db, sql::TENANT, params![of.as_str()], |row| rows::count(row, 1))?;
-            let pages = readings.into_iter();
-            let pages = pages.map(|(reading, after)| read_page(db, &of, reading, after, limit));
-            Ok((head.unwrap_or(0), pages.collect::<Result<_, _>>()?))
-        })
-        .await
+        self.reading(move |db| read_pages(db, &of, readings, limit)).await
     }
 
     async fn read_latest(

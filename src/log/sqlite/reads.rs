@@ -84,6 +84,19 @@ pub(super) fn read_page(
     Ok(Page { is_end: events.len() < limit, events })
 }
 
+/// Where the log ended, and then a page of each reading.
+pub(super) fn read_pages(
+    db: &Connection,
+    tenant: &TenantId,
+    readings: Vec<(Reading, u64)>,
+    limit: usize,
+) -> Result<(u64, Vec<Page>), Error> {
+    let head = first(db, sql::TENANT, params![tenant.as_str()], |row| rows::count(row, 1))?;
+    let pages = readings.into_iter();
+    let pages = pages.map(|(reading, after)| read_page(db, tenant, reading, after, limit));
+    Ok((head.unwrap_or(0), pages.collect::<Result<_, _>>()?))
+}
+
 pub(super) fn read_latest_page(
     db: &Connection,
     tenant: &TenantId,
