@@ -39,7 +39,7 @@ use cache::{Cache, CacheKey};
 use file::{MIGRATIONS, migrate, open_file, spawn, spawn_checkpointer};
 use reads::{
     Readers, find_position, prune_events, prune_recoveries, read_latest_page, read_messages,
-    read_page,
+    read_page, read_pages,
 };
 use rows::{all, first, int, run};
 use writer::{Job, Writer};
