@@ -27,38 +27,38 @@ statements! {
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3";
     EVENTS_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
     EVENTS_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         AND e.type NOT IN ('chat.message', 'chat.message.status')
         ORDER BY e.position LIMIT ?3";
     EVENTS_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.addressee = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
     EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY audit_trail JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
     LATEST = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3 ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3
         AND e.type NOT IN ('chat.message', 'chat.message.status')
         ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.addressee = ?3 ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY audit_trail JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' ORDER BY e.position DESC LIMIT ?2";
     MESSAGES_FORWARD = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e JOIN tenants t ON t.id = e.tenant
@@ -69,7 +69,7 @@ statements! {
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
         ORDER BY e.seq DESC LIMIT ?5";
     LEAVES = "SELECT t.log, e.position, e.at, e.type, e.payload
-        FROM events e JOIN tenants t ON t.id = e.tenant
+        FROM events e INDEXED BY connection_events JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.position > ?2
         AND e.type IN ('conversation.joined', 'conversation.left')
         AND e.type = 'conversation.left' ORDER BY e.position";
@@ -80,12 +80,12 @@ statements! {
         WHERE tenant = ?1 AND conversation = ?2 AND seq = ?3";
     FIRST_POSITION_FROM = "SELECT position, at FROM events
         WHERE tenant = ?1 AND position >= ?2 ORDER BY position LIMIT 1";
-    OLD_CONNECTION_EVENTS = "SELECT max(position) FROM (SELECT position FROM events
+    OLD_CONNECTION_EVENTS = "SELECT max(position) FROM (SELECT position FROM events INDEXED BY connection_events
         WHERE tenant = ?1 AND position <= ?2
         AND type IN ('conversation.joined', 'conversation.left') ORDER BY position LIMIT ?3)";
     OLD_EVENTS = "SELECT max(position) FROM (SELECT position FROM events
         WHERE tenant = ?1 AND position <= ?2 ORDER BY position LIMIT ?3)";
-    PRUNE_CONNECTIONS = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2
+    PRUNE_CONNECTIONS = "DELETE FROM events INDEXED BY connection_events WHERE tenant = ?1 AND position <= ?2
         AND type IN ('conversation.joined', 'conversation.left')";
     PRUNE_ALL = "DELETE FROM events WHERE tenant = ?1 AND position <= ?2";
 
@@ -109,14 +109,14 @@ statements! {
         needs_person, score, metadata FROM conversations
         WHERE tenant = ?1 AND status <> 'closed' AND (?2 IS NULL OR department = ?2)
         AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT ?5";
-    QUEUE_AHEAD = "SELECT count(*) FROM conversations
+    QUEUE_AHEAD = "SELECT count(*) FROM conversations INDEXED BY conversations_waiting
         WHERE tenant = ?1 AND department IS ?2 AND status = 'waiting' AND queued_at < ?3";
-    RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations
+    RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations INDEXED BY conversations_served
         WHERE tenant = ?1 AND department IS ?2 AND assigned_at IS NOT NULL
         AND assigned_at >= queued_at ORDER BY assigned_at DESC LIMIT 20";
-    ASSIGNED_COUNT = "SELECT count(*) FROM conversations
+    ASSIGNED_COUNT = "SELECT count(*) FROM conversations INDEXED BY conversations_assigned
         WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned'";
-    ASSIGNED_TO = "SELECT id FROM conversations
+    ASSIGNED_TO = "SELECT id FROM conversations INDEXED BY conversations_assigned
         WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned' LIMIT ?3";
     ADD_EXTERNAL_ID = "INSERT INTO external_ids VALUES (?1, ?2, ?3)";
     EXTERNAL_ID = "SELECT conversation FROM external_ids WHERE tenant = ?1 AND external_id = ?2";
@@ -153,7 +153,7 @@ statements! {
     PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE id IN (SELECT id FROM recoveries
         WHERE tenant = ?1 AND noted_at < ?2 AND ended_at < ?2 ORDER BY noted_at LIMIT ?3)";
 
-    ALL_OF_BOT = "SELECT tenant, id FROM conversations WHERE status = 'bot'";
+    ALL_OF_BOT = "SELECT tenant, id FROM conversations INDEXED BY conversations_of_bot WHERE status = 'bot'";
     PUT_FAQ = "INSERT INTO faq
         (tenant, id, language, question, wordings, answer, is_enabled, updated_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
