@@ -2,6 +2,7 @@
 
 mod command;
 mod conversation;
+mod envelope;
 mod error;
 mod event;
 mod faq;
@@ -13,11 +14,12 @@ mod topic;
 
 pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
 pub use conversation::{Conversation, Refused, Status};
+pub use envelope::Envelope;
 pub use error::{CloseReason, DisconnectReason, Error, Holder};
 pub use event::{
-    Assigned, Audit, BadEvent, Closed, Envelope, Event, Facts, Handoff, HandoffReason, InCharge,
-    Joined, Left, Message, MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt,
-    Reopened, SessionEnded, SessionStarted, Transferred, Typing, UserStatus,
+    Assigned, Audit, BadEvent, Closed, Event, Facts, Handoff, HandoffReason, InCharge, Joined,
+    Left, Message, MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened,
+    SessionEnded, SessionStarted, Transferred, Typing, UserStatus,
 };
 pub use faq::FaqEntry;
 pub use identity::{

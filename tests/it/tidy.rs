@@ -37,7 +37,6 @@ const NARROWER: &[(&str, &[&str])] = &[
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/log/contract.rs", "one suite, a part for each promise of the trait"),
     ("src/log/sqlite/mod.rs", "the trait, a question after the other, each a few lines"),
-    ("src/model/event.rs", "the catalogue: one list, read as one"),
 ];
 
 /// Where JSON may be known: the edges, and what stores or describes JSON itself.
@@ -49,7 +48,7 @@ const JSON: &[&str] = &[
     "src/main.rs",
     // Payloads are kept as JSON.
     "src/log/",
-    "src/model/event.rs",
+    "src/model/event",
     "src/model/conversation.rs",
     // Tokens and key sets are JSON by their standards.
     "src/auth/",

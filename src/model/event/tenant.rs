@@ -1,0 +1,65 @@
+//! Payloads of events that are of no conversation: for one user, or for a whole tenant.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::{ConversationId, Role, UserId};
+
+/// Payload of `notification`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Notification {
+    /// For whom.
+    pub user_id: UserId,
+    /// The name it is heard under; absent for `notification`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// What it is about: `ticket_assigned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// A line to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The text below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Whatever its sender attached; the whole payload of an event of another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub data: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Whether a user can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// Some connection of the user is open.
+    Online,
+    /// None is.
+    Offline,
+}
+
+/// Payload of `presence.changed`. Volatile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PresenceChanged {
+    /// Who.
+    pub user_id: UserId,
+    /// What it is now.
+    pub status: UserStatus,
+    /// The conversations of that agent, whose customers are told too.
+    #[serde(skip)]
+    pub conversations: Vec<ConversationId>,
+}
+
+/// Payload of `audit.entry`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Audit {
+    /// Who acted.
+    pub actor: UserId,
+    /// In what role.
+    pub role: Role,
+    /// What it did, dotted: `conversation.viewed`, `key.created`.
+    pub action: String,
+    /// To what, an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
