@@ -9,6 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
 use super::super::Error;
+use super::rows::run;
+use super::sql;
 use super::writer::Job;
 use crate::limits::{CHECKPOINT_INTERVAL, STORE_BUSY_TIMEOUT, WAL_PAGES_MAX, WAL_RESTART_WAIT};
 
@@ -82,6 +84,17 @@ pub(in crate::log) fn examine_file(path: &Path) -> Result<Option<u32>, Error> {
     }
     let version = db.query_row("PRAGMA user_version", [], |row| row.get(0));
     version.map(Some).map_err(Error::failed)
+}
+
+/// Asks for the write lock, and writes what is there already if that is wanted.
+pub(super) fn probe(db: &mut Connection, must_write: bool) -> Result<(), Error> {
+    let tx = db.transaction().map_err(Error::failed)?;
+    run(&tx, sql::PROBE, [])?;
+    if must_write {
+        let version = MIGRATIONS.len() as u32;
+        tx.pragma_update(None, "user_version", version).map_err(Error::failed)?;
+    }
+    tx.commit().map_err(Error::failed)
 }
 
 /// Copies the write-ahead log back from time to time, until the writer is gone.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::{Error, Page, Reading, Retention};
+use super::super::{Error, Page, Reading, RecentLeave, Retention};
 use super::rows::{self, all, first, int, run};
 use super::{lock, sql};
 use crate::limits::{PRUNE_STEP_EVENTS, STORE_BUSY_TIMEOUT, STORE_READERS};
@@ -155,6 +155,18 @@ pub(super) fn find_position(db: &Connection, tenant: &TenantId, at: Moment) -> R
         }
     }
     Ok(low)
+}
+
+/// Who left since then, of every tenant.
+pub(super) fn read_leaves(db: &Connection, since: Moment) -> Result<Vec<RecentLeave>, Error> {
+    let mut leaves = Vec::new();
+    for tenant in all(db, sql::TENANT_IDS, [], |row| rows::tenant(row, 0))? {
+        let after = find_position(db, &tenant, since)?;
+        let of = params![tenant.as_str(), int(after)];
+        let events = all(db, sql::LEAVES, of, |row| rows::envelope(row, &tenant))?;
+        leaves.extend(events.iter().filter_map(|e| RecentLeave::of(e)));
+    }
+    Ok(leaves)
 }
 
 /// Deletes a step of what is too old, and returns how many events that were.

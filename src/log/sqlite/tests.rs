@@ -1,10 +1,16 @@
 //! What only this backend promises: statements that fit the schema, a file that survives its
 //! process, and a full disk that loses nothing acknowledged.
 
+use rusqlite::params;
+
 use super::super::contract::{self, Subject, message, started, tenant};
-use super::super::{Change, HistoryRange, Outcome, Record};
+use super::super::{Change, Log, Outcome, Reading, Record, Retention};
+use super::file::MIGRATIONS;
+use super::reads::prune_recoveries;
+use super::rows::{first, int, run};
 use super::*;
 use crate::limits::{PRUNE_STEP_EVENTS, STORE_READERS};
+use crate::model::{ConversationId, HistoryRange, Moment};
 
 fn open(path: &Path) -> (Sqlite, Tail) {
     Sqlite::open(path, Arc::new(|_, _| {})).unwrap()
