@@ -5,7 +5,7 @@ mod bot;
 use super::*;
 use crate::model::{
     Assigned, Closed, Joined, Left, Message, MessageStatus, Notification, Queued, Rated, Receipt,
-    Reopened, Role, Scope, SessionStarted,
+    Reopened, Role, Scope, SessionStarted, Status,
 };
 
 /// A log under test and its tail.
