@@ -215,6 +215,9 @@ impl Publication {
             (Event::PresenceChanged(new), Event::PresenceChanged(old)) => {
                 new.user_id == old.user_id
             }
+            (Event::QueueStats(new), Event::QueueStats(old)) => {
+                new.department_id == old.department_id && new.queue_name == old.queue_name
+            }
             _ => false,
         }
     }

@@ -180,6 +180,8 @@ impl App {
             visitor_name: new.name,
             visitor_email: new.email,
             department_id: new.department,
+            skills: vec![],
+            language: None,
             external_ids: new.external_id.into_iter().collect(),
             metadata: new.metadata,
         };
@@ -418,7 +420,7 @@ pub(super) fn handoff(
     to: InCharge,
     reason: HandoffReason,
 ) -> Event {
-    Event::Handoff(Handoff { session_id, from, to, reason })
+    Event::Handoff(Handoff { session_id, from, to, reason, agent_id: None })
 }
 
 /// An admin's act on a conversation goes to the audit trail in the same commit.

@@ -109,6 +109,8 @@ impl App {
             visitor_name: Some("Visitor".into()),
             visitor_email: None,
             department_id: None,
+            skills: vec![],
+            language: None,
             external_ids: parse(external_ids)?,
             metadata: None,
         });

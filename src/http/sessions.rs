@@ -119,6 +119,7 @@ impl SessionSummary {
             last_seq,
             delivered_seq: _,
             needs_person: _,
+            routing: _,
             score,
             metadata,
         } = summary.conversation.as_ref().clone();

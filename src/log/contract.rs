@@ -29,6 +29,8 @@ pub(super) fn started(id: ConversationId) -> Event {
         visitor_name: None,
         visitor_email: None,
         department_id: None,
+        skills: vec![],
+        language: None,
         external_ids: vec![ExternalId::parse(&format!("ext-{id}")).unwrap()],
         metadata: None,
     })

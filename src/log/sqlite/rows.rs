@@ -100,6 +100,7 @@ pub(super) fn conversation(row: &Row) -> Read<Conversation> {
         needs_person: row.get(15)?,
         score: row.get(16)?,
         metadata: optional(row, 17, |t| serde_json::from_str(t).ok())?,
+        routing: json(row, 18)?,
     })
 }
 
@@ -133,6 +134,7 @@ pub(super) fn put_conversation(
             c.needs_person,
             c.score,
             metadata,
+            to_json(&c.routing)?,
         ],
     )
 }

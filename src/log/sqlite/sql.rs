@@ -91,22 +91,22 @@ statements! {
 
     CONVERSATION = "SELECT id, external_ids, customer, name, email, department, status, agent,
         agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
-        needs_person, score, metadata FROM conversations WHERE tenant = ?1 AND id = ?2";
+        needs_person, score, metadata, routing FROM conversations WHERE tenant = ?1 AND id = ?2";
     PUT_CONVERSATION = "INSERT OR REPLACE INTO conversations (tenant, id, external_ids, customer,
         name, email, department, status, agent, agent_name, created_at, queued_at, assigned_at,
-        closed_at, last_seq, delivered_seq, needs_person, score, metadata)
+        closed_at, last_seq, delivered_seq, needs_person, score, metadata, routing)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-        ?19)";
+        ?19, ?20)";
     SET_SEQS = "UPDATE conversations SET last_seq = ?3, delivered_seq = ?4
         WHERE tenant = ?1 AND id = ?2";
     CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
         agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
-        needs_person, score, metadata FROM conversations
+        needs_person, score, metadata, routing FROM conversations
         WHERE tenant = ?1 AND status = ?2 AND (?3 IS NULL OR department = ?3)
         AND (created_at, id) < (?4, ?5) ORDER BY created_at DESC, id DESC LIMIT ?6";
     ACTIVE_CONVERSATIONS = "SELECT id, external_ids, customer, name, email, department, status, agent,
         agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
-        needs_person, score, metadata FROM conversations
+        needs_person, score, metadata, routing FROM conversations
         WHERE tenant = ?1 AND status <> 'closed' AND (?2 IS NULL OR department = ?2)
         AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT ?5";
     QUEUE_AHEAD = "SELECT count(*) FROM conversations INDEXED BY conversations_waiting

@@ -320,5 +320,6 @@ fn has_same_state(a: &Conversation, b: &Conversation) -> bool {
         && a.department == b.department
         && a.score == b.score
         && a.needs_person == b.needs_person
+        && a.routing == b.routing
         && (a.queued_at, a.assigned_at, a.closed_at) == (b.queued_at, b.assigned_at, b.closed_at)
 }

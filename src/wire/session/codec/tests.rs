@@ -185,6 +185,11 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.closed", "conversation_closed"),
         ("conversation.reopened", "conversation_reopened"),
         ("conversation.rated", "conversation_rated"),
+        ("conversation.offered", "conversation_offered"),
+        ("conversation.offer.ended", "conversation_offer_ended"),
+        ("conversation.escalated", "conversation_escalated"),
+        ("conversation.outside_hours", "conversation_outside_hours"),
+        ("conversation.requirements", "conversation_requirements"),
         ("notification", "notification"),
     ];
     for event in Event::samples() {
