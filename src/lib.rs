@@ -5,8 +5,8 @@
 //!
 //! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
 //! 1. [`model`]: the words. Pure data, no I/O.
-//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`]: who speaks, what is kept, who listens, who
-//!    is here, who answers by itself.
+//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`], [`routing`]: who speaks, what is kept, who
+//!    listens, who is here, who answers by itself, who takes the next conversation.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
 //! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
 //! 5. [`server`]: puts the parts together.
@@ -23,6 +23,7 @@ pub mod limits;
 pub mod log;
 pub mod model;
 pub mod presence;
+pub mod routing;
 pub mod server;
 pub mod telemetry;
 pub mod wire;

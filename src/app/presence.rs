@@ -8,7 +8,7 @@ use super::attendance::presence_fault;
 use super::{App, Connection};
 use crate::hub::Publication;
 use crate::limits::PRESENCE_CONVERSATIONS_MAX;
-use crate::model::{Envelope, Error, Event, Identity, Place, PresenceChanged, Role, UserStatus};
+use crate::model::{AgentStatus, Envelope, Error, Event, Identity, Place, PresenceChanged, Role};
 use crate::presence::{Entered, Entry, Left};
 
 impl App {
@@ -22,7 +22,7 @@ impl App {
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         let entered = self.presence.enter(&who.tenant, Place::Tenant, entry).await;
         if let Entered::First { .. } = entered.map_err(presence_fault)? {
-            self.tell_presence(who, UserStatus::Online).await;
+            self.tell_presence(who, AgentStatus::Online).await;
         }
         Ok(())
     }
@@ -32,13 +32,13 @@ impl App {
         let who = &conn.who;
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         match self.presence.leave(&who.tenant, Place::Tenant, &who.subject, conn.id).await {
-            Ok(Left::Last) => self.tell_presence(who, UserStatus::Offline).await,
+            Ok(Left::Last) => self.tell_presence(who, AgentStatus::Offline).await,
             Ok(Left::NotLast) => {}
             Err(err) => tracing::warn!(error = %err, "a leave was not noted"),
         }
     }
 
-    async fn tell_presence(&self, who: &Identity, status: UserStatus) {
+    async fn tell_presence(&self, who: &Identity, status: AgentStatus) {
         let conversations = match who.role {
             Role::Agent | Role::Admin => {
                 let limit = PRESENCE_CONVERSATIONS_MAX;

@@ -113,15 +113,15 @@ fn while_catching_up_a_full_outbox_asks_for_another_read() {
 
 #[test]
 fn of_a_users_comings_and_goings_only_the_latest_is_kept() {
-    use crate::model::{PresenceChanged, UserStatus};
+    use crate::model::{AgentStatus, PresenceChanged};
     let (hub, mine) = (Hub::default(), outbox("u"));
     hub.subscribe(Topic::Staff(tenant()), ConnId(1), mine.clone());
     for (user, status) in [
-        ("a", UserStatus::Online),
-        ("b", UserStatus::Online),
-        ("a", UserStatus::Offline),
-        ("b", UserStatus::Offline),
-        ("a", UserStatus::Online),
+        ("a", AgentStatus::Online),
+        ("b", AgentStatus::Online),
+        ("a", AgentStatus::Offline),
+        ("b", AgentStatus::Offline),
+        ("a", AgentStatus::Online),
     ] {
         let user_id = UserId::parse(user).unwrap();
         let changed = PresenceChanged { user_id, status, conversations: vec![] };
@@ -136,7 +136,7 @@ fn of_a_users_comings_and_goings_only_the_latest_is_kept() {
         })
         .collect();
     let (a, b) = ("a".to_owned(), "b".to_owned());
-    assert_eq!(states, [(a, UserStatus::Online), (b, UserStatus::Offline)]);
+    assert_eq!(states, [(a, AgentStatus::Online), (b, AgentStatus::Offline)]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub use conversation::{
     Assigned, Closed, Handoff, HandoffReason, InCharge, Joined, Left, Queued, Rated, Reopened,
     Transferred,
 };
-pub use tenant::{Audit, Notification, PresenceChanged, UserStatus};
+pub use tenant::{Audit, Notification, PresenceChanged};
 
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $name:literal $variant:ident($payload:ident),)*) => {

@@ -1,5 +1,6 @@
 //! The words every other module speaks. Pure data: no I/O, no tasks, no locks.
 
+mod agent;
 mod command;
 mod conversation;
 mod envelope;
@@ -12,6 +13,7 @@ mod protocol;
 mod time;
 mod topic;
 
+pub use agent::{AgentRecord, AgentStatus, StatusReason};
 pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
 pub use conversation::{Conversation, Refused, Status};
 pub use envelope::Envelope;
@@ -19,7 +21,7 @@ pub use error::{CloseReason, DisconnectReason, Error, Holder};
 pub use event::{
     Assigned, Audit, BadEvent, Closed, Event, Facts, Handoff, HandoffReason, InCharge, Joined,
     Left, Message, MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened,
-    SessionEnded, SessionStarted, Transferred, Typing, UserStatus,
+    SessionEnded, SessionStarted, Transferred, Typing,
 };
 pub use faq::FaqEntry;
 pub use identity::{

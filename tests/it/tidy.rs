@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["config"],
     &["telemetry"],
-    &["auth", "log", "hub", "presence", "bot"],
+    &["auth", "log", "hub", "presence", "bot", "routing"],
     &["app"],
     &["door"],
     &["wire", "http"],
@@ -30,6 +30,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("hub", &["limits", "model"]),
     ("presence", &["limits", "model"]),
     ("bot", &["limits", "model"]),
+    ("routing", &["model"]),
     ("door", &["limits", "model", "config"]),
 ];
 

@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::super::{ConversationId, DisconnectReason, Moment, Role, UserId};
+use super::super::{AgentStatus, ConversationId, DisconnectReason, Moment, Role, UserId};
 use super::{
     Assigned, Audit, Closed, Event, Handoff, HandoffReason, InCharge, Joined, Left, Message,
     MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened, SessionEnded,
-    SessionStarted, Transferred, Typing, UserStatus,
+    SessionStarted, Transferred, Typing,
 };
 
 impl Event {
@@ -111,7 +111,7 @@ impl Event {
             }),
             Event::PresenceChanged(PresenceChanged {
                 user_id: user("agent_456"),
-                status: UserStatus::Online,
+                status: AgentStatus::Online,
                 conversations: vec![],
             }),
             Event::Audit(Audit {

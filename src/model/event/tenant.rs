@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::{ConversationId, Role, UserId};
+use super::super::{AgentStatus, ConversationId, Role, UserId};
 
 /// Payload of `notification`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -28,23 +28,13 @@ pub struct Notification {
     pub data: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-/// Whether a user can be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum UserStatus {
-    /// Some connection of the user is open.
-    Online,
-    /// None is.
-    Offline,
-}
-
 /// Payload of `presence.changed`. Volatile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PresenceChanged {
     /// Who.
     pub user_id: UserId,
-    /// What it is now.
-    pub status: UserStatus,
+    /// What it is now. Who is no agent is online or offline only.
+    pub status: AgentStatus,
     /// The conversations of that agent, whose customers are told too.
     #[serde(skip)]
     pub conversations: Vec<ConversationId>,

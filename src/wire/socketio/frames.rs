@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::model::{
-    ConversationId, Cursor, Error, Event, ExternalId, History, Identity, Message, Moment, Receipt,
-    Role, Sent, UserId, UserStatus,
+    AgentStatus, ConversationId, Cursor, Error, Event, ExternalId, History, Identity, Message,
+    Moment, Receipt, Role, Sent, UserId,
 };
 use crate::wire::shapes::retry_after;
 
@@ -147,7 +147,7 @@ impl<'a> TypingOut<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PresenceOut<'a> {
     pub(super) user_id: &'a UserId,
-    pub(super) status: UserStatus,
+    pub(super) status: AgentStatus,
     pub(super) timestamp: Moment,
 }
 

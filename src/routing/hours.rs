@@ -1,0 +1,220 @@
+//! When a department serves: local hours of the week, holidays, a time zone.
+//!
+//! [`Hours`] is what people write; [`Calendar`] is the same, read once, and answers whether a
+//! moment is within. The local clock decides: 09:00 is 09:00 on either side of a change to
+//! daylight saving. A time the clock jumps over counts as the moment after the jump, and one it
+//! shows twice as the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::policy::PolicyError;
+use crate::model::Moment;
+
+const SPANS_A_DAY_MAX: usize = 8;
+const HOLIDAYS_MAX: usize = 400;
+const MINUTES_A_DAY: u16 = 24 * 60;
+/// Days looked ahead for an opening: every holiday there may be, and a week.
+const DAYS_AHEAD: i32 = HOLIDAYS_MAX as i32 + 8;
+/// Days looked back and ahead for the ends of a span that goes on over midnight.
+const DAYS_OF_A_SPAN: i32 = 8;
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Business hours, as people write them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The name of a time zone, as `Asia/Jakarta`.
+    pub time_zone: String,
+    /// For each day of the week (`mon` to `sun`) its spans, as `09:00-17:00`. A span ends on its
+    /// day, at `24:00` at the latest; what goes on over midnight is written as two.
+    #[serde(default)]
+    pub weekly: BTreeMap<String, Vec<String>>,
+    /// Days on which it does not serve, as `2026-12-25`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holidays: Vec<String>,
+}
+
+impl Hours {
+    /// Whether every part of it can be read.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        Calendar::new(self).map(|_| ())
+    }
+}
+
+/// [`Hours`], read.
+#[derive(Clone, Debug)]
+pub(super) struct Calendar {
+    zone: TimeZone,
+    /// Minutes of the day, ascending, from Monday on.
+    weekly: [Vec<(u16, u16)>; 7],
+    holidays: BTreeSet<Date>,
+}
+
+/// Whether a department serves now, and until when that stays so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shift {
+    pub(super) is_open: bool,
+    /// Open: since when. Absent if it was open for more than a week.
+    pub(super) since: Option<Moment>,
+    /// When it changes, or when to look again; absent if it never does.
+    pub(super) until: Option<Moment>,
+}
+
+impl Shift {
+    /// The shift of a department without hours.
+    pub(super) const ALWAYS: Shift = Shift { is_open: true, since: None, until: None };
+}
+
+impl Calendar {
+    pub(super) fn new(hours: &Hours) -> Result<Calendar, PolicyError> {
+        let zone = TimeZone::get(&hours.time_zone).map_err(|_| {
+            let reason =
+                format!("no time zone is called {:?}; one is Asia/Jakarta", hours.time_zone);
+            PolicyError::new("hours.time_zone", reason)
+        })?;
+        let mut weekly: [Vec<(u16, u16)>; 7] = Default::default();
+        for (day, spans) in &hours.weekly {
+            let path = format!("hours.weekly.{day}");
+            let index = DAYS.iter().position(|name| name == day);
+            let index = index.ok_or_else(|| PolicyError::new(&*path, "mon to sun"))?;
+            weekly[index] = read_spans(&path, spans)?;
+        }
+        if hours.holidays.len() > HOLIDAYS_MAX {
+            return Err(PolicyError::new("hours.holidays", format!("at most {HOLIDAYS_MAX} days")));
+        }
+        let holidays = hours.holidays.iter().enumerate();
+        let holidays = holidays.map(|(index, text)| {
+            let path = || format!("hours.holidays[{index}]");
+            text.parse().map_err(|_| PolicyError::new(path(), "a day, as 2026-12-25"))
+        });
+        Ok(Calendar { zone, weekly, holidays: holidays.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether it serves at `now`.
+    pub(super) fn at(&self, now: Moment) -> Shift {
+        let Some(today) = self.date(now) else { return Shift::ALWAYS };
+        let around = self.spans(today, -DAYS_OF_A_SPAN, DAYS_OF_A_SPAN);
+        if let Some(&(from, to)) = around.iter().find(|(from, to)| *from <= now && now < *to) {
+            let first = around.first().map(|(from, _)| *from);
+            return Shift {
+                is_open: true,
+                since: Some(from)
+                    .filter(|from| Some(*from) != first || to > now && !self.is_always()),
+                until: Some(to),
+            };
+        }
+        let opens = around.iter().map(|(from, _)| *from).find(|from| *from > now);
+        let opens = opens.or_else(|| self.opens_later(today, now));
+        Shift { is_open: false, since: None, until: opens }
+    }
+
+    fn is_always(&self) -> bool {
+        self.weekly.iter().all(|spans| covers_the_day(spans))
+    }
+
+    fn opens_later(&self, today: Date, now: Moment) -> Option<Moment> {
+        if self.weekly.iter().all(Vec::is_empty) {
+            return None;
+        }
+        let spans = self.spans(today, DAYS_OF_A_SPAN, DAYS_AHEAD);
+        spans.into_iter().map(|(from, _)| from).find(|from| *from > now)
+    }
+
+    fn date(&self, at: Moment) -> Option<Date> {
+        Timestamp::from_millisecond(at.0).ok().map(|t| self.zone.to_datetime(t).date())
+    }
+
+    /// The spans from one day to another, as moments, those that touch made one.
+    fn spans(&self, today: Date, first: i32, last: i32) -> Vec<(Moment, Moment)> {
+        let mut spans: Vec<(Moment, Moment)> = Vec::new();
+        let days = (first..=last)
+            .filter_map(|ahead| today.checked_add(jiff::Span::new().days(ahead)).ok());
+        for day in days.filter(|day| !self.holidays.contains(day)) {
+            for (from, to) in &self.weekly[day_of(day)] {
+                let (Some(from), Some(to)) = (self.moment(day, *from), self.moment(day, *to))
+                else {
+                    continue;
+                };
+                match spans.last_mut() {
+                    Some((_, end)) if *end >= from => *end = to.max(*end),
+                    // A span within an hour that the clock jumps over is no span.
+                    _ if from < to => spans.push((from, to)),
+                    _ => {}
+                }
+            }
+        }
+        spans
+    }
+
+    fn moment(&self, day: Date, minute: u16) -> Option<Moment> {
+        let (day, minute) = match minute {
+            MINUTES_A_DAY => (day.tomorrow().ok()?, 0),
+            minute => (day, minute),
+        };
+        let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
+        let local = day.at(hour, minute, 0, 0);
+        let zoned = self.zone.to_ambiguous_zoned(local).compatible().ok()?;
+        Some(Moment(zoned.timestamp().as_millisecond()))
+    }
+}
+
+fn covers_the_day(spans: &[(u16, u16)]) -> bool {
+    let end = spans.iter().fold(0, |end, (from, to)| if *from <= end { *to } else { end });
+    end == MINUTES_A_DAY
+}
+
+fn day_of(day: Date) -> usize {
+    match day.weekday() {
+        Weekday::Monday => 0,
+        Weekday::Tuesday => 1,
+        Weekday::Wednesday => 2,
+        Weekday::Thursday => 3,
+        Weekday::Friday => 4,
+        Weekday::Saturday => 5,
+        Weekday::Sunday => 6,
+    }
+}
+
+fn read_spans(path: &str, spans: &[String]) -> Result<Vec<(u16, u16)>, PolicyError> {
+    if spans.len() > SPANS_A_DAY_MAX {
+        return Err(PolicyError::new(path, format!("at most {SPANS_A_DAY_MAX} spans a day")));
+    }
+    let mut read = Vec::with_capacity(spans.len());
+    for (index, text) in spans.iter().enumerate() {
+        let reason = "a span within the day, as 09:00-17:00 or 22:00-24:00";
+        let span = read_span(text);
+        read.push(span.ok_or_else(|| PolicyError::new(format!("{path}[{index}]"), reason))?);
+    }
+    read.sort_unstable();
+    match read.windows(2).any(|pair| pair[1].0 < pair[0].1) {
+        true => Err(PolicyError::new(path, "spans that do not overlap")),
+        false => Ok(read),
+    }
+}
+
+fn read_span(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (read_minute(from)?, read_minute(to)?);
+    (from < to).then_some((from, to))
+}
+
+fn read_minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    let is_number = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(hour) || !is_number(minute) {
+        return None;
+    }
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    let at = hour * 60 + minute;
+    (minute < 60 && at <= MINUTES_A_DAY).then_some(at)
+}
