@@ -56,11 +56,8 @@ pub trait Staff: Send + Sync + 'static {
     async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error>;
 
     /// A page of a tenant's local users.
-    async fn agent_page(
-        &self,
-        tenant: &TenantId,
-        filter: AgentFilter,
-    ) -> Result<Vec<Agent>, Error>;
+    async fn agent_page(&self, tenant: &TenantId, filter: AgentFilter)
+    -> Result<Vec<Agent>, Error>;
 
     /// All local users of a tenant, disabled ones and admins included.
     async fn agents(&self, tenant: &TenantId) -> Result<Vec<Agent>, Error> {

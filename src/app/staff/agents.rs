@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::fields::{
-    check_password, checked_email, checked_max_chats, checked_name, checked_words, invalid,
+    check_password, checked_email, checked_max_chats, checked_name, checked_role, checked_words,
+    invalid,
 };
 use super::{StaffChange, conflict};
 use crate::app::audit::check_admin;
@@ -23,8 +24,8 @@ pub struct NewAgent {
     pub email: Option<String>,
     /// By which it may log in here; without one, others vouch for it by tokens.
     pub password: Option<String>,
-    /// Agent or admin.
-    pub role: Role,
+    /// `agent` or `admin`.
+    pub role: String,
     /// Where it works; the first one is shown.
     pub departments: Vec<Uuid>,
     /// How many conversations it may have at once.
@@ -44,7 +45,7 @@ impl NewAgent {
             name,
             email: None,
             password: None,
-            role: Role::Agent,
+            role: Role::Agent.to_string(),
             departments: vec![],
             max_chats: crate::app::people::MAX_CHATS.into(),
             skills: vec![],
@@ -63,8 +64,8 @@ pub struct AgentChange {
     pub email: Option<Option<String>>,
     /// Its password.
     pub password: Option<Option<String>>,
-    /// Agent or admin.
-    pub role: Option<Role>,
+    /// `agent` or `admin`.
+    pub role: Option<String>,
     /// All its departments.
     pub departments: Option<Vec<Uuid>>,
     /// How many conversations it may have at once.
@@ -108,7 +109,7 @@ impl App {
         let id = UserId::parse(&Uuid::now_v7().to_string());
         let agent = checked(Agent {
             id: id.map_err(|err| Error::InvalidId(err.to_string()))?,
-            role: new.role,
+            role: checked_role(&new.role)?,
             name: new.name,
             email: new.email,
             password: None,
@@ -122,7 +123,9 @@ impl App {
         let password = self.hash_of(new.password).await?;
         let _turn = self.staff_turn(&who.tenant).await;
         self.check_departments(who, &agent.departments).await?;
-        self.keep_agent(who, "agent.created", Agent { password, ..agent }).await
+        let agent = Agent { password, ..agent };
+        self.check_email(who, &agent).await?;
+        self.keep_agent(who, "agent.created", agent).await
     }
 
     /// Changes an agent or admin. What it may do by a token it has is as long as the token says,
@@ -146,13 +149,18 @@ impl App {
         };
         let _turn = self.staff_turn(&who.tenant).await;
         let known = self.agent(who, id).await?;
-        let was_disabled = known.is_disabled;
+        let (was_disabled, was_admin) = (known.is_disabled, known.role == Role::Admin);
+        let old_email = known.email.clone();
         if let Some(departments) = &change.departments {
             self.check_departments(who, departments).await?;
         }
         let agent = checked(merged(known, change, password)?)?;
-        if who.subject == *id && (agent.is_disabled || agent.role != Role::Admin) {
+        let loses = agent.is_disabled || was_admin && agent.role != Role::Admin;
+        if who.subject == *id && loses {
             return conflict("nobody takes the administration from itself");
+        }
+        if agent.email != old_email {
+            self.check_email(who, &agent).await?;
         }
         let action = match (was_disabled, agent.is_disabled) {
             (false, true) => "agent.disabled",
@@ -178,27 +186,26 @@ impl App {
         self.keep_staff(who, "agent.deleted", record, change).await
     }
 
-    /// Keeps an agent whose turn it is, if only it has its e-mail address.
-    async fn keep_agent(
-        &self,
-        who: &Identity,
-        action: &str,
-        agent: Agent,
-    ) -> Result<Agent, Error> {
+    /// Keeps an agent whose turn it is.
+    async fn keep_agent(&self, who: &Identity, action: &str, agent: Agent) -> Result<Agent, Error> {
         if agent.password.is_some() && agent.email.is_none() {
             return invalid("email", "is what one logs in with, beside the password");
-        }
-        if let Some(email) = &agent.email {
-            let found = self.log.agents_by_email(email).await.map_err(|e| self.fault(e))?;
-            let is_other = |(of, other): &(_, Agent)| *of == who.tenant && other.id != agent.id;
-            if found.iter().any(is_other) {
-                return conflict("another agent has this e-mail address");
-            }
         }
         let record = Record::Agent(agent.clone());
         let change = StaffChange::Agent(agent.id.clone());
         self.keep_staff(who, action, record, change).await?;
         Ok(agent)
+    }
+
+    /// Refuses an address that another agent of the tenant has.
+    async fn check_email(&self, who: &Identity, agent: &Agent) -> Result<(), Error> {
+        let Some(email) = &agent.email else { return Ok(()) };
+        let found = self.log.agents_by_email(email).await.map_err(|e| self.fault(e))?;
+        let is_other = |(of, other): &(_, Agent)| *of == who.tenant && other.id != agent.id;
+        match found.iter().any(is_other) {
+            true => conflict("another agent has this e-mail address"),
+            false => Ok(()),
+        }
     }
 
     async fn check_departments(&self, who: &Identity, ids: &[Uuid]) -> Result<(), Error> {
@@ -237,7 +244,7 @@ fn merged(
         name: change.name.unwrap_or(known.name),
         email: change.email.unwrap_or(known.email),
         password: password.unwrap_or(known.password),
-        role: change.role.unwrap_or(known.role),
+        role: change.role.as_deref().map_or(Ok(known.role), checked_role)?,
         departments: change.departments.unwrap_or(known.departments),
         max_chats: change.max_chats.map_or(Ok(known.max_chats), checked_max_chats)?,
         skills: change.skills.unwrap_or(known.skills),
@@ -250,9 +257,6 @@ fn merged(
 
 /// The agent as it is kept, if it can be one.
 fn checked(agent: Agent) -> Result<Agent, Error> {
-    if !matches!(agent.role, Role::Agent | Role::Admin) {
-        return invalid("role", "must be agent or admin");
-    }
     let mut departments: Vec<Uuid> = Vec::with_capacity(agent.departments.len());
     for id in agent.departments {
         if !departments.contains(&id) {

@@ -4,11 +4,12 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::fields::checked_name;
-use super::{StaffChange, conflict, policy};
+use super::{StaffChange, conflict, policy, policy_of};
 use crate::app::App;
 use crate::app::audit::check_admin;
 use crate::log::{AgentFilter, ConversationFilter, Department, Record};
 use crate::model::{Error, Identity};
+use crate::routing::Action;
 
 /// What a new department is to be.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +67,7 @@ impl App {
         let name = checked_name(&new.name)?;
         let routing = policy::changed(None, new.routing)?;
         let department = Department { id: Uuid::now_v7(), name, routing };
+        self.check_escalations(who, &department).await?;
         self.keep_department(who, "department.created", department).await
     }
 
@@ -90,6 +92,7 @@ impl App {
             Some(None) => None,
             Some(Some(fields)) => policy::changed(department.routing.as_deref(), fields)?,
         };
+        self.check_escalations(who, &department).await?;
         self.keep_department(who, "department.changed", department).await
     }
 
@@ -115,6 +118,23 @@ impl App {
         let record = Record::DepartmentRemoved(id);
         let change = StaffChange::DepartmentRemoved(id);
         self.keep_staff(who, "department.deleted", record, change).await
+    }
+
+    /// Refuses to widen to a department that is not there.
+    async fn check_escalations(
+        &self,
+        who: &Identity,
+        department: &Department,
+    ) -> Result<(), Error> {
+        for (place, rule) in policy_of(department).escalations.iter().enumerate() {
+            let Action::Department(id) = rule.action else { continue };
+            let found = self.log.department(&who.tenant, id).await.map_err(|e| self.fault(e))?;
+            if found.is_none() {
+                let path = format!("routing.escalations[{place}].action.department");
+                return Err(Error::InvalidAt { path, reason: "is no department".into() });
+            }
+        }
+        Ok(())
     }
 
     async fn keep_department(

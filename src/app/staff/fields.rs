@@ -1,7 +1,7 @@
 //! What the fields of administration may hold: names, addresses, short words, numbers. Pure.
 
 use crate::limits::{EMAIL_BYTES_MAX, NAME_CHARS_MAX};
-use crate::model::Error;
+use crate::model::{Error, Role};
 
 /// Longest skill or language, in characters.
 const WORD_CHARS_MAX: usize = 32;
@@ -58,6 +58,13 @@ pub(super) fn check_password(password: &str) -> Result<(), Error> {
         return invalid("password", format!("has fewer than {PASSWORD_CHARS_MIN} characters"));
     }
     Ok(())
+}
+
+pub(super) fn checked_role(role: &str) -> Result<Role, Error> {
+    match Role::parse(role) {
+        Some(role @ (Role::Agent | Role::Admin)) => Ok(role),
+        _ => invalid("role", "must be agent or admin"),
+    }
 }
 
 pub(super) fn checked_max_chats(count: i64) -> Result<u32, Error> {

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::{
-    Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Page, Pending,
-    QueueFigures, Reading, RecentLeave, Recovery, Retention,
+    ApiKey, Change, ConversationFilter, Error, LeftBehind, Log, Page, Pending, QueueFigures,
+    Reading, RecentLeave, Recovery, Retention,
 };
 use super::file::probe;
 use super::reads::{

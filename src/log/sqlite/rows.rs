@@ -21,7 +21,11 @@ fn bad(column: usize, err: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, err.into())
 }
 
-pub(super) fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+pub(super) fn parsed<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<T> {
     let text = row.get_ref(column)?.as_str().map_err(|err| bad(column, err))?;
     parse(text).ok_or_else(|| bad(column, format!("unexpected {text:?}")))
 }

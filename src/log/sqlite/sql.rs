@@ -150,7 +150,7 @@ statements! {
     AGENTS_OF_DEPARTMENT = "SELECT tenant, id, role, name, email, password, departments,
         max_chats, skills, languages, is_disabled, created_at FROM agents
         WHERE tenant = ?1 AND id > ?2
-        AND EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?4)
+        AND instr(departments, ?4) > 0
         ORDER BY id LIMIT ?3";
     AGENTS_BY_EMAIL = "SELECT tenant, id, role, name, email, password, departments, max_chats,
         skills, languages, is_disabled, created_at FROM agents INDEXED BY agents_by_any_email

@@ -87,6 +87,7 @@ fn read_agents(
     match filter.department {
         None => all(db, sql::AGENTS, params![of, after, limit], agent_alone),
         Some(id) => {
+            // The column is a JSON array of ids, and no id is part of another.
             let of = params![of, after, limit, id.to_string()];
             all(db, sql::AGENTS_OF_DEPARTMENT, of, agent_alone)
         }
@@ -115,9 +116,8 @@ impl Staff for Sqlite {
 
     async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error> {
         let of = tenant.clone();
-        let read = move |db: &Connection| {
-            first(db, sql::DEPARTMENT, params![of.as_str(), id], department)
-        };
+        let read =
+            move |db: &Connection| first(db, sql::DEPARTMENT, params![of.as_str(), id], department);
         self.reading(read).await
     }
 
