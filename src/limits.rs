@@ -121,6 +121,9 @@ pub const OWED_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// some milliseconds, during which commits wait.
 pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 
+/// Longest name of a person, a department or a tenant, in characters: nobody reads more.
+pub const NAME_CHARS_MAX: usize = 200;
+
 /// Longest e-mail address (RFC 5321).
 pub const EMAIL_BYTES_MAX: usize = 254;
 

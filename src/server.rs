@@ -29,7 +29,7 @@ use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::{PASSWORD_WAIT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
-use crate::model::{ConnectionInfo, Moment, TenantId};
+use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
 use crate::presence;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
@@ -201,6 +201,10 @@ impl http::Sockets for Registry {
 
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
         Registry::kick(self, tenant, connection_id)
+    }
+
+    fn put_out(&self, tenant: &TenantId, staff: &UserId) {
+        Registry::put_out(self, tenant, staff);
     }
 }
 

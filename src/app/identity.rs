@@ -339,7 +339,7 @@ fn refuse_token(err: TokenError) -> Error {
     }
 }
 
-fn refuse_password(err: PasswordError) -> Error {
+pub(super) fn refuse_password(err: PasswordError) -> Error {
     match err {
         PasswordError::TooLong => {
             Error::Invalid { field: "password", reason: "is too long".into() }

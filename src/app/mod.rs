@@ -23,6 +23,7 @@ mod queue;
 mod receipts;
 mod resume;
 mod rooms;
+mod staff;
 mod typing;
 
 use std::collections::HashSet;
@@ -55,6 +56,9 @@ pub use pace::Pace;
 pub use people::NewKey;
 pub use resume::{Missed, Recovered, Resume, Start};
 pub use rooms::Room;
+pub use staff::{
+    AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
+};
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]

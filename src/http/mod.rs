@@ -4,6 +4,7 @@
 //! To add an endpoint: its handler with `#[utoipa::path]` in the file of its resource, a line in
 //! `identified` or `anonymous`, and a row in `tests/described.rs`.
 
+mod agents;
 mod answer;
 mod audit;
 mod auth;
@@ -11,6 +12,7 @@ mod bot;
 mod caller;
 mod connections;
 mod cookies;
+mod departments;
 mod faq;
 mod health;
 mod keys;
@@ -21,6 +23,7 @@ mod outer;
 pub mod pages;
 mod sessions;
 mod status;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -37,7 +40,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::door::Origins;
-use crate::model::{ConnectionInfo, TenantId};
+use crate::model::{ConnectionInfo, TenantId, UserId};
 
 pub use outer::outer;
 
@@ -61,6 +64,9 @@ pub trait Sockets: Send + Sync {
 
     /// Puts one of them out; false if there is none of that number.
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;
+
+    /// Puts out every one of an agent or admin that may not be here any more.
+    fn put_out(&self, tenant: &TenantId, staff: &UserId);
 }
 
 impl Parts {
@@ -121,6 +127,12 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(keys::revoke))
         .routes(routes!(faq::list, faq::create))
         .routes(routes!(faq::show, faq::update, faq::remove))
+        .routes(routes!(departments::list, departments::create))
+        .routes(routes!(departments::show, departments::update, departments::remove))
+        .routes(routes!(agents::list, agents::create))
+        .routes(routes!(agents::show, agents::update, agents::remove))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::update))
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))

@@ -8,6 +8,7 @@ mod edge;
 mod messages;
 mod refusals;
 mod sessions;
+mod staff;
 mod users;
 
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ impl Sockets for NoSockets {
     fn kick(&self, _: &TenantId, _: &str) -> bool {
         false
     }
+
+    fn put_out(&self, _: &TenantId, _: &UserId) {}
 }
 
 /// A department that tokens may name.
@@ -180,7 +183,10 @@ pub(super) fn an_agent(id: &str) -> Agent {
         password: None,
         departments: vec![],
         max_chats: 5,
+        skills: vec![],
+        languages: vec![],
         is_disabled: false,
+        created_at: Moment::now(),
     }
 }
 

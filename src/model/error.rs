@@ -71,6 +71,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same of a value deep inside a field. Has no code of its own.
+    #[error("{path}: {reason}")]
+    InvalidAt {
+        /// Where it is: `routing.escalations[1].after_seconds`.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Too many requests.
     #[error("too many requests; try again in {retry_after_s} s")]
     RateLimited {
@@ -146,7 +154,7 @@ impl Error {
             Error::MethodNotAllowed => ("method_not_allowed", 405, "Method not allowed"),
             Error::Conflict { .. } => ("conflict", 409, "Conflict"),
             Error::TooLarge { .. } => ("too_large", 413, "Too large"),
-            Error::Invalid { .. } => ("invalid", 422, "Invalid value"),
+            Error::Invalid { .. } | Error::InvalidAt { .. } => ("invalid", 422, "Invalid value"),
             Error::RateLimited { .. } => ("rate_limited", 429, "Too many requests"),
             Error::TooManyConnections(_) => ("too_many_connections", 429, "Too many connections"),
             Error::PresenceUnavailable => {
@@ -157,7 +165,7 @@ impl Error {
         }
     }
 
-    /// One of each, for the reference list and its test.
+    /// One of each code, for the reference list and its test.
     pub fn samples() -> Vec<Error> {
         vec![
             Error::InvalidSessionId,

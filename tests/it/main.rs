@@ -2,7 +2,8 @@
 //!
 //! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
 //! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
-//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`drain`], [`staff_only`]; over Socket.IO
+//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
+//!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
 //!   [`verbs`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
@@ -44,6 +45,7 @@ mod slow_reader;
 mod slow_socketio;
 mod socketio;
 mod socketio_limits;
+mod staff;
 mod staff_only;
 mod talk;
 mod tidy;

@@ -88,7 +88,15 @@ impl State for Tenant {
             Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
             Record::Tenant(name) => self.name = name,
             Record::Department(d) => drop(self.departments.insert(d.id, d)),
-            Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
+            Record::DepartmentRemoved(id) => drop(self.departments.remove(&id)),
+            Record::Agent(a) => {
+                self.former_agents.remove(&a.id);
+                self.agents.insert(a.id.clone(), a);
+            }
+            Record::AgentRemoved(id) => {
+                self.agents.remove(&id);
+                self.former_agents.insert(id);
+            }
             Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
             Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
             Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),

@@ -14,6 +14,7 @@ mod file;
 mod reads;
 mod rows;
 mod sql;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -14,6 +14,7 @@ statements! {
     TENANT_NAME = "SELECT name FROM tenants WHERE id = ?1";
     TENANT_PRUNED = "SELECT pruned FROM tenants WHERE id = ?1";
     TENANT_IDS = "SELECT id FROM tenants";
+    TENANTS = "SELECT id, name FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
     ADD_TENANT = "INSERT INTO tenants (id, name, log) VALUES (?1, ?1, ?2)";
     SET_TENANT_NAME = "UPDATE tenants SET name = ?2 WHERE id = ?1";
     SET_HEAD = "UPDATE tenants SET head = ?2 WHERE id = ?1";
@@ -131,13 +132,33 @@ statements! {
     PUT_MEMBER = "INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)";
     REMOVE_MEMBER = "DELETE FROM members WHERE tenant = ?1 AND conversation = ?2 AND user = ?3";
 
-    PUT_DEPARTMENT = "INSERT OR REPLACE INTO departments VALUES (?1, ?2, ?3)";
-    DEPARTMENT = "SELECT id, name FROM departments WHERE tenant = ?1 AND id = ?2";
-    PUT_AGENT = "INSERT OR REPLACE INTO agents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, is_disabled
-        FROM agents WHERE tenant = ?1 AND id = ?2";
+    PUT_DEPARTMENT = "INSERT OR REPLACE INTO departments (tenant, id, name, routing)
+        VALUES (?1, ?2, ?3, ?4)";
+    REMOVE_DEPARTMENT = "DELETE FROM departments WHERE tenant = ?1 AND id = ?2";
+    DEPARTMENT = "SELECT id, name, routing FROM departments WHERE tenant = ?1 AND id = ?2";
+    DEPARTMENTS = "SELECT id, name, routing FROM departments
+        WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    PUT_AGENT = "INSERT OR REPLACE INTO agents (tenant, id, role, name, email, password,
+        departments, max_chats, skills, languages, is_disabled, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    REMOVE_AGENT = "DELETE FROM agents WHERE tenant = ?1 AND id = ?2";
+    AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
+        languages, is_disabled, created_at FROM agents WHERE tenant = ?1 AND id = ?2";
+    AGENTS = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
+        languages, is_disabled, created_at FROM agents
+        WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    AGENTS_OF_DEPARTMENT = "SELECT tenant, id, role, name, email, password, departments,
+        max_chats, skills, languages, is_disabled, created_at FROM agents
+        WHERE tenant = ?1 AND id > ?2
+        AND instr(departments, ?4) > 0
+        ORDER BY id LIMIT ?3";
     AGENTS_BY_EMAIL = "SELECT tenant, id, role, name, email, password, departments, max_chats,
-        is_disabled FROM agents WHERE email = ?1";
+        skills, languages, is_disabled, created_at FROM agents INDEXED BY agents_by_any_email
+        WHERE email = ?1 COLLATE NOCASE";
+    ADD_FORMER_AGENT = "INSERT OR REPLACE INTO former_agents (tenant, id, removed_at)
+        VALUES (?1, ?2, ?3)";
+    REMOVE_FORMER_AGENT = "DELETE FROM former_agents WHERE tenant = ?1 AND id = ?2";
+    FORMER_AGENT = "SELECT 1 FROM former_agents WHERE tenant = ?1 AND id = ?2";
     PUT_API_KEY = "INSERT INTO api_keys (id, tenant, name, digest, scopes, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = ?3
