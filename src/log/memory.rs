@@ -1,8 +1,9 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
+mod routing;
 mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
-    HistoryRange, Member, Moment, Status, TenantId, UserId,
+    AgentRecord, Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry,
+    History, HistoryRange, Member, Moment, Status, Stint, TenantId, UserId,
 };
 
 /// A log that is lost with its process.
@@ -48,6 +49,10 @@ struct Tenant {
     api_keys: HashMap<Uuid, ApiKey>,
     recoveries: HashMap<Uuid, (Moment, Recovery)>,
     faq: BTreeMap<Uuid, FaqEntry>,
+    stints: BTreeMap<(ConversationId, u32), (Stint, Option<u8>)>,
+    agent_states: BTreeMap<UserId, AgentRecord>,
+    beats: HashMap<UserId, Moment>,
+    department_alerts: BTreeSet<Uuid>,
 }
 
 impl Memory {
@@ -86,7 +91,13 @@ impl Reading {
             Reading::Conversation(id) => event.conversation() == Some(*id),
             Reading::Recorder(id) => {
                 event.conversation() == Some(*id)
-                    && !matches!(event, Event::Message(_) | Event::MessageStatus(_))
+                    && !matches!(
+                        event,
+                        Event::Message(_) | Event::MessageStatus(_) | Event::Decided(_)
+                    )
+            }
+            Reading::Decisions(id) => {
+                event.conversation() == Some(*id) && matches!(event, Event::Decided(_))
             }
             Reading::User(user) => event.addressee() == Some(user),
             Reading::Audit => matches!(event, Event::Audit(_)),

@@ -11,6 +11,7 @@ mod change;
 mod contract;
 mod memory;
 mod record;
+mod routing;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use crate::model::{
 };
 
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
+pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
 
 /// What is to happen: events, and state that no event shows. Concerns at most one conversation.
@@ -113,8 +115,11 @@ pub enum Reading {
     All,
     /// Those of one conversation.
     Conversation(ConversationId),
-    /// What happened around one conversation: all but what was said and read.
+    /// What happened around one conversation: all but what was said and read, and the
+    /// reasons of routing.
     Recorder(ConversationId),
+    /// Why one conversation went to whom it went.
+    Decisions(ConversationId),
     /// Those meant for one user.
     User(UserId),
     /// The audit trail.
@@ -210,7 +215,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Send + Sync + 'static {
+pub trait Log: RoutingLog {
     /// Gives a change its place in the order. Waits only for room in the queue.
     async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::{Agent, ApiKey, Error, Record, Recovery};
-use super::{faq, sql};
+use super::{faq, routing, sql};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
     UserId,
@@ -21,12 +21,20 @@ fn bad(column: usize, err: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, err.into())
 }
 
-fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+pub(super) fn parsed<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<T> {
     let text = row.get_ref(column)?.as_str().map_err(|err| bad(column, err))?;
     parse(text).ok_or_else(|| bad(column, format!("unexpected {text:?}")))
 }
 
-fn optional<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<Option<T>> {
+pub(super) fn optional<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<Option<T>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
         _ => parsed(row, column, parse).map(Some),
@@ -49,7 +57,7 @@ pub(super) fn tenant(row: &Row, column: usize) -> Read<TenantId> {
     parsed(row, column, |t| TenantId::parse(t).ok())
 }
 
-fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
+pub(super) fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Moment))
 }
 
@@ -239,6 +247,9 @@ pub(super) fn put_record(
         }
         Record::Faq(entry) => faq::put(db, tenant, entry),
         Record::FaqRemoved(id) => faq::remove(db, tenant, *id),
+        Record::AgentState(record) => routing::put_agent_state(db, tenant, record),
+        Record::Beats(beats) => routing::put_beats(db, tenant, beats),
+        Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
     }
 }
 
