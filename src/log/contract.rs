@@ -1,6 +1,7 @@
 //! What every log backend must do; run on each of them.
 
 mod bot;
+mod routing;
 mod staff;
 
 use super::*;
@@ -100,6 +101,7 @@ pub(super) async fn suite(mut subject: Subject) {
     what_is_meant_for_a_user_is_read_by_user(&*log).await;
     a_connection_is_found_again_until_it_is_too_old(&*log).await;
     bot::suite(&*log).await;
+    routing::suite(&*log).await;
     staff::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());

@@ -1,10 +1,11 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
 mod lookup;
+mod routing;
 mod staff;
 mod state;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -18,8 +19,8 @@ use super::{
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History, HistoryRange,
-    Member, Moment, Status, TenantId, UserId,
+    AgentRecord, Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History,
+    HistoryRange, Member, Moment, Status, Stint, TenantId, UserId,
 };
 use lookup::seq_of;
 
@@ -52,6 +53,10 @@ struct Tenant {
     api_keys: HashMap<Uuid, ApiKey>,
     recoveries: HashMap<Uuid, (Moment, Recovery)>,
     faq: BTreeMap<Uuid, FaqEntry>,
+    stints: BTreeMap<(ConversationId, u32), (Stint, Option<u8>)>,
+    agent_states: BTreeMap<UserId, AgentRecord>,
+    beats: HashMap<UserId, Moment>,
+    department_alerts: BTreeSet<Uuid>,
 }
 
 impl Memory {

@@ -12,6 +12,7 @@ mod contract;
 mod memory;
 mod question;
 mod record;
+mod routing;
 mod sqlite;
 mod staff;
 
@@ -31,6 +32,7 @@ pub use question::{
     ConversationFilter, LeftBehind, Page, QueueFigures, Reading, RecentLeave, Retention,
 };
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
+pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
 pub use staff::{AgentFilter, Staff};
 
@@ -123,7 +125,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Staff {
+pub trait Log: Staff + RoutingLog {
     /// Gives a change its place in the order. Waits only for room in the queue.
     async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
 

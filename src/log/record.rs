@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId};
+use crate::model::{
+    AgentRecord, ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId,
+};
 
 /// State that no event shows: secrets' digests and administration.
 #[derive(Clone, Debug)]
@@ -32,6 +34,12 @@ pub enum Record {
     Faq(FaqEntry),
     /// An entry of the FAQ that is gone.
     FaqRemoved(Uuid),
+    /// What an agent is.
+    AgentState(AgentRecord),
+    /// Until when agents are there, by their latest heartbeats.
+    Beats(Vec<(UserId, Moment)>),
+    /// Whether it was told that a department has no agent; `false` once it has one again.
+    DepartmentAlert(Uuid, bool),
 }
 
 /// What a connection needs to go on where it was cut.

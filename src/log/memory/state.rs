@@ -7,7 +7,7 @@ use crate::log::change::State;
 use crate::log::{Error, Record};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
-    UserId,
+    Stint, UserId,
 };
 
 impl State for Tenant {
@@ -60,6 +60,19 @@ impl State for Tenant {
         Ok(())
     }
 
+    fn put_stint(&mut self, stint: &Stint) -> Result<(), Error> {
+        let entry = self.stints.entry((stint.conversation, stint.number));
+        entry.or_insert_with(|| (stint.clone(), None)).0 = stint.clone();
+        Ok(())
+    }
+
+    fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error> {
+        if let Some((_, kept)) = self.stints.get_mut(&(of, number)) {
+            *kept = Some(score);
+        }
+        Ok(())
+    }
+
     fn put_read_mark(
         &mut self,
         conversation: ConversationId,
@@ -102,6 +115,10 @@ impl State for Tenant {
             Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),
             Record::Faq(entry) => drop(self.faq.insert(entry.id, entry)),
             Record::FaqRemoved(id) => drop(self.faq.remove(&id)),
+            Record::AgentState(r) => drop(self.agent_states.insert(r.agent.clone(), r)),
+            Record::Beats(beats) => self.beats.extend(beats),
+            Record::DepartmentAlert(id, true) => drop(self.department_alerts.insert(id)),
+            Record::DepartmentAlert(id, false) => drop(self.department_alerts.remove(&id)),
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod conversations;
 mod faq;
 mod file;
 mod reads;
+mod routing;
 mod rows;
 mod sql;
 mod staff;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::{ApiKey, Error, Record, Recovery};
-use super::{faq, sql, staff};
+use super::{faq, routing, sql, staff};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
     UserId,
@@ -30,7 +30,11 @@ pub(super) fn parsed<T>(
     parse(text).ok_or_else(|| bad(column, format!("unexpected {text:?}")))
 }
 
-fn optional<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<Option<T>> {
+pub(super) fn optional<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<Option<T>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
         _ => parsed(row, column, parse).map(Some),
@@ -53,7 +57,7 @@ pub(super) fn tenant(row: &Row, column: usize) -> Read<TenantId> {
     parsed(row, column, |t| TenantId::parse(t).ok())
 }
 
-fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
+pub(super) fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Moment))
 }
 
@@ -217,6 +221,9 @@ pub(super) fn put_record(
         }
         Record::Faq(entry) => faq::put(db, tenant, entry),
         Record::FaqRemoved(id) => faq::remove(db, tenant, *id),
+        Record::AgentState(record) => routing::put_agent_state(db, tenant, record),
+        Record::Beats(beats) => routing::put_beats(db, tenant, beats),
+        Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
     }
 }
 
