@@ -123,6 +123,11 @@ impl Hub {
         }
     }
 
+    /// Whether anybody listens to a topic.
+    pub fn is_heard(&self, topic: &Topic) -> bool {
+        self.lock().contains_key(topic)
+    }
+
     /// Hands a publication to everybody who listens to its topics, once each.
     ///
     /// A full outbox loses a volatile event, and for any other event loses the connection: a

@@ -5,6 +5,7 @@
 //! socket's commands and the verbs by name for REST. No file here knows a dialect or a socket.
 
 mod access;
+mod agents;
 mod attendance;
 mod audit;
 mod bot;
@@ -19,10 +20,10 @@ mod notify;
 mod pace;
 mod people;
 mod presence;
-mod queue;
 mod receipts;
 mod resume;
 mod rooms;
+mod routing;
 mod staff;
 mod typing;
 
@@ -47,6 +48,7 @@ use crate::presence::Presence;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
+pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
@@ -56,6 +58,7 @@ pub use pace::Pace;
 pub use people::NewKey;
 pub use resume::{Missed, Recovered, Resume, Start};
 pub use rooms::Room;
+pub use routing::{NewRequirements, Unread};
 pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
@@ -94,6 +97,7 @@ struct Parts {
     known: people::Known,
     owed: attendance::Owed,
     desk: bot::Desk,
+    router: routing::Router,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -178,6 +182,7 @@ impl App {
             known: people::Known::default(),
             owed: attendance::Owed::default(),
             desk,
+            router: routing::Router::new(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),

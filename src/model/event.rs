@@ -261,7 +261,6 @@ impl Event {
                 | Event::Escalated(_)
                 | Event::DepartmentEmpty(_)
                 | Event::DepartmentCovered(_)
-                | Event::QueueStats(_)
         )
     }
 

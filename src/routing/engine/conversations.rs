@@ -16,12 +16,21 @@ impl Engine {
         let conversation = info.conversation;
         let before = self.leave_queue(conversation);
         self.leave_agent(conversation);
+        let wait = self.wait_of(info);
+        self.hold_restored(&wait);
+        self.waiting.insert(conversation, wait);
+        self.enter_queue(conversation);
+        self.seek_agent(conversation, Trigger::CustomerWaits);
+        self.settle(before);
+    }
+
+    pub(super) fn wait_of(&self, info: Waiting) -> Wait {
         let home = self.lane_of(info.department);
         let pending = match &info.offer {
             Some((agent, until)) => Pending::Offer(agent.clone(), *until),
             None => Pending::Nothing,
         };
-        let wait = Wait {
+        Wait {
             home,
             place: self.lanes[&home].place(&info),
             class: self.class_of(&info, home),
@@ -30,12 +39,7 @@ impl Engine {
             declined: Vec::new(),
             failures: 0,
             info,
-        };
-        self.hold_restored(&wait);
-        self.waiting.insert(conversation, wait);
-        self.enter_queue(conversation);
-        self.seek_agent(conversation, Trigger::CustomerWaits);
-        self.settle(before);
+        }
     }
 
     fn hold_restored(&mut self, wait: &Wait) {
