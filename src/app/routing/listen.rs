@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::super::App;
 use crate::log;
 use crate::model::{
-    Conversation, Envelope, Event, Handoff, InCharge, Moment, OfferOutcome, Status, TenantId,
+    Conversation, Envelope, Event, InCharge, Moment, OfferOutcome, Status, TenantId,
 };
 use crate::routing::{Input, Waiting};
 
@@ -64,17 +64,14 @@ impl App {
                 let (conversation, agent) = (e.session_id, e.agent_id.clone());
                 Input::Given { conversation, agent, department: e.department_id }
             }
-            Event::Transferred(e) => match &e.to_agent_id {
-                Some(agent) => {
-                    let record = self.log.conversation(tenant, e.session_id).await?;
-                    let department = record.and_then(|c| c.department);
-                    Input::Given { conversation: e.session_id, agent: agent.clone(), department }
-                }
-                None => Input::Gone(e.session_id),
-            },
-            Event::Handoff(Handoff { session_id, from, .. }) if *from != InCharge::Bot => {
-                Input::Gone(*session_id)
+            Event::Transferred(e) => {
+                // To a department: the queue it enters is behind this one.
+                let Some(agent) = e.to_agent_id.clone() else { return Ok(()) };
+                let record = self.log.conversation(tenant, e.session_id).await?;
+                let department = record.and_then(|c| c.department);
+                Input::Given { conversation: e.session_id, agent, department }
             }
+            Event::Handoff(e) if e.to == InCharge::Bot => Input::Gone(e.session_id),
             Event::Closed(e) => Input::Gone(e.session_id),
             Event::Requirements(e) => Input::Requires {
                 conversation: e.session_id,

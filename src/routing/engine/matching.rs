@@ -86,7 +86,8 @@ impl Engine {
         if agent.room() < wait.class.places.max(lane.policy.weights.chat) {
             return Some(Exclusion::Capacity);
         }
-        let is_declined = || wait.declined.iter().any(|(who, _)| who == id);
+        let is_declined =
+            || wait.declined.iter().any(|(who, until)| who == id && *until > self.now);
         agent.lacks(&wait.class).or_else(|| is_declined().then_some(Exclusion::AskedBefore))
     }
 
@@ -263,20 +264,19 @@ impl Engine {
     pub(super) fn ask_again(&mut self, conversation: ConversationId) {
         let now = self.now;
         let Some(wait) = self.waiting.get_mut(&conversation) else { return };
-        wait.declined.retain(|(_, until)| *until > now);
-        let mut trigger = Trigger::AskedAgain;
+        let may_be_asked = wait.declined.extract_if(.., |(_, until)| *until <= now);
+        let may_be_asked: Vec<UserId> = may_be_asked.map(|(agent, _)| agent).collect();
         let mut next = wait.declined.iter().map(|(_, until)| *until).min();
         match wait.pending {
-            Pending::Rest(until) if until <= now => {
-                wait.pending = Pending::Nothing;
-                trigger = Trigger::Refused;
-            }
+            Pending::Rest(until) if until <= now => wait.pending = Pending::Nothing,
             Pending::Rest(until) => next = Some(next.map_or(until, |next| next.min(until))),
             _ => {}
         }
         self.alarms.set(Alarm::Retry(conversation), next);
         self.make_ready(conversation);
-        self.seek_agent(conversation, trigger);
+        // Others may have come to wait before this one since.
+        may_be_asked.iter().for_each(|agent| self.seek_work(agent, Trigger::AskedAgain));
+        self.seek_agent(conversation, Trigger::Refused);
     }
 
     /// Sets the clock for the next rule of escalation.
