@@ -169,3 +169,24 @@ async fn only_its_own_user_takes_a_connections_place() {
     assert_eq!(closed, Some(CloseReason::NetworkError));
     assert!(registered.is_replaced());
 }
+
+#[tokio::test]
+async fn an_agent_is_put_out_by_the_id_of_its_token_and_no_customer_of_that_id() {
+    let registry = registry();
+    let budi = UserId::parse("budi").unwrap();
+    let agent = Identity {
+        user: UserId::parse("agent_budi").unwrap(),
+        role: Role::Agent,
+        user_type: Role::Agent,
+        ..who(None)
+    };
+    let acme = Identity { tenant: TenantId::parse("acme").unwrap(), ..agent.clone() };
+    let other = Identity { subject: UserId::parse("sari").unwrap(), ..agent.clone() };
+    for (who, expected) in
+        [(agent, Some(CloseReason::Forbidden)), (acme, None), (other, None), (who(None), None)]
+    {
+        let registered = register_as(&registry, who.clone(), None);
+        registry.put_out(&TenantId::default_tenant(), &budi);
+        assert_eq!(registered.heart.outbox.closed().now_or_never(), expected, "{who:?}");
+    }
+}
