@@ -27,7 +27,6 @@ mod routing;
 mod staff;
 mod typing;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -127,7 +126,7 @@ pub struct Connection {
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
-    pub told_past: HashSet<ConversationId>,
+    pub told_past: Vec<ConversationId>,
     /// Under which number it can be taken up again after a cut, if its dialect can.
     pub recovery: Option<Uuid>,
     messages: Pace,
@@ -199,7 +198,7 @@ impl App {
             rooms: Vec::new(),
             told: 0,
             after: None,
-            told_past: HashSet::new(),
+            told_past: Vec::new(),
             recovery: None,
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),

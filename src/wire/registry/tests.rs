@@ -73,7 +73,7 @@ async fn live(
         registry.visit_due();
         let todo = tokio::select! {
             biased;
-            todo = registered.heart.outbox.next(&mut batch) => Some(todo),
+            todo = registered.heart.outbox.next(Some(&mut batch)) => Some(todo),
             () = std::future::ready(()) => None,
         };
         match todo {
@@ -145,7 +145,7 @@ async fn a_chatty_peer_is_pinged_all_the_same() {
         registry.seen(&registered);
         registry.visit_due();
         let outbox = &registered.heart.outbox;
-        if outbox.next(&mut batch).now_or_never() == Some(Todo::Ping) {
+        if outbox.next(Some(&mut batch)).now_or_never() == Some(Todo::Ping) {
             pings += 1;
         }
     }
