@@ -187,6 +187,8 @@ impl App {
             visitor_name: who.name.as_ref().filter(|_| is_customer).map(|n| n.to_string()),
             visitor_email: None,
             department_id: None,
+            skills: vec![],
+            language: None,
             external_ids: vec![],
             metadata: None,
         });

@@ -117,7 +117,7 @@ impl App {
         if role == Role::Customer {
             let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
             if let Some(conversation) = found.filter(|c| c.status == Status::Open) {
-                events.push(self.taken_up(tenant, &conversation).await?);
+                events.push(self.taken_up(tenant, &conversation));
             }
         }
         let change = Change { events, records: vec![] };
@@ -289,7 +289,11 @@ impl App {
         let page = self.log.read_latest(&tenant, Reading::Recorder(id), limit).await;
         let events = page.map_err(|e| self.fault(e))?.events;
         let is_staff = who.is_some_and(|who| who.role != Role::Customer);
-        Ok(if is_staff { events } else { events.into_iter().map(without_note).collect() })
+        if is_staff {
+            return Ok(events);
+        }
+        let theirs = events.into_iter().filter(|e| is_for_customer(&e.event));
+        Ok(theirs.map(without_note).collect())
     }
 
     async fn look(
@@ -314,6 +318,11 @@ impl App {
             Err(err) => Err(err),
         }
     }
+}
+
+/// What is for the staff alone is not for the customer. How its own conversation began is.
+fn is_for_customer(event: &Event) -> bool {
+    event.may_be_heard_by(Role::Customer) || matches!(event, Event::SessionStarted(_))
 }
 
 /// What agents write to each other is not for the customer.

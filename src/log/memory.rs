@@ -1,8 +1,11 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
+mod lookup;
+mod routing;
+mod staff;
 mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -16,9 +19,10 @@ use super::{
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
-    HistoryRange, Member, Moment, Status, TenantId, UserId,
+    AgentRecord, Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History,
+    HistoryRange, Member, Moment, Status, Stint, TenantId, UserId,
 };
+use lookup::seq_of;
 
 /// A log that is lost with its process.
 pub(super) struct Memory {
@@ -43,11 +47,16 @@ struct Tenant {
     known: HashMap<(ConversationId, UserId, String), Arc<Envelope>>,
     read_marks: HashMap<(ConversationId, UserId), u64>,
     members: HashMap<ConversationId, BTreeMap<UserId, Member>>,
-    departments: HashMap<Uuid, Department>,
-    agents: HashMap<UserId, Agent>,
+    departments: BTreeMap<Uuid, Department>,
+    agents: BTreeMap<UserId, Agent>,
+    former_agents: HashSet<UserId>,
     api_keys: HashMap<Uuid, ApiKey>,
     recoveries: HashMap<Uuid, (Moment, Recovery)>,
     faq: BTreeMap<Uuid, FaqEntry>,
+    stints: BTreeMap<(ConversationId, u32), (Stint, Option<u8>)>,
+    agent_states: BTreeMap<UserId, AgentRecord>,
+    beats: HashMap<UserId, Moment>,
+    department_alerts: BTreeSet<Uuid>,
 }
 
 impl Memory {
@@ -64,40 +73,6 @@ impl Memory {
     /// Looks something up in a tenant; an unknown tenant has nothing.
     fn with<T: Default>(&self, tenant: &TenantId, f: impl FnOnce(&Tenant) -> T) -> T {
         self.lock().get(tenant).map(f).unwrap_or_default()
-    }
-}
-
-/// How many of the words an entry has; those of its questions count four times, as in SQLite.
-fn matches(entry: &FaqEntry, words: &[String]) -> usize {
-    let asked = [&entry.question].into_iter().chain(&entry.wordings);
-    let asked = asked.map(|text| text.to_lowercase()).collect::<Vec<_>>().join("\n");
-    let answer = entry.answer.to_lowercase();
-    let has = |text: &str, word: &String| {
-        text.split(|c: char| !c.is_alphanumeric()).any(|own| own.starts_with(word.as_str()))
-    };
-    let score = |word| 4 * usize::from(has(&asked, word)) + usize::from(has(&answer, word));
-    words.iter().map(score).sum()
-}
-
-impl Reading {
-    fn takes(&self, event: &Event) -> bool {
-        match self {
-            Reading::All => true,
-            Reading::Conversation(id) => event.conversation() == Some(*id),
-            Reading::Recorder(id) => {
-                event.conversation() == Some(*id)
-                    && !matches!(event, Event::Message(_) | Event::MessageStatus(_))
-            }
-            Reading::User(user) => event.addressee() == Some(user),
-            Reading::Audit => matches!(event, Event::Audit(_)),
-        }
-    }
-}
-
-fn seq_of(envelope: &Envelope) -> Option<u64> {
-    match &envelope.event {
-        Event::Message(message) => Some(message.seq),
-        _ => None,
     }
 }
 
@@ -195,23 +170,7 @@ impl Log for Memory {
         conversation: ConversationId,
         range: HistoryRange,
     ) -> Result<History, Error> {
-        Ok(self.with(tenant, |t| {
-            let limit = range.limit.map_or(usize::MAX, |l| l as usize);
-            let wanted = t.events.values().filter(|e| {
-                e.event.conversation() == Some(conversation)
-                    && seq_of(e).is_some_and(|seq| {
-                        range.before.is_none_or(|b| seq < b) && range.after.is_none_or(|a| seq > a)
-                    })
-            });
-            let mut messages: Vec<_> = wanted.cloned().collect();
-            let has_more = messages.len() > limit;
-            if range.after.is_some() && range.before.is_none() {
-                messages.truncate(limit);
-            } else {
-                messages.drain(..messages.len().saturating_sub(limit));
-            }
-            History { messages, has_more }
-        }))
+        Ok(self.with(tenant, |t| t.messages(conversation, range)))
     }
 
     async fn conversation(
@@ -246,22 +205,7 @@ impl Log for Memory {
         tenant: &TenantId,
         filter: ConversationFilter,
     ) -> Result<Vec<Arc<Conversation>>, Error> {
-        Ok(self.with(tenant, |t| {
-            let mut found: Vec<_> = t
-                .conversations
-                .values()
-                .filter(|c| match filter.status {
-                    Some(status) => c.status == status,
-                    None => c.status != Status::Closed,
-                })
-                .filter(|c| filter.department.is_none() || c.department == filter.department)
-                .filter(|c| filter.after.is_none_or(|after| (c.created_at, c.id) < after))
-                .cloned()
-                .collect();
-            found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
-            found.truncate(filter.limit);
-            found
-        }))
+        Ok(self.with(tenant, |t| t.conversations(&filter)))
     }
 
     async fn queue(
@@ -270,25 +214,7 @@ impl Log for Memory {
         department: Option<Uuid>,
         queued_before: Moment,
     ) -> Result<QueueFigures, Error> {
-        let found = self.lock().get(tenant).map(|t| {
-            let ours = || t.conversations.values().filter(|c| c.department == department);
-            let waits = |c: &&Arc<Conversation>| {
-                c.status == Status::Waiting && c.queued_at.is_some_and(|q| q < queued_before)
-            };
-            // Back in a queue, it has been assigned before it was queued; that was no wait.
-            let mut served: Vec<_> = ours()
-                .filter_map(|c| Some((c.assigned_at?, c.queued_at?)))
-                .filter(|(assigned, queued)| assigned >= queued)
-                .collect();
-            served.sort();
-            let recent: Vec<u64> =
-                served.iter().rev().take(20).map(|(a, q)| a.ms_since(*q)).collect();
-            QueueFigures {
-                ahead: ours().filter(waits).count() as u64,
-                recent_wait_ms: (!recent.is_empty())
-                    .then(|| recent.iter().sum::<u64>() / recent.len() as u64),
-            }
-        });
+        let found = self.lock().get(tenant).map(|t| t.queue(department, queued_before));
         Ok(found.unwrap_or(QueueFigures { ahead: 0, recent_wait_ms: None }))
     }
 
@@ -391,34 +317,7 @@ impl Log for Memory {
         words: Vec<String>,
         limit: usize,
     ) -> Result<Vec<FaqEntry>, Error> {
-        Ok(self.with(tenant, |t| {
-            let enabled = t.faq.values().filter(|entry| entry.is_enabled);
-            let scored = enabled.map(|entry| (matches(entry, &words), entry));
-            let mut found: Vec<_> = scored.filter(|(score, _)| *score > 0).collect();
-            found.sort_by_key(|(score, entry)| (std::cmp::Reverse(*score), entry.id));
-            found.into_iter().take(limit).map(|(_, entry)| entry.clone()).collect()
-        }))
-    }
-
-    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {
-        Ok(self.lock().get(tenant).map(|t| t.name.clone()))
-    }
-
-    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error> {
-        Ok(self.with(tenant, |t| t.departments.get(&id).cloned()))
-    }
-
-    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error> {
-        Ok(self.with(tenant, |t| t.agents.get(id).cloned()))
-    }
-
-    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error> {
-        let tenants = self.lock();
-        let found = tenants.iter().flat_map(|(tenant, t)| {
-            let known = t.agents.values().filter(|a| a.email.as_deref() == Some(email));
-            known.map(|a| (tenant.clone(), a.clone()))
-        });
-        Ok(found.collect())
+        Ok(self.with(tenant, |t| t.search_faq(&words, limit)))
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error> {
@@ -437,23 +336,7 @@ impl Log for Memory {
     }
 
     async fn prune(&self, retention: Retention) -> Result<u64, Error> {
-        let mut gone = 0;
-        for tenant in self.lock().values_mut() {
-            let too_old = |e: &Envelope| {
-                retention.all_before.is_some_and(|before| e.at < before)
-                    || (e.event.is_connection_event()
-                        && retention.connections_before.is_some_and(|before| e.at < before))
-            };
-            let old: Vec<u64> =
-                tenant.events.iter().filter(|(_, e)| too_old(e)).map(|(p, _)| *p).collect();
-            tenant.pruned = tenant.pruned.max(old.last().copied().unwrap_or(0));
-            old.iter().for_each(|position| drop(tenant.events.remove(position)));
-            gone += old.len() as u64;
-            let is_old = |at: Moment| retention.recoveries_before.is_some_and(|b| at < b);
-            let has_ended = |known: &Recovery| known.ended_at.is_some_and(is_old);
-            tenant.recoveries.retain(|_, (noted, known)| !(is_old(*noted) && has_ended(known)));
-        }
-        Ok(gone)
+        Ok(self.lock().values_mut().map(|t| t.prune(retention)).sum())
     }
 
     async fn check(&self) -> Result<(), Error> {

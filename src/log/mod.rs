@@ -10,8 +10,11 @@ mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod question;
 mod record;
+mod routing;
 mod sqlite;
+mod staff;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,11 +25,16 @@ use uuid::Uuid;
 
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
-    HistoryRange, Holder, Member, Moment, Status, TenantId, UserId,
+    HistoryRange, Holder, Moment, TenantId, UserId,
 };
 
+pub use question::{
+    ConversationFilter, LeftBehind, Page, QueueFigures, Reading, RecentLeave, Retention,
+};
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
+pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
+pub use staff::{AgentFilter, Staff};
 
 /// What is to happen: events, and state that no event shows. Concerns at most one conversation.
 #[derive(Clone, Debug, Default)]
@@ -106,99 +114,6 @@ impl Pending {
     }
 }
 
-/// Which events a reader wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// All of the tenant.
-    All,
-    /// Those of one conversation.
-    Conversation(ConversationId),
-    /// What happened around one conversation: all but what was said and read.
-    Recorder(ConversationId),
-    /// Those meant for one user.
-    User(UserId),
-    /// The audit trail.
-    Audit,
-}
-
-/// A stretch of the log, ascending.
-#[derive(Clone, Debug, Default)]
-pub struct Page {
-    /// The events.
-    pub events: Vec<Arc<Envelope>>,
-    /// Whether nothing follows at the time of reading.
-    pub is_end: bool,
-}
-
-/// Which conversations a list shows.
-#[derive(Clone, Debug, Default)]
-pub struct ConversationFilter {
-    /// Only those in this state; `None` means all that are not closed.
-    pub status: Option<Status>,
-    /// Only those of this department.
-    pub department: Option<Uuid>,
-    /// Only those after this one, in the order of the list (newest first).
-    pub after: Option<(Moment, ConversationId)>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A user the last run left in a conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LeftBehind {
-    /// Whose conversation.
-    pub tenant: TenantId,
-    /// Where.
-    pub conversation: ConversationId,
-    /// Who.
-    pub member: Member,
-}
-
-/// A user who left a conversation not long ago.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecentLeave {
-    /// Whose conversation.
-    pub tenant: TenantId,
-    /// Which.
-    pub conversation: ConversationId,
-    /// Who.
-    pub user: UserId,
-    /// When.
-    pub at: Moment,
-}
-
-impl RecentLeave {
-    fn of(envelope: &Envelope) -> Option<RecentLeave> {
-        let Event::Left(left) = &envelope.event else { return None };
-        Some(RecentLeave {
-            tenant: envelope.tenant.clone(),
-            conversation: left.session_id,
-            user: left.user_id.clone(),
-            at: envelope.at,
-        })
-    }
-}
-
-/// How busy a department's queue is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueFigures {
-    /// Conversations that waited longer than this one, of the same department.
-    pub ahead: u64,
-    /// How long the latest assignments (up to 20) waited on average, if there were any.
-    pub recent_wait_ms: Option<u64>,
-}
-
-/// How long what is kept (contract 10); `None` is for ever.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Retention {
-    /// Connection events older than this go.
-    pub connections_before: Option<Moment>,
-    /// Everything else older than this goes.
-    pub all_before: Option<Moment>,
-    /// Where connections were that ended before this goes.
-    pub recoveries_before: Option<Moment>,
-}
-
 /// The events of all tenants as they are committed, each tenant's in log order. Bounded: a reader
 /// that stops stops the writer, so it never misses one.
 pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
@@ -210,7 +125,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Send + Sync + 'static {
+pub trait Log: Staff + RoutingLog {
     /// Gives a change its place in the order. Waits only for room in the queue.
     async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
 
@@ -374,18 +289,6 @@ pub trait Log: Send + Sync + 'static {
         words: Vec<String>,
         limit: usize,
     ) -> Result<Vec<FaqEntry>, Error>;
-
-    /// A tenant's name; `None` for an unknown tenant.
-    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;
-
-    /// A department.
-    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error>;
-
-    /// A local user by id.
-    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error>;
-
-    /// Local users by e-mail address, of any tenant; for login, which names none.
-    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error>;
 
     /// A valid API key by its digest.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error>;

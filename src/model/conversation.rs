@@ -3,14 +3,21 @@
 //! A log backend loads the record, lets [`Conversation::apply`] decide, and stores record and
 //! event in one transaction; so every backend agrees on what a second claim or a repeat means.
 
+mod access;
+mod routing;
+mod stint;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    ConversationId, Event, ExternalId, Holder, Identity, InCharge, Moment, Receipt, Role, Scope,
-    UserId,
+    ConversationId, Event, ExternalId, Handoff, HandoffReason, Holder, InCharge, Message, Moment,
+    Receipt, Role, UserId,
 };
+
+pub use routing::{Offer, Routing};
+pub use stint::{Stint, StintOutcome};
 
 /// Where a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -84,6 +91,9 @@ pub struct Conversation {
     /// A person is or was asked for since it began or was reopened; the bot takes it no more.
     #[serde(default)]
     pub needs_person: bool,
+    /// What decides to whom it goes, and when.
+    #[serde(default)]
+    pub routing: Routing,
     /// The customer's rating.
     pub score: Option<u8>,
     /// Whatever the customer's page attached.
@@ -121,6 +131,11 @@ impl Conversation {
             last_seq: 0,
             delivered_seq: 0,
             needs_person: false,
+            routing: Routing {
+                skills: started.skills.clone(),
+                language: started.language.clone(),
+                ..Routing::default()
+            },
             score: None,
             metadata: started.metadata.clone(),
         }
@@ -132,13 +147,7 @@ impl Conversation {
     /// [`Refused`] when the event cannot follow; the record is unchanged then.
     pub fn apply(&mut self, event: &mut Event, at: Moment) -> Result<(), Refused> {
         match event {
-            Event::Message(message) => {
-                if self.status == Status::Closed {
-                    return Err(Refused::Closed);
-                }
-                self.last_seq += 1;
-                message.seq = self.last_seq;
-            }
+            Event::Message(message) => self.say(message, at)?,
             Event::MessageStatus(status) => return self.apply_status(status),
             Event::Joined(joined) => {
                 if joined.user_type == Role::Customer && self.customer.is_none() {
@@ -151,7 +160,7 @@ impl Conversation {
                 self.give_to(assigned.agent_id.clone(), assigned.agent_name.clone(), at);
             }
             Event::Transferred(to) => self.apply_transfer(to, at)?,
-            Event::Handoff(handoff) => self.hand_over(handoff.from, handoff.to)?,
+            Event::Handoff(handoff) => self.hand_over(handoff)?,
             Event::Closed(closed) => {
                 if self.status == Status::Closed {
                     return Err(Refused::Conflict("closed already".into(), None));
@@ -168,18 +177,41 @@ impl Conversation {
                 self.status = Status::Open;
                 self.agent_name = None;
                 self.needs_person = false;
+                self.routing.is_head = false;
             }
             Event::Rated(rated) => {
                 rated.agent_id.clone_from(&self.agent);
                 self.score = Some(rated.score);
             }
+            Event::Offered(_)
+            | Event::OfferEnded(_)
+            | Event::Escalated(_)
+            | Event::OutsideHours(_)
+            | Event::Requirements(_) => return self.route(event),
             Event::SessionStarted(_)
             | Event::SessionEnded(_)
             | Event::Left(_)
             | Event::Typing(_)
+            | Event::Decided(_)
+            | Event::AgentStateChanged(_)
+            | Event::DepartmentEmpty(_)
+            | Event::DepartmentCovered(_)
+            | Event::QueueStats(_)
             | Event::Notification(_)
             | Event::PresenceChanged(_)
             | Event::Audit(_) => {}
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, message: &mut Message, at: Moment) -> Result<(), Refused> {
+        if self.status == Status::Closed {
+            return Err(Refused::Closed);
+        }
+        self.last_seq += 1;
+        message.seq = self.last_seq;
+        if self.status == Status::Assigned && message.sender_type == Role::Agent {
+            self.routing.first_response_at.get_or_insert(at);
         }
         Ok(())
     }
@@ -205,6 +237,7 @@ impl Conversation {
         }
         self.status = Status::Waiting;
         self.queued_at = Some(at);
+        self.routing.begin_wait();
         Ok(())
     }
 
@@ -231,10 +264,7 @@ impl Conversation {
             self.give_to(agent.clone(), name, at);
         } else {
             self.department = to.to_department_id;
-            self.agent = None;
-            self.agent_name = None;
-            self.status = Status::Open;
-            self.needs_person = true;
+            self.take_back();
         }
         Ok(())
     }
@@ -249,17 +279,21 @@ impl Conversation {
         }
     }
 
-    fn hand_over(&mut self, from: InCharge, to: InCharge) -> Result<(), Refused> {
+    fn hand_over(&mut self, handoff: &Handoff) -> Result<(), Refused> {
+        let Handoff { from, to, .. } = *handoff;
         let holds = self.in_charge() == Some(from);
+        let is_escalated = handoff.reason == HandoffReason::Escalated;
         match (from, to) {
             (from, to) if from == to => {
                 let refused = || Refused::Conflict("in other hands".into(), self.holder());
                 return Err(if holds { Refused::Unchanged } else { refused() });
             }
-            (InCharge::Queue, InCharge::Bot) if holds && !self.needs_person => {
+            (InCharge::Queue, InCharge::Bot) if holds && (!self.needs_person || is_escalated) => {
                 self.status = Status::Bot;
                 // What it waited for an agent before the bot came is no wait of an agent's.
                 self.queued_at = None;
+                self.needs_person = false;
+                self.routing.is_head = false;
             }
             (InCharge::Bot, InCharge::Queue) if holds => {
                 self.status = Status::Open;
@@ -267,12 +301,29 @@ impl Conversation {
             }
             // The assignment behind it does the rest: nobody's in between.
             (InCharge::Bot, InCharge::Agent) if holds => {}
+            (InCharge::Agent, InCharge::Queue) if holds && self.is_with(&handoff.agent_id) => {
+                self.take_back();
+                self.routing.is_head = true;
+            }
             _ => return Err(Refused::Unchanged),
         }
         Ok(())
     }
 
+    fn is_with(&self, agent: &Option<UserId>) -> bool {
+        agent.is_some() && self.agent == *agent
+    }
+
+    /// It is nobody's, until what comes behind puts it in a queue.
+    fn take_back(&mut self) {
+        self.agent = None;
+        self.agent_name = None;
+        self.status = Status::Open;
+        self.needs_person = true;
+    }
+
     fn give_to(&mut self, agent: UserId, name: String, at: Moment) {
+        self.routing.begin_service(&agent, self.status == Status::Waiting);
         self.status = Status::Assigned;
         self.needs_person = true;
         self.agent = Some(agent);
@@ -286,158 +337,7 @@ impl Conversation {
         let name = self.agent_name.clone().unwrap_or_else(|| agent_id.clone());
         Some(Holder { agent_id, name })
     }
-
-    /// Whether `who` may see it (contract 4).
-    pub fn is_open_to(&self, who: &Identity) -> bool {
-        if who.is_open {
-            return true;
-        }
-        match who.role {
-            Role::Admin => true,
-            Role::Customer => {
-                self.customer.as_ref() == Some(&who.subject) || who.conversations.contains(&self.id)
-            }
-            Role::Agent => match self.status {
-                Status::Assigned | Status::Closed => self.agent.as_ref() == Some(&who.subject),
-                Status::Open | Status::Waiting | Status::Bot => {
-                    self.department.is_none_or(|d| who.departments.contains(&d))
-                }
-            },
-            Role::Bot => true,
-            Role::Service => who.is_admin() || who.scopes.contains(&Scope::EventsRead),
-        }
-    }
-
-    /// Whether `who` may write in it.
-    pub fn takes_messages_of(&self, who: &Identity) -> bool {
-        match who.role {
-            Role::Service => who.is_admin() || who.scopes.contains(&Scope::MessagesWrite),
-            _ => self.is_open_to(who),
-        }
-    }
-
-    /// Whether `who` may end it or take it up again: its customer, its agent, an admin.
-    pub fn is_in_the_hands_of(&self, who: &Identity) -> bool {
-        match who.role {
-            _ if who.is_open || who.is_admin() => true,
-            Role::Customer => self.is_open_to(who),
-            Role::Agent => self.agent.as_ref() == Some(&who.subject),
-            Role::Admin | Role::Bot | Role::Service => false,
-        }
-    }
-
-    /// Whether it is assigned to `who`.
-    pub fn is_assigned_to(&self, who: &Identity) -> bool {
-        self.status == Status::Assigned && self.agent.as_ref() == Some(&who.subject)
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Assigned, Handoff, HandoffReason, MessageStatus, Reopened, SessionStarted};
-    use super::*;
-
-    fn begun() -> Conversation {
-        let started = SessionStarted {
-            session_id: ConversationId::random(),
-            customer_id: None,
-            visitor_name: None,
-            visitor_email: None,
-            department_id: None,
-            external_ids: vec![],
-            metadata: None,
-        };
-        Conversation::begin(&started, Moment(1))
-    }
-
-    fn assigned(c: &Conversation, agent: &str) -> Event {
-        Event::Assigned(Assigned {
-            session_id: c.id,
-            agent_id: UserId::parse(agent).unwrap(),
-            agent_name: agent.to_uppercase(),
-            department_id: None,
-        })
-    }
-
-    #[test]
-    fn the_second_claim_learns_who_won() {
-        let mut c = begun();
-        c.apply(&mut assigned(&c.clone(), "ana"), Moment(2)).unwrap();
-        assert_eq!(
-            c.apply(&mut assigned(&c.clone(), "ana"), Moment(3)),
-            Err(Refused::Unchanged),
-            "claiming twice changes nothing"
-        );
-        let Err(Refused::Conflict(_, Some(holder))) =
-            c.apply(&mut assigned(&c.clone(), "ben"), Moment(3))
-        else {
-            panic!("the second claim must be refused with the holder");
-        };
-        assert_eq!((holder.agent_id.as_str(), holder.name.as_str()), ("ana", "ANA"));
-    }
-
-    fn handoff(c: &Conversation, from: InCharge, to: InCharge) -> Event {
-        Event::Handoff(Handoff { session_id: c.id, from, to, reason: HandoffReason::Asked })
-    }
-
-    #[test]
-    fn the_bot_takes_what_waits_and_gives_it_up_once() {
-        use InCharge::{Agent, Bot, Queue};
-        let mut c = begun();
-        let hand = |c: &mut Conversation, from, to| {
-            let mut event = handoff(c, from, to);
-            c.apply(&mut event, Moment(2))
-        };
-        assert_eq!(hand(&mut c, Queue, Bot), Ok(()));
-        assert_eq!(hand(&mut c, Queue, Bot), Err(Refused::Unchanged), "it has it already");
-        assert_eq!(
-            hand(&mut c, Bot, Bot),
-            Err(Refused::Unchanged),
-            "asked whether it is in charge"
-        );
-        assert_eq!(hand(&mut c, Bot, Queue), Ok(()));
-        assert_eq!((c.status, c.needs_person), (Status::Open, true));
-        assert_eq!(hand(&mut c, Queue, Bot), Err(Refused::Unchanged), "a person was asked for");
-        assert!(matches!(hand(&mut c, Bot, Bot), Err(Refused::Conflict(..))));
-        assert_eq!(hand(&mut c, Bot, Agent), Err(Refused::Unchanged));
-    }
-
-    #[test]
-    fn an_agent_takes_a_conversation_from_the_bot_until_it_is_reopened() {
-        use InCharge::{Agent, Bot, Queue};
-        let mut c = begun();
-        for (from, to) in [(Queue, Bot), (Bot, Agent)] {
-            c.apply(&mut handoff(&c.clone(), from, to), Moment(2)).unwrap();
-        }
-        assert_eq!(c.in_charge(), Some(Bot), "until the assignment that comes with it");
-        c.apply(&mut assigned(&c.clone(), "ana"), Moment(2)).unwrap();
-        let asked = c.apply(&mut handoff(&c.clone(), Bot, Bot), Moment(3));
-        let Err(Refused::Conflict(_, Some(holder))) = asked else { panic!("{asked:?}") };
-        assert_eq!(holder.agent_id, "ana");
-        let (session_id, by) = (c.id, UserId::parse("cust").unwrap());
-        c.status = Status::Closed;
-        c.apply(&mut Event::Reopened(Reopened { session_id, by, agent_id: None }), Moment(4))
-            .unwrap();
-        c.apply(&mut handoff(&c.clone(), Queue, Bot), Moment(5)).unwrap();
-        assert_eq!(c.in_charge(), Some(Bot));
-    }
-
-    #[test]
-    fn a_delivery_mark_only_rises_and_never_passes_the_last_message() {
-        let mut c = begun();
-        c.last_seq = 3;
-        let mark = |seq| {
-            Event::MessageStatus(MessageStatus {
-                session_id: c.id,
-                seq,
-                user_id: UserId::parse("u").unwrap(),
-                status: Receipt::Delivered,
-            })
-        };
-        let (mut two, mut one, mut nine) = (mark(2), mark(1), mark(9));
-        assert_eq!(c.apply(&mut two, Moment(1)), Ok(()));
-        assert_eq!(c.apply(&mut one, Moment(1)), Err(Refused::Unchanged));
-        assert_eq!(c.apply(&mut nine, Moment(1)), Ok(()));
-        assert_eq!(c.delivered_seq, 3);
-    }
-}
+mod tests;

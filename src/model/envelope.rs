@@ -33,8 +33,10 @@ impl Envelope {
     /// Where it is heard. A connection that listens at several of these hears it once.
     pub fn topics(&self) -> impl Iterator<Item = Topic> {
         let tenant = &self.tenant;
-        let conversation =
-            self.event.conversation().map(|id| Topic::Conversation(tenant.clone(), id));
+        // Why it went to whom it went is not for those who talk in it.
+        let is_heard_there = !matches!(self.event, Event::Decided(_));
+        let conversation = self.event.conversation().filter(|_| is_heard_there);
+        let conversation = conversation.map(|id| Topic::Conversation(tenant.clone(), id));
         // Empty for what is said most, and then nothing is allocated.
         let others: Vec<Topic> = match &self.event {
             Event::PresenceChanged(presence) => {
@@ -42,6 +44,7 @@ impl Envelope {
                 let told = told.map(|id| Topic::Conversation(tenant.clone(), *id));
                 [Topic::Staff(tenant.clone())].into_iter().chain(told).collect()
             }
+            event if event.is_for_all_staff() => vec![Topic::Staff(tenant.clone())],
             event => {
                 let users = event.addressees().into_iter().flatten().cloned();
                 users.map(|user| Topic::User(tenant.clone(), user)).collect()

@@ -6,19 +6,26 @@
 //! payload, a sample in [`Event::samples`], and an arm in each codec
 //! (`docs/howto/add-an-event.md`).
 
+mod agent;
 mod chat;
 mod conversation;
+mod queue;
+mod routing;
 mod samples;
 mod tenant;
 
 use serde::{Deserialize, Serialize};
 
 use super::{ConversationId, Role, UserId};
+pub use agent::{AgentStateChanged, DepartmentCovered, DepartmentEmpty};
 pub use chat::{Message, MessageStatus, Receipt, SessionEnded, SessionStarted, Typing};
 pub use conversation::{
-    Assigned, Closed, Handoff, HandoffReason, InCharge, Joined, Left, Queued, Rated, Reopened,
+    Assigned, Closed, Escalated, EscalationAction, Handoff, HandoffReason, InCharge, Joined, Left,
+    OfferEnded, OfferOutcome, Offered, OutsideHours, Queued, Rated, Reopened, Requirements,
     Transferred,
 };
+pub use queue::QueueStats;
+pub use routing::{Candidate, Decided, DecisionOutcome};
 pub use tenant::{Audit, Notification, PresenceChanged};
 
 macro_rules! catalogue {
@@ -84,6 +91,26 @@ catalogue! {
     "conversation.reopened" Reopened(Reopened),
     /// The customer rated it.
     "conversation.rated" Rated(Rated),
+    /// An agent is asked to take it, and has a while to answer.
+    "conversation.offered" Offered(Offered),
+    /// The agent took it, would not, or did not answer.
+    "conversation.offer.ended" OfferEnded(OfferEnded),
+    /// It has waited for so long that something is done about it.
+    "conversation.escalated" Escalated(Escalated),
+    /// Its department is closed now.
+    "conversation.outside_hours" OutsideHours(OutsideHours),
+    /// How urgent it is, and what its agent must know.
+    "conversation.requirements" Requirements(Requirements),
+    /// Why it went to whom it went.
+    "routing.decided" Decided(Decided),
+    /// An agent came, went, or is busy.
+    "agent.state.changed" AgentStateChanged(AgentStateChanged),
+    /// A department has no agent any more.
+    "agent.department.empty" DepartmentEmpty(DepartmentEmpty),
+    /// A department has an agent again.
+    "agent.department.covered" DepartmentCovered(DepartmentCovered),
+    /// How busy a queue is.
+    "queue.stats" QueueStats(QueueStats),
     /// Something for one user, wherever it is connected.
     "notification" Notification(Notification),
     /// A user's first connection in the tenant came, or its last one went.
@@ -120,8 +147,15 @@ impl Event {
     pub fn facts(&self) -> Facts {
         let (is_durable, roles) = match self {
             Event::Typing(_) | Event::PresenceChanged(_) => (false, EVERYONE),
-            Event::SessionStarted(_) => (true, STAFF),
-            Event::Audit(_) => (true, ADMINS),
+            Event::QueueStats(_) => (false, STAFF),
+            Event::SessionStarted(_)
+            | Event::Offered(_)
+            | Event::OfferEnded(_)
+            | Event::Requirements(_)
+            | Event::AgentStateChanged(_)
+            | Event::DepartmentEmpty(_)
+            | Event::DepartmentCovered(_) => (true, STAFF),
+            Event::Decided(_) | Event::Audit(_) => (true, ADMINS),
             Event::Message(_)
             | Event::MessageStatus(_)
             | Event::SessionEnded(_)
@@ -134,6 +168,8 @@ impl Event {
             | Event::Closed(_)
             | Event::Reopened(_)
             | Event::Rated(_)
+            | Event::Escalated(_)
+            | Event::OutsideHours(_)
             | Event::Notification(_) => (true, EVERYONE),
         };
         Facts { is_durable, roles }
@@ -156,7 +192,19 @@ impl Event {
             Event::Closed(e) => e.session_id,
             Event::Reopened(e) => e.session_id,
             Event::Rated(e) => e.session_id,
-            Event::Notification(_) | Event::PresenceChanged(_) | Event::Audit(_) => return None,
+            Event::Offered(e) => e.session_id,
+            Event::OfferEnded(e) => e.session_id,
+            Event::Escalated(e) => e.session_id,
+            Event::OutsideHours(e) => e.session_id,
+            Event::Requirements(e) => e.session_id,
+            Event::Decided(e) => e.session_id,
+            Event::AgentStateChanged(_)
+            | Event::DepartmentEmpty(_)
+            | Event::DepartmentCovered(_)
+            | Event::QueueStats(_)
+            | Event::Notification(_)
+            | Event::PresenceChanged(_)
+            | Event::Audit(_) => return None,
         })
     }
 
@@ -175,6 +223,9 @@ impl Event {
             Event::Closed(e) => [e.agent_id.as_ref(), None],
             Event::Reopened(e) => [e.agent_id.as_ref(), None],
             Event::Rated(e) => [e.agent_id.as_ref(), None],
+            Event::Handoff(e) => [e.agent_id.as_ref(), None],
+            Event::Offered(e) => [Some(&e.agent_id), None],
+            Event::OfferEnded(e) => [Some(&e.agent_id), None],
             Event::SessionStarted(_)
             | Event::Message(_)
             | Event::MessageStatus(_)
@@ -183,10 +234,34 @@ impl Event {
             | Event::Joined(_)
             | Event::Left(_)
             | Event::Queued(_)
-            | Event::Handoff(_)
+            | Event::Escalated(_)
+            | Event::OutsideHours(_)
+            | Event::Requirements(_)
+            | Event::Decided(_)
+            | Event::AgentStateChanged(_)
+            | Event::DepartmentEmpty(_)
+            | Event::DepartmentCovered(_)
+            | Event::QueueStats(_)
             | Event::PresenceChanged(_)
             | Event::Audit(_) => [None, None],
         }
+    }
+
+    /// Whether somebody of this role may hear it. The bot hears what the staff does.
+    pub fn may_be_heard_by(&self, role: Role) -> bool {
+        let role = if role == Role::Bot { Role::Agent } else { role };
+        self.facts().roles.contains(&role)
+    }
+
+    /// Whether the agents and admins of the tenant hear it wherever they are.
+    pub fn is_for_all_staff(&self) -> bool {
+        matches!(
+            self,
+            Event::PresenceChanged(_)
+                | Event::Escalated(_)
+                | Event::DepartmentEmpty(_)
+                | Event::DepartmentCovered(_)
+        )
     }
 
     /// Whether it says who is connected; such events are kept for a limited time.
@@ -197,6 +272,7 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AgentStatus, StatusReason};
     use super::*;
 
     #[test]
@@ -211,6 +287,16 @@ mod tests {
     fn every_event_has_a_sample() {
         let samples: Vec<_> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(samples, Event::NAMES);
+    }
+
+    #[test]
+    fn a_status_and_its_reason_have_one_name_in_events_and_elsewhere() {
+        for status in AgentStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        for reason in StatusReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
     }
 
     #[test]

@@ -15,13 +15,15 @@ mod topic;
 
 pub use agent::{AgentRecord, AgentStatus, StatusReason};
 pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
-pub use conversation::{Conversation, Refused, Status};
+pub use conversation::{Conversation, Offer, Refused, Routing, Status, Stint, StintOutcome};
 pub use envelope::Envelope;
-pub use error::{CloseReason, DisconnectReason, Error, Holder};
+pub use error::{CloseReason, DisconnectReason, Error, Holder, IdOf};
 pub use event::{
-    Assigned, Audit, BadEvent, Closed, Event, Facts, Handoff, HandoffReason, InCharge, Joined,
-    Left, Message, MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened,
-    SessionEnded, SessionStarted, Transferred, Typing,
+    AgentStateChanged, Assigned, Audit, BadEvent, Candidate, Closed, Decided, DecisionOutcome,
+    DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, Facts, Handoff,
+    HandoffReason, InCharge, Joined, Left, Message, MessageStatus, Notification, OfferEnded,
+    OfferOutcome, Offered, OutsideHours, PresenceChanged, QueueStats, Queued, Rated, Receipt,
+    Reopened, Requirements, SessionEnded, SessionStarted, Transferred, Typing,
 };
 pub use faq::FaqEntry;
 pub use identity::{

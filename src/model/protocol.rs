@@ -72,6 +72,7 @@ const OWN_EVENTS: &[&str] = &[
 /// dialects that have no dots.
 const OWN_FAMILIES: &[&str] = &[
     "agent.",
+    "agent_",
     "audit.",
     "call.",
     "chat.",
@@ -79,6 +80,8 @@ const OWN_FAMILIES: &[&str] = &[
     "conversation_",
     "presence.",
     "queue.",
+    "queue_",
+    "routing.",
 ];
 
 /// Whether an event of this name is a dialect's own, or one of the catalogue, dotted or as the

@@ -29,6 +29,8 @@ async fn a_connection_takes_part_in_so_many_conversations_and_no_more() {
             visitor_name: None,
             visitor_email: None,
             department_id: None,
+            skills: vec![],
+            language: None,
             external_ids: vec![],
             metadata: None,
         };

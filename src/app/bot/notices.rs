@@ -21,7 +21,9 @@ pub(super) fn handoff(reason: HandoffReason, language: Option<Language>) -> &'st
         | HandoffReason::CustomerAsked
         | HandoffReason::BotAsked
         | HandoffReason::Taken
-        | HandoffReason::Transferred => (
+        | HandoffReason::Transferred
+        | HandoffReason::AgentLost
+        | HandoffReason::Escalated => (
             "I am passing you on to a colleague, who will answer here as soon as possible.",
             "Saya teruskan ke rekan kami, yang akan menjawab di sini secepatnya.",
         ),

@@ -163,6 +163,8 @@ async fn begin_in(server: &Server, id: ConversationId, department: u128) {
         visitor_name: None,
         visitor_email: None,
         department_id: Some(Uuid::from_u128(department)),
+        skills: vec![],
+        language: None,
         external_ids: vec![],
         metadata: None,
     });

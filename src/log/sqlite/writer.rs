@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::super::change::{self, State};
 use super::super::{Change, Error, Outcome, Record};
 use super::rows::{self, all, first, int, run};
-use super::{Cache, CacheKey, Observer, sql};
+use super::{Cache, CacheKey, Observer, routing, sql};
 use crate::limits::COMMIT_BATCH_CHANGES_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, TenantId,
-    UserId,
+    Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, Stint,
+    TenantId, UserId,
 };
 
 /// A request to the writer.
@@ -291,6 +291,14 @@ impl State for InTenant<'_, '_> {
         Ok(())
     }
 
+    fn put_stint(&mut self, stint: &Stint) -> Result<(), Error> {
+        routing::put_stint(self.batch.db, self.tenant, stint)
+    }
+
+    fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error> {
+        routing::put_score(self.batch.db, self.tenant, of, number, score)
+    }
+
     fn put_read_mark(&mut self, id: ConversationId, user: &UserId, seq: u64) -> Result<(), Error> {
         let of = params![self.tenant.as_str(), id.0, user.as_str(), int(seq)];
         run(self.batch.db, sql::PUT_READ_MARK, of)
@@ -320,5 +328,6 @@ fn has_same_state(a: &Conversation, b: &Conversation) -> bool {
         && a.department == b.department
         && a.score == b.score
         && a.needs_person == b.needs_person
+        && a.routing == b.routing
         && (a.queued_at, a.assigned_at, a.closed_at) == (b.queued_at, b.assigned_at, b.closed_at)
 }

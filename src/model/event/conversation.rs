@@ -122,6 +122,10 @@ pub enum HandoffReason {
     Interrupted,
     /// The bot has been turned off.
     BotOff,
+    /// Its agent was gone for longer than `routing.grace`.
+    AgentLost,
+    /// It waited for so long that a rule of its department applied.
+    Escalated,
 }
 
 /// Payload of `conversation.handoff`.
@@ -140,6 +144,106 @@ pub struct Handoff {
     pub to: InCharge,
     /// Why.
     pub reason: HandoffReason,
+    /// The agent it was taken from, when `from` is `agent`; told wherever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<UserId>,
+}
+
+/// Payload of `conversation.offered`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Offered {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who is asked to take it.
+    pub agent_id: UserId,
+    /// That agent's name, or its id.
+    pub agent_name: String,
+    /// Until when the agent may accept.
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Moment,
+    /// The how-manieth offer it is of this wait, from 1.
+    pub attempt: u32,
+}
+
+/// What became of an offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OfferOutcome {
+    /// The agent took the conversation.
+    Accepted,
+    /// The agent would not.
+    Declined,
+    /// The agent did not answer in time.
+    Expired,
+    /// The conversation went elsewhere, or the agent did.
+    Withdrawn,
+}
+
+/// Payload of `conversation.offer.ended`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OfferEnded {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who was asked.
+    pub agent_id: UserId,
+    /// What became of it.
+    pub outcome: OfferOutcome,
+}
+
+/// What is done about a conversation that waits for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalationAction {
+    /// The staff is told.
+    Supervisors,
+    /// The agents of one more department may take it.
+    Department,
+    /// The bot takes it.
+    Bot,
+    /// The customer is asked to leave a message.
+    OfflineMessage,
+}
+
+/// Payload of `conversation.escalated`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Escalated {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Seconds it had waited.
+    pub waited_seconds: u64,
+    /// Which rule of its department applied.
+    pub rule: String,
+    /// What is done.
+    pub action: EscalationAction,
+    /// The department whose agents may take it now, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department_id: Option<Uuid>,
+}
+
+/// Payload of `conversation.outside_hours`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutsideHours {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// When its department opens next, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub opens_at: Option<Moment>,
+}
+
+/// Payload of `conversation.requirements`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Requirements {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// How much it matters, 0 unless set; higher goes first.
+    pub priority: i32,
+    /// What an agent must know to take it.
+    #[serde(default)]
+    pub skills: Vec<String>,
+    /// The language its agent must speak, a BCP 47 tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// Payload of `conversation.closed`.

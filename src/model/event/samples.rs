@@ -2,11 +2,15 @@
 
 use uuid::Uuid;
 
-use super::super::{AgentStatus, ConversationId, DisconnectReason, Moment, Role, UserId};
+use super::super::{
+    AgentStatus, ConversationId, DisconnectReason, Moment, Role, StatusReason, UserId,
+};
 use super::{
-    Assigned, Audit, Closed, Event, Handoff, HandoffReason, InCharge, Joined, Left, Message,
-    MessageStatus, Notification, PresenceChanged, Queued, Rated, Receipt, Reopened, SessionEnded,
-    SessionStarted, Transferred, Typing,
+    AgentStateChanged, Assigned, Audit, Candidate, Closed, Decided, DecisionOutcome,
+    DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, Handoff, HandoffReason,
+    InCharge, Joined, Left, Message, MessageStatus, Notification, OfferEnded, OfferOutcome,
+    Offered, OutsideHours, PresenceChanged, QueueStats, Queued, Rated, Receipt, Reopened,
+    Requirements, SessionEnded, SessionStarted, Transferred, Typing,
 };
 
 impl Event {
@@ -14,7 +18,8 @@ impl Event {
     #[expect(clippy::too_many_lines, reason = "a list, one entry an event")]
     pub fn samples() -> Vec<Event> {
         let session_id = ConversationId(Uuid::from_u128(0x550e_8400_e29b_41d4_a716_4466_5544_0000));
-        let department_id = Some(Uuid::from_u128(0x660e_8400_e29b_41d4_a716_4466_5544_0000));
+        let department = Uuid::from_u128(0x660e_8400_e29b_41d4_a716_4466_5544_0000);
+        let department_id = Some(department);
         let user = |id: &str| UserId::parse(id).unwrap_or_else(|_| unreachable!("a sample id"));
         vec![
             Event::SessionStarted(SessionStarted {
@@ -23,6 +28,8 @@ impl Event {
                 visitor_name: Some("Budi".into()),
                 visitor_email: Some("budi@example.com".into()),
                 department_id,
+                skills: vec!["billing".into()],
+                language: Some("id".into()),
                 external_ids: vec![],
                 metadata: None,
             }),
@@ -88,6 +95,7 @@ impl Event {
                 from: InCharge::Bot,
                 to: InCharge::Queue,
                 reason: HandoffReason::CustomerAsked,
+                agent_id: None,
             }),
             Event::Closed(Closed {
                 session_id,
@@ -100,6 +108,86 @@ impl Event {
                 score: 5,
                 comment: Some("Fast".into()),
                 agent_id: None,
+            }),
+            Event::Offered(Offered {
+                session_id,
+                agent_id: user("agent_456"),
+                agent_name: "Sari".into(),
+                until: Moment(1_737_714_620_000),
+                attempt: 1,
+            }),
+            Event::OfferEnded(OfferEnded {
+                session_id,
+                agent_id: user("agent_456"),
+                outcome: OfferOutcome::Declined,
+            }),
+            Event::Escalated(Escalated {
+                session_id,
+                waited_seconds: 120,
+                rule: "after 120 s to Billing".into(),
+                action: EscalationAction::Department,
+                department_id,
+            }),
+            Event::OutsideHours(OutsideHours {
+                session_id,
+                opens_at: Some(Moment(1_737_766_800_000)),
+            }),
+            Event::Requirements(Requirements {
+                session_id,
+                priority: 2,
+                skills: vec!["billing".into()],
+                language: Some("id".into()),
+            }),
+            Event::Decided(Decided {
+                decision_id: Uuid::from_u128(2),
+                session_id,
+                department_id,
+                trigger: "customer_waits".into(),
+                strategy: "least_loaded".into(),
+                outcome: DecisionOutcome::Assigned,
+                winner_id: user("agent_456"),
+                winner_name: "Sari".into(),
+                candidates: vec![Candidate {
+                    agent_id: user("agent_456"),
+                    status: AgentStatus::Online,
+                    current_chats: 1,
+                    max_chats: 5,
+                    idle_seconds: 40,
+                    excluded: None,
+                    score: Some(-1),
+                }],
+                considered: 3,
+                excluded: [("capacity".to_owned(), 1), ("skills".to_owned(), 1)].into(),
+            }),
+            Event::AgentStateChanged(AgentStateChanged {
+                user_id: user("agent_456"),
+                username: Some("Sari".into()),
+                extension: None,
+                state: AgentStatus::Busy,
+                reason: StatusReason::Capacity,
+                declared: AgentStatus::Online,
+                since: Moment(1_737_714_600_000),
+                current_chats: 5,
+                max_chats: 5,
+                department_ids: vec![department],
+            }),
+            Event::DepartmentEmpty(DepartmentEmpty {
+                department_id: department,
+                department: "Billing".into(),
+                waiting: 3,
+            }),
+            Event::DepartmentCovered(DepartmentCovered {
+                department_id: department,
+                department: "Billing".into(),
+            }),
+            Event::QueueStats(QueueStats {
+                queue_name: "Billing".into(),
+                department_id,
+                calls_waiting: 3,
+                available_agents: 1,
+                logged_in_agents: 4,
+                longest_wait_seconds: 95,
+                estimated_wait_seconds: 60,
             }),
             Event::Notification(Notification {
                 user_id: user("agent_456"),

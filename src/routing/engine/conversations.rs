@@ -16,17 +16,7 @@ impl Engine {
         let conversation = info.conversation;
         let before = self.leave_queue(conversation);
         let left = self.leave_agent(conversation);
-        let home = self.lane_of(info.department);
-        let mut wait = Wait {
-            home,
-            place: self.lanes[&home].place(&info),
-            class: self.class_of(&info, home),
-            attempts: u32::from(info.offer.is_some()),
-            pending: Pending::Nothing,
-            declined: Vec::new(),
-            failures: 0,
-            info,
-        };
+        let mut wait = self.wait_of(info);
         if let Some(agent) = left.as_ref().filter(|_| !wait.info.is_head) {
             // Whoever gives it to a department means somebody else.
             self.leave_alone(&mut wait, agent);
@@ -39,6 +29,20 @@ impl Engine {
         }
         self.seek_agent(conversation, Trigger::CustomerWaits);
         self.settle(before);
+    }
+
+    pub(super) fn wait_of(&self, info: Waiting) -> Wait {
+        let home = self.lane_of(info.department);
+        Wait {
+            home,
+            place: self.lanes[&home].place(&info),
+            class: self.class_of(&info, home),
+            attempts: u32::from(info.offer.is_some()),
+            pending: Pending::Nothing,
+            declined: Vec::new(),
+            failures: 0,
+            info,
+        }
     }
 
     /// Does not ask this agent again for a while.

@@ -9,7 +9,7 @@ use crate::routing::agent::Agent;
 use crate::routing::alarms::Alarm;
 use crate::routing::lane::{Lane, LaneId, Place, Slot, Tag};
 use crate::routing::policy::{OfferMode, Strategy};
-use crate::routing::words::{Candidate, Decision, Exclusion, Explanation, Trigger};
+use crate::routing::words::{Candidate, Decision, Exclusion, Explanation, Trigger, Waiting};
 
 /// Agents a decision shows. All of them in most departments; more would make decisions larger
 /// than the conversations they are about.
@@ -43,6 +43,18 @@ impl Engine {
             }
         }
         self.tell_if_closed(conversation);
+    }
+
+    /// Who would get it now, whether it waits or not; the one it is decided for, if it is.
+    pub fn choose(&self, waiting: &Waiting) -> Option<UserId> {
+        let known = self.waiting.get(&waiting.conversation).map(|wait| &wait.pending);
+        if let Some(Pending::Assign(agent) | Pending::Offer(agent, _)) = known {
+            return Some(agent.clone());
+        }
+        let wait = self.wait_of(waiting.clone());
+        let lanes = self.lanes_of(&wait).into_iter().map(|id| (id, &self.lanes[&id]));
+        let mut open = lanes.filter(|(_, lane)| lane.shift.is_open);
+        open.find_map(|(id, lane)| self.search(lane, &wait, id).found)
     }
 
     fn search(&self, lane: &Lane, wait: &Wait, id: LaneId) -> Search {

@@ -162,8 +162,11 @@ impl<C: Codec> Serving<C> {
         let tenant = &self.conn.who.tenant;
         let head = self.app.start_of(tenant, None, None).await?.cursor.position;
         let Some(after) = self.conn.after else { return Ok((head, Ok(None))) };
-        let is_first =
-            self.conn.told_past.len() < ROOMS_PER_CONNECTION_MAX && self.conn.told_past.insert(id);
+        let told_past = &mut self.conn.told_past;
+        let is_first = told_past.len() < ROOMS_PER_CONNECTION_MAX && !told_past.contains(&id);
+        if is_first {
+            told_past.push(id);
+        }
         if !is_first || after.position >= head {
             return Ok((head, Ok(None)));
         }
@@ -376,28 +379,37 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    /// Whether this connection is to be told of an event, and what it calls its conversation. What
-    /// it is told of once, it is not told of again.
+    /// Whether this connection is to be told of an event, and what it calls its conversation. This
+    /// is the one place where what is for the staff is kept from customers, live or from the log.
     fn hears(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
+        let may_hear = envelope.event.may_be_heard_by(self.conn.who.role);
+        self.is_news(envelope).filter(|_| may_hear)
+    }
+
+    /// What it was told of once, or would have been if it might hear it, it is not told of again.
+    fn is_news(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
         let position = envelope.position();
         let is_news = |told: &mut u64| {
             let is_news = position == 0 || position > *told;
             *told = (*told).max(position);
             is_news
         };
-        let Some(id) = envelope.event.conversation() else {
-            return is_news(&mut self.conn.told).then_some(None);
+        let event = &envelope.event;
+        // Comes by the topic of the staff alone, which no replay reads: it cannot come twice.
+        let is_for_staff = event.is_for_all_staff();
+        let Some(id) = event.conversation() else {
+            return (is_for_staff || is_news(&mut self.conn.told)).then_some(None);
         };
         // What is meant for the user is told whether it came by the room or by the user, once.
         let user = &self.conn.who.subject;
-        let is_meant = envelope.event.addressees().contains(&Some(user));
+        let is_meant = event.addressees().contains(&Some(user));
         let is_news_to_user = is_meant && is_news(&mut self.conn.told);
         match self.conn.room(id) {
             Some(room) => {
                 let is_news_in_room = is_news(&mut room.told);
                 (is_news_in_room || is_news_to_user).then(|| room.name.clone())
             }
-            None => (C::HEARS_BEYOND_ROOMS && is_news_to_user).then_some(None),
+            None => (C::HEARS_BEYOND_ROOMS && (is_news_to_user || is_for_staff)).then_some(None),
         }
     }
 

@@ -310,13 +310,31 @@ impl Codec for Session {
             Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
             Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
             Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
-            // A closed conversation is conversation_closed here; the rest is for consoles.
+            Event::Offered(p) => frame("conversation_offered", WithCursor { payload: p, cursor }),
+            Event::OfferEnded(p) => {
+                frame("conversation_offer_ended", WithCursor { payload: p, cursor })
+            }
+            Event::Escalated(p) => {
+                frame("conversation_escalated", WithCursor { payload: p, cursor })
+            }
+            Event::OutsideHours(p) => {
+                frame("conversation_outside_hours", WithCursor { payload: p, cursor })
+            }
+            Event::Requirements(p) => {
+                frame("conversation_requirements", WithCursor { payload: p, cursor })
+            }
             Event::Notification(n) => {
                 let (name, payload) = NotificationOut::of(n);
                 frame(name, WithCursor { payload: &payload, cursor })
             }
+            // A closed conversation is conversation_closed here; the rest is for consoles.
             Event::SessionStarted(_)
             | Event::SessionEnded(_)
+            | Event::Decided(_)
+            | Event::AgentStateChanged(_)
+            | Event::DepartmentEmpty(_)
+            | Event::DepartmentCovered(_)
+            | Event::QueueStats(_)
             | Event::PresenceChanged(_)
             | Event::Audit(_) => None,
         }

@@ -164,6 +164,8 @@ impl Codec for SocketIo {
                     event(frames::STATUS, &Within { conversation_id, payload: &payload })
                 })
             }
+            Event::DepartmentEmpty(p) => event("agent_department_empty", p),
+            Event::DepartmentCovered(p) => event("agent_department_covered", p),
             other => encode_lifecycle(other, called(other.conversation()?)),
         }
     }
@@ -277,9 +279,29 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
             event("conversation_handoff", &Within { conversation_id, payload })
         }
         Event::Rated(payload) => event("conversation_rated", &Within { conversation_id, payload }),
+        Event::Offered(payload) => {
+            event("conversation_offered", &Within { conversation_id, payload })
+        }
+        Event::OfferEnded(payload) => {
+            event("conversation_offer_ended", &Within { conversation_id, payload })
+        }
+        Event::Escalated(payload) => {
+            event("conversation_escalated", &Within { conversation_id, payload })
+        }
+        Event::OutsideHours(payload) => {
+            event("conversation_outside_hours", &Within { conversation_id, payload })
+        }
+        Event::Requirements(payload) => {
+            event("conversation_requirements", &Within { conversation_id, payload })
+        }
         // A closed conversation is conversation_closed here; the rest is for consoles, or written
         // by `encode`.
         Event::SessionStarted(_)
+        | Event::Decided(_)
+        | Event::AgentStateChanged(_)
+        | Event::DepartmentEmpty(_)
+        | Event::DepartmentCovered(_)
+        | Event::QueueStats(_)
         | Event::SessionEnded(_)
         | Event::Audit(_)
         | Event::Message(_)

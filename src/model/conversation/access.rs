@@ -1,0 +1,51 @@
+//! Who may do what in a conversation.
+
+use super::{Conversation, Status};
+use crate::model::{Identity, Role, Scope};
+
+impl Conversation {
+    /// Whether `who` may see it (contract 4).
+    pub fn is_open_to(&self, who: &Identity) -> bool {
+        if who.is_open {
+            return true;
+        }
+        match who.role {
+            Role::Admin => true,
+            Role::Customer => {
+                self.customer.as_ref() == Some(&who.subject) || who.conversations.contains(&self.id)
+            }
+            Role::Agent => match self.status {
+                Status::Assigned | Status::Closed => self.agent.as_ref() == Some(&who.subject),
+                Status::Open | Status::Waiting | Status::Bot => {
+                    self.department.is_none_or(|d| who.departments.contains(&d))
+                        || self.routing.also.iter().any(|d| who.departments.contains(d))
+                }
+            },
+            Role::Bot => true,
+            Role::Service => who.is_admin() || who.scopes.contains(&Scope::EventsRead),
+        }
+    }
+
+    /// Whether `who` may write in it.
+    pub fn takes_messages_of(&self, who: &Identity) -> bool {
+        match who.role {
+            Role::Service => who.is_admin() || who.scopes.contains(&Scope::MessagesWrite),
+            _ => self.is_open_to(who),
+        }
+    }
+
+    /// Whether `who` may end it or take it up again: its customer, its agent, an admin.
+    pub fn is_in_the_hands_of(&self, who: &Identity) -> bool {
+        match who.role {
+            _ if who.is_open || who.is_admin() => true,
+            Role::Customer => self.is_open_to(who),
+            Role::Agent => self.agent.as_ref() == Some(&who.subject),
+            Role::Admin | Role::Bot | Role::Service => false,
+        }
+    }
+
+    /// Whether it is assigned to `who`.
+    pub fn is_assigned_to(&self, who: &Identity) -> bool {
+        self.status == Status::Assigned && self.agent.as_ref() == Some(&who.subject)
+    }
+}
