@@ -151,7 +151,7 @@ impl App {
             let record = Record::Department(Department { id, name: (*name).to_owned(), routing });
             let kept = self.log.commit(&tenant, Change::record(record)).await;
             kept.map_err(|e| self.fault(e))?;
-            self.staff_changed(&tenant, &StaffChange::Department(id));
+            self.staff_changed(&tenant, &StaffChange::Department(id)).await;
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl App {
             let record = Record::Agent(agent.clone());
             let kept = self.log.commit(&tenant, Change::record(record)).await;
             kept.map_err(|e| self.fault(e))?;
-            self.staff_changed(&tenant, &StaffChange::Agent(agent.id.clone()));
+            self.staff_changed(&tenant, &StaffChange::Agent(agent.id.clone())).await;
         }
         let token = self.token_for(&tenant, known.unwrap_or(agent))?;
         Ok((format!("{} {} of tenant {tenant}", person.role, person.name), token))

@@ -202,6 +202,7 @@ impl App {
             return Err(Error::Unauthorized("wrong e-mail address or password".into()));
         };
         self.0.logins.give_back(&keys);
+        self.note_login(&tenant, &agent.id).await?;
         self.login_of(&tenant, agent)
     }
 

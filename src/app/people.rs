@@ -111,9 +111,9 @@ impl App {
         let change = Change { events: vec![], records };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         for id in missing {
-            self.staff_changed(&who.tenant, &StaffChange::Department(id));
+            self.staff_changed(&who.tenant, &StaffChange::Department(id)).await;
         }
-        self.staff_changed(&who.tenant, &StaffChange::Agent(who.subject.clone()));
+        self.staff_changed(&who.tenant, &StaffChange::Agent(who.subject.clone())).await;
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! To add an endpoint: its handler with `#[utoipa::path]` in the file of its resource, a line in
 //! `identified` or `anonymous`, and a row in `tests/described.rs`.
 
+mod agent_status;
 mod agents;
 mod answer;
 mod audit;
@@ -21,6 +22,7 @@ mod messages;
 pub mod openapi;
 mod outer;
 pub mod pages;
+mod routing;
 mod sessions;
 mod status;
 mod tenants;
@@ -120,6 +122,15 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(work::close))
         .routes(routes!(work::reopen))
         .routes(routes!(work::rate))
+        .routes(routes!(routing::require))
+        .routes(routes!(routing::decline))
+        .routes(routes!(routing::decisions))
+        .routes(routes!(agent_status::heartbeat))
+        .routes(routes!(agent_status::online))
+        .routes(routes!(agent_status::department))
+        .routes(routes!(agent_status::agent))
+        .routes(routes!(agent_status::stats))
+        .routes(routes!(agent_status::offline))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(bot::ask))
         .routes(routes!(auth::refresh))

@@ -219,6 +219,11 @@ pub(super) struct NewSession {
     department_id: Option<Uuid>,
     /// What another system calls the conversation, unique in the tenant.
     external_id: Option<ExternalId>,
+    /// Skills its agent must have, all of them.
+    #[serde(default)]
+    skills: Vec<String>,
+    /// The language its agent must speak, a BCP 47 tag.
+    language: Option<String>,
     /// Whatever the page attaches, up to 4 KiB of JSON.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -259,6 +264,8 @@ pub(super) async fn start(
         email: check_email(new.email)?,
         department: new.department_id,
         external_id: new.external_id,
+        skills: new.skills,
+        language: new.language,
         metadata: check_metadata(new.metadata)?,
     };
     let started = parts.app.start_conversation(&tenant, new).await?;

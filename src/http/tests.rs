@@ -107,6 +107,8 @@ impl Server {
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
+        let (routing, unread) = (app.clone(), app.restore_routing().await.unwrap());
+        tokio::spawn(async move { routing.serve_routing(unread).await });
         let answering = app.clone();
         tokio::spawn(async move { answering.serve_bot().await });
         let parts =

@@ -17,6 +17,9 @@ pub enum Error {
     /// Another id does not fit its alphabet.
     #[error("{0}")]
     InvalidId(String),
+    /// An id that has to be a UUID and is none: whose it would be.
+    #[error("invalid UUID format")]
+    InvalidUuid(IdOf),
     /// The path's user type is none of `customer`, `agent`, `admin`.
     #[error("user type must be customer, agent or admin, not {0:?}")]
     InvalidUserType(String),
@@ -111,6 +114,25 @@ pub struct Holder {
     pub name: String,
 }
 
+/// Whose id it would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdOf {
+    /// An agent's.
+    Agent,
+    /// A department's.
+    Department,
+}
+
+impl IdOf {
+    /// The words of document 001.
+    fn title(self) -> &'static str {
+        match self {
+            IdOf::Agent => "Invalid agent ID",
+            IdOf::Department => "Invalid department ID",
+        }
+    }
+}
+
 impl Error {
     /// The machine-readable name, from one closed list (`docs/errors.md`).
     pub fn code(&self) -> &'static str {
@@ -143,6 +165,7 @@ impl Error {
         match self {
             Error::InvalidSessionId => ("invalid_session_id", 400, "Invalid session ID"),
             Error::InvalidId(_) => ("invalid_id", 400, "Invalid ID"),
+            Error::InvalidUuid(of) => ("invalid_id", 400, of.title()),
             Error::InvalidUserType(_) => ("invalid_user_type", 400, "Invalid user type"),
             Error::Malformed(_) => ("malformed", 400, "Malformed request"),
             Error::BadFrame(_) => ("bad_frame", 400, "Malformed frame"),
@@ -170,6 +193,7 @@ impl Error {
         vec![
             Error::InvalidSessionId,
             Error::InvalidId("user id: an id has 1 to 128 characters".into()),
+            Error::InvalidUuid(IdOf::Agent),
             Error::InvalidUserType("robot".into()),
             Error::Malformed("expected a JSON object".into()),
             Error::BadFrame("expected {\"type\", \"data\"}".into()),

@@ -10,10 +10,9 @@
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops
-//! client, [`polling`] one of long-polling, [`socketio`] one that is in the namespace, [`packet`]
-//! reads packets, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
-//! time and bounds waiting.
+//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
+//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops time
+//! and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

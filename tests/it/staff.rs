@@ -22,7 +22,7 @@ async fn a_disabled_or_removed_agent_is_put_out_and_nobody_else() {
         let agent = asked(&server, "POST", "/api/agents", json!({"name": "Dewi"})).await;
         let agent = agent["id"].as_str().unwrap();
         let own = sign(&claims(Role::Agent, agent));
-        let other = token(Role::Agent, "agus");
+        let other = token(Role::Admin, "agus");
         let path = format!("/ws/{session}/{agent}/agent?token={own}");
         let mut first = server.open(&path).await;
         let mut second = server.open(&path).await;

@@ -37,19 +37,6 @@ pub(super) enum StaffChange {
 }
 
 impl App {
-    /// Called after each change of an agent or a department, first uses of tokens included.
-    ///
-    /// Somebody who hangs up between the commit and this keeps it from being called.
-    pub(super) fn staff_changed(&self, tenant: &TenantId, change: &StaffChange) {
-        let (what, id) = match change {
-            StaffChange::Agent(id) => ("agent", id.to_string()),
-            StaffChange::AgentRemoved(id) => ("agent removed", id.to_string()),
-            StaffChange::Department(id) => ("department", id.to_string()),
-            StaffChange::DepartmentRemoved(id) => ("department removed", id.to_string()),
-        };
-        tracing::debug!(%tenant, what, id, "staff changed");
-    }
-
     /// What reads a tenant's staff before it changes it does so one at a time.
     pub(super) async fn staff_turn(&self, tenant: &TenantId) -> MutexGuard<'_, ()> {
         self.order_of(tenant, "staff").lock().await
@@ -70,7 +57,7 @@ impl App {
         let events = vec![audit_entry(who, action, Some(target))];
         let kept = self.log.commit(&who.tenant, Change { events, records: vec![record] }).await;
         kept.map_err(|e| self.fault(e))?;
-        self.staff_changed(&who.tenant, &change);
+        self.staff_changed(&who.tenant, &change).await;
         Ok(())
     }
 }

@@ -248,7 +248,7 @@ async fn decisions_are_read_by_their_conversation_alone(log: &dyn Log) {
             decision_id: Uuid::now_v7(),
             session_id,
             department_id: None,
-            trigger: "queued".into(),
+            trigger: "customer_waits".into(),
             strategy: "least_loaded".into(),
             outcome: DecisionOutcome::Assigned,
             winner_id: user("ana"),

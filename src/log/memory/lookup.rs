@@ -106,8 +106,10 @@ impl Reading {
             Reading::All => true,
             Reading::Conversation(id) => event.conversation() == Some(*id),
             Reading::Recorder(id) => {
-                let is_said_or_why =
-                    matches!(event, Event::Message(_) | Event::MessageStatus(_) | Event::Decided(_));
+                let is_said_or_why = matches!(
+                    event,
+                    Event::Message(_) | Event::MessageStatus(_) | Event::Decided(_)
+                );
                 event.conversation() == Some(*id) && !is_said_or_why
             }
             Reading::Decisions(id) => {

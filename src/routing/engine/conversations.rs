@@ -15,36 +15,52 @@ impl Engine {
     pub(super) fn wait(&mut self, info: Waiting) {
         let conversation = info.conversation;
         let before = self.leave_queue(conversation);
-        self.leave_agent(conversation);
-        let home = self.lane_of(info.department);
-        let pending = match &info.offer {
-            Some((agent, until)) => Pending::Offer(agent.clone(), *until),
-            None => Pending::Nothing,
-        };
-        let wait = Wait {
-            home,
-            place: self.lanes[&home].place(&info),
-            class: self.class_of(&info, home),
-            attempts: u32::from(info.offer.is_some()),
-            pending,
-            declined: Vec::new(),
-            failures: 0,
-            info,
-        };
-        self.hold_restored(&wait);
+        let left = self.leave_agent(conversation);
+        let mut wait = self.wait_of(info);
+        if let Some(agent) = left.as_ref().filter(|_| !wait.info.is_head) {
+            // Whoever gives it to a department means somebody else.
+            self.leave_alone(&mut wait, agent);
+        }
+        self.hold_restored(&mut wait);
         self.waiting.insert(conversation, wait);
         self.enter_queue(conversation);
+        if let Some(agent) = left {
+            self.has_left(&agent);
+        }
         self.seek_agent(conversation, Trigger::CustomerWaits);
         self.settle(before);
     }
 
-    fn hold_restored(&mut self, wait: &Wait) {
-        if let Pending::Offer(agent, until) = &wait.pending {
-            let conversation = wait.info.conversation;
-            self.agent_mut(agent).held.put(conversation, wait.class.places);
-            self.alarms.set(Alarm::Offer(conversation), Some(*until));
-            self.refresh(agent, Trigger::CustomerWaits);
+    pub(super) fn wait_of(&self, info: Waiting) -> Wait {
+        let home = self.lane_of(info.department);
+        Wait {
+            home,
+            place: self.lanes[&home].place(&info),
+            class: self.class_of(&info, home),
+            attempts: u32::from(info.offer.is_some()),
+            pending: Pending::Nothing,
+            declined: Vec::new(),
+            failures: 0,
+            info,
         }
+    }
+
+    /// Does not ask this agent again for a while.
+    fn leave_alone(&mut self, wait: &mut Wait, agent: &UserId) {
+        let seconds = self.lanes[&wait.home].policy.offer_retry_seconds;
+        let until = self.after(u64::from(seconds) * 1000);
+        wait.declined.push((agent.clone(), until));
+        self.alarms.set_by(Alarm::Retry(wait.info.conversation), until);
+    }
+
+    /// An offer stands, as the log has it.
+    fn hold_restored(&mut self, wait: &mut Wait) {
+        let Some((agent, until)) = wait.info.offer.take() else { return };
+        let conversation = wait.info.conversation;
+        self.agent_mut(&agent).held.put(conversation, wait.class.places);
+        self.alarms.set(Alarm::Offer(conversation), Some(until));
+        self.refresh(&agent, Trigger::CustomerWaits);
+        wait.pending = Pending::Offer(agent, until);
     }
 
     fn class_of(&self, info: &Waiting, home: LaneId) -> Arc<Class> {
@@ -151,7 +167,7 @@ impl Engine {
 
     pub(super) fn give(&mut self, conversation: ConversationId, agent: UserId, to: LaneId) {
         let wait = self.leave_queue(conversation);
-        self.leave_agent_for(conversation, Some(&agent));
+        let left = self.leave_agent(conversation).filter(|left| *left != agent);
         let places = self.lanes[&self.lane_of(to)].policy.weights.chat;
         let (now, is_started) = (self.now, self.is_started());
         let holder = self.agent_mut(&agent);
@@ -161,6 +177,9 @@ impl Engine {
         }
         let served = Served { agent: agent.clone(), department: to };
         self.serving.insert(conversation, served);
+        if let Some(left) = left {
+            self.has_left(&left);
+        }
         if let Some(wait) = wait {
             self.served(&wait, &agent);
         }
@@ -200,28 +219,29 @@ impl Engine {
         self.out.push(Decision::EndOffer { conversation: id, agent, outcome });
     }
 
-    fn leave_agent(&mut self, conversation: ConversationId) {
-        self.leave_agent_for(conversation, None);
-    }
-
-    fn leave_agent_for(&mut self, conversation: ConversationId, next: Option<&UserId>) {
-        let Some(served) = self.serving.remove(&conversation) else { return };
+    /// Takes it from the agent that has it. What the agent does with its place is for
+    /// [`Engine::has_left`].
+    fn leave_agent(&mut self, conversation: ConversationId) -> Option<UserId> {
+        let served = self.serving.remove(&conversation)?;
         let now = self.now;
         let agent = self.agent_mut(&served.agent);
         agent.serving.take(conversation);
-        if next == Some(&served.agent) {
-            return;
-        }
         agent.idle_since = now;
         self.wrap_up(&served.agent, served.department, now);
-        self.refresh(&served.agent, Trigger::AgentFree);
-        self.forget_if_idle(&served.agent);
+        Some(served.agent)
+    }
+
+    fn has_left(&mut self, agent: &UserId) {
+        self.refresh(agent, Trigger::AgentFree);
+        self.forget_if_idle(agent);
     }
 
     pub(super) fn forget(&mut self, conversation: ConversationId) {
         let wait = self.leave_queue(conversation);
         self.settle(wait);
-        self.leave_agent(conversation);
+        if let Some(agent) = self.leave_agent(conversation) {
+            self.has_left(&agent);
+        }
     }
 
     /// Tells whoever was meant to have it, unless it still is.
@@ -265,11 +285,10 @@ impl Engine {
         if !self.take_back(conversation, agent) {
             return;
         }
-        let Some(wait) = self.waiting.get_mut(&conversation) else { return };
-        let seconds = self.lanes[&wait.home].policy.offer_retry_seconds;
-        let until = super::later(self.now, u64::from(seconds) * 1000);
-        wait.declined.push((agent.clone(), until));
-        self.alarms.set_by(Alarm::Retry(conversation), until);
+        if let Some(mut wait) = self.waiting.remove(&conversation) {
+            self.leave_alone(&mut wait, agent);
+            self.waiting.insert(conversation, wait);
+        }
         self.make_ready(conversation);
         self.reindex(agent);
         self.seek_agent(conversation, why);

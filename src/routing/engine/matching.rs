@@ -9,7 +9,7 @@ use crate::routing::agent::Agent;
 use crate::routing::alarms::Alarm;
 use crate::routing::lane::{Lane, LaneId, Place, Slot, Tag};
 use crate::routing::policy::{OfferMode, Strategy};
-use crate::routing::words::{Candidate, Decision, Exclusion, Explanation, Trigger};
+use crate::routing::words::{Candidate, Decision, Exclusion, Explanation, Trigger, Waiting};
 
 /// Agents a decision shows. All of them in most departments; more would make decisions larger
 /// than the conversations they are about.
@@ -45,6 +45,18 @@ impl Engine {
         self.tell_if_closed(conversation);
     }
 
+    /// Who would get it now, whether it waits or not; the one it is decided for, if it is.
+    pub fn choose(&self, waiting: &Waiting) -> Option<UserId> {
+        let known = self.waiting.get(&waiting.conversation).map(|wait| &wait.pending);
+        if let Some(Pending::Assign(agent) | Pending::Offer(agent, _)) = known {
+            return Some(agent.clone());
+        }
+        let wait = self.wait_of(waiting.clone());
+        let lanes = self.lanes_of(&wait).into_iter().map(|id| (id, &self.lanes[&id]));
+        let mut open = lanes.filter(|(_, lane)| lane.shift.is_open);
+        open.find_map(|(id, lane)| self.search(lane, &wait, id).found)
+    }
+
     fn search(&self, lane: &Lane, wait: &Wait, id: LaneId) -> Search {
         let mut search = Search::default();
         if let Some(last) = wait.info.last_agent.as_ref().filter(|_| lane.policy.last_agent_first) {
@@ -74,7 +86,8 @@ impl Engine {
         if agent.room() < wait.class.places.max(lane.policy.weights.chat) {
             return Some(Exclusion::Capacity);
         }
-        let is_declined = || wait.declined.iter().any(|(who, _)| who == id);
+        let is_declined =
+            || wait.declined.iter().any(|(who, until)| who == id && *until > self.now);
         agent.lacks(&wait.class).or_else(|| is_declined().then_some(Exclusion::AskedBefore))
     }
 
@@ -251,20 +264,19 @@ impl Engine {
     pub(super) fn ask_again(&mut self, conversation: ConversationId) {
         let now = self.now;
         let Some(wait) = self.waiting.get_mut(&conversation) else { return };
-        wait.declined.retain(|(_, until)| *until > now);
-        let mut trigger = Trigger::AskedAgain;
+        let may_be_asked = wait.declined.extract_if(.., |(_, until)| *until <= now);
+        let may_be_asked: Vec<UserId> = may_be_asked.map(|(agent, _)| agent).collect();
         let mut next = wait.declined.iter().map(|(_, until)| *until).min();
         match wait.pending {
-            Pending::Rest(until) if until <= now => {
-                wait.pending = Pending::Nothing;
-                trigger = Trigger::Refused;
-            }
+            Pending::Rest(until) if until <= now => wait.pending = Pending::Nothing,
             Pending::Rest(until) => next = Some(next.map_or(until, |next| next.min(until))),
             _ => {}
         }
         self.alarms.set(Alarm::Retry(conversation), next);
         self.make_ready(conversation);
-        self.seek_agent(conversation, trigger);
+        // Others may have come to wait before this one since.
+        may_be_asked.iter().for_each(|agent| self.seek_work(agent, Trigger::AskedAgain));
+        self.seek_agent(conversation, Trigger::Refused);
     }
 
     /// Sets the clock for the next rule of escalation.

@@ -59,6 +59,11 @@ impl Engine {
         self.wait_ms(now, lane, position).div_ceil(1000)
     }
 
+    /// Whether a conversation that waits is to be somebody's as soon as the log has it.
+    pub fn is_given(&self, conversation: ConversationId) -> bool {
+        self.waiting.get(&conversation).is_some_and(|w| matches!(w.pending, Pending::Assign(_)))
+    }
+
     /// Seconds that a conversation in a queue is still going to wait; nothing if an agent was
     /// found that only has to be told.
     pub fn estimate_for(&self, now: Moment, conversation: ConversationId) -> Option<u64> {
