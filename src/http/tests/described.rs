@@ -37,6 +37,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("delete", "/api/keys/{id}"),
     ("get", "/api/messages"),
     ("post", "/api/messages"),
+    ("get", "/api/reports/agents"),
+    ("get", "/api/reports/departments"),
     ("get", "/api/session/{id}/connection-status"),
     ("get", "/api/session/{id}/events"),
     ("get", "/api/sessions"),
