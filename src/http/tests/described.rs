@@ -43,6 +43,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("delete", "/api/keys/{id}"),
     ("get", "/api/messages"),
     ("post", "/api/messages"),
+    ("get", "/api/reports/agents"),
+    ("get", "/api/reports/departments"),
     ("get", "/api/routing/decisions/{id}"),
     ("get", "/api/session/{id}/connection-status"),
     ("get", "/api/session/{id}/events"),
