@@ -19,6 +19,7 @@
 
 mod abuse;
 mod access;
+mod agents;
 mod attendance;
 mod audience;
 mod bot;
@@ -31,6 +32,7 @@ mod disk;
 mod drain;
 mod limits;
 mod notify;
+mod office;
 mod packet;
 mod pattern;
 mod polling;
