@@ -132,7 +132,7 @@ impl Engine {
             }
             Input::Starts { department, times } => self.restore_starts(department, &times),
             Input::Started => self.start(),
-            Input::Beat { agent, until } => self.beat(&agent, until),
+            Input::Beat { agent, until, status } => self.beat(&agent, until, status),
             Input::Connected(agent) => {
                 self.change(&agent, Trigger::AgentCame, |a, now| a.connect(now));
             }

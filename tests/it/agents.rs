@@ -387,3 +387,20 @@ async fn an_admin_is_seen_and_never_routed_to() {
     clock::advance(10 * SECOND).await;
     office.waits(&chat).await;
 }
+
+// The heartbeat and what it says are one: nobody is online for the moment between.
+#[tokio::test]
+async fn whoever_comes_to_say_that_it_is_away_or_busy_gets_nothing() {
+    let _stopped = clock::stop();
+    for status in ["away", "busy"] {
+        let office = Office::open(OPTIONS).await;
+        let sales = office.department("Sales", Value::Null).await;
+        let dewi = office.agent("Dewi", &[&sales], json!({})).await;
+        let chat = office.customer_of(&sales).await;
+        office.beat(&dewi, json!({"status": status})).await;
+        office.waits(&chat).await;
+        assert_eq!(office.announced(&dewi).await, [status]);
+        let record = office.record(&dewi).await;
+        assert_eq!((&record["status"], &record["reason"]), (&json!(status), &json!("declared")));
+    }
+}

@@ -378,7 +378,7 @@ impl Model {
             Act::Disconnect(agent) => self.tell(Input::Disconnected(name(agent))),
             Act::Beat(agent, ms) => {
                 let until = Moment(self.now.0 + i64::try_from(ms).unwrap());
-                self.tell(Input::Beat { agent: name(agent), until });
+                self.tell(Input::Beat { agent: name(agent), until, status: None });
             }
             Act::Declare(agent, status) => {
                 self.tell(Input::Declare { agent: name(agent), status: AgentStatus::ALL[status] });
