@@ -1,5 +1,6 @@
 //! `switchboard routing simulate`: reads a load and two sets of policies, has the engine serve the
-//! one under the other, and shows what came of it side by side. Changes nothing.
+//! one under the other, and shows what came of it side by side. Of a database it changes at most the
+//! schema, if that is an older program's.
 //!
 //! How a load is served is the business of [`crate::routing::simulate`]; here it is only found and
 //! shown.
