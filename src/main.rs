@@ -77,7 +77,7 @@ enum Routing {
         #[command(flatten)]
         common: Common,
         #[command(flatten)]
-        wanted: simulate::Simulate,
+        wanted: simulate::SimulateArgs,
     },
 }
 
@@ -338,7 +338,7 @@ fn examine(config: &Config) -> Result<ExitCode, Failure> {
     Ok(if is_ill { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn try_out(config: &Config, wanted: &simulate::Simulate) -> Result<ExitCode, Failure> {
+fn try_out(config: &Config, wanted: &simulate::SimulateArgs) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -31,7 +31,7 @@ const PAGE_EVENTS: usize = 4_096;
 
 /// What to simulate.
 #[derive(Args, Clone, Debug)]
-pub struct Simulate {
+pub struct SimulateArgs {
     /// The other policy, as TOML or JSON: {default, departments: {ID: policy}}. Departments it does
     /// not name follow its default or, without one, keep what they have.
     #[arg(long, value_name = "FILE")]
@@ -87,7 +87,7 @@ struct Comparison {
 ///
 /// # Errors
 /// What is wrong with the policy, the load's description or the log, in one line.
-pub async fn run(wanted: &Simulate, configured: &StoreUrl) -> Result<String, Error> {
+pub async fn run(wanted: &SimulateArgs, configured: &StoreUrl) -> Result<String, Error> {
     let file = read_policies(&wanted.policy)?;
     let from = wanted.from.as_deref();
     let (load, recorded) = match from.and_then(|from| from.strip_prefix(GENERATED)) {
@@ -143,7 +143,7 @@ fn propose(file: PolicyFile, load: &Load, recorded: &Policies) -> Result<Policie
 
 // === the log ===
 
-async fn from_log(wanted: &Simulate, path: PathBuf) -> Result<(Load, Policies), Error> {
+async fn from_log(wanted: &SimulateArgs, path: PathBuf) -> Result<(Load, Policies), Error> {
     let tenant = TenantId::parse(&wanted.tenant).map_err(|e| usage(format!("--tenant: {e}")))?;
     let wrong = |why: &str| usage(format!("--from {}: {why}", path.display()));
     match log::examine(&path)? {

@@ -72,7 +72,7 @@ impl Bench {
     async fn run(&self, policy: &str, from: &str, json: bool) -> Result<String, Error> {
         let file = self.dir.path().join("policy");
         fs::write(&file, policy).unwrap();
-        let wanted = Simulate {
+        let wanted = SimulateArgs {
             policy: file,
             from: Some(from.to_owned()),
             tenant: "default".into(),
