@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-
 use super::super::{ConversationFilter, Reading, Recovery, Retention};
 use super::Tenant;
 use crate::model::{
