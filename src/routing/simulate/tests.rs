@@ -30,7 +30,7 @@ fn erlang_c_wait(agents: u32, per_hour: f64, handle: f64) -> f64 {
 #[test]
 fn without_patience_the_mean_wait_is_what_erlang_says() {
     for (agents, per_hour) in [(1, 9.0), (5, 50.0), (20, 220.0)] {
-        let hours = 400_000.0 / per_hour;
+        let hours: f64 = 400_000.0 / per_hour;
         let load = drawn(&format!(
             "agents={agents},hours={},per_hour={per_hour},handle=300,patience=0",
             hours.min(10_000.0)
