@@ -160,7 +160,7 @@ async fn what_cannot_be_read_or_cannot_be_names_its_parameter() {
         assert_eq!(ask(&format!("{path}?from=&to=")).await.status, 200);
     }
     let malformed = format!("{AGENTS}?department=sales");
-    office.server.ask(get(&malformed)).await.is_refused(400, "invalid_id");
+    office.server.ask(get(&malformed)).await.is_refused(400, "invalid_uuid");
     ask(&format!("{AGENTS}?department={UNKNOWN}")).await.is_refused(404, "not_found");
 }
 
