@@ -1,6 +1,7 @@
 //! The references under `docs/` that come from the code are what the code says. `make docs` writes
 //! them anew; without it this test tells which one is stale.
 
+#[cfg(test)]
 #[path = "docs/alerts.rs"]
 mod alerts;
 
