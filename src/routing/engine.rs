@@ -136,6 +136,8 @@ impl Engine {
             Input::Connected(agent) => {
                 self.change(&agent, Trigger::AgentCame, |a, now| a.connect(now));
             }
+            // Whoever was removed may still have had a socket.
+            Input::Disconnected(agent) if !self.agents.contains_key(&agent) => {}
             Input::Disconnected(agent) => {
                 self.change(&agent, Trigger::StatusChanged, |a, now| a.disconnect(now));
             }
