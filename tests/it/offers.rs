@@ -93,8 +93,9 @@ async fn a_declined_offer_goes_to_the_next_one_and_leaves_the_first_a_place() {
     let _stopped = clock::stop();
     let scene = Scene::set().await;
     let Scene { office, dewi, agus, chat, .. } = &scene;
-    office.beat(agus, json!({})).await;
     office.does(dewi, chat, "decline", Value::Null).await;
+    assert_eq!(scene.offered(chat).await, None, "she is not asked again at once");
+    office.beat(agus, json!({})).await;
     scene.is_offered(chat, agus).await;
     assert_eq!(scene.outcomes(chat).await, [(dewi.id.clone(), OfferOutcome::Declined)]);
     let again = office.act(dewi, chat, "decline", Value::Null).await;

@@ -3,16 +3,18 @@
 //! tested beside it; here is that the server tells it and does what it says.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchboard::app::Claim;
 use switchboard::model::{ConversationId, Error, Event, Role};
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::clock;
 use crate::office::{Agent, Chat, Office};
-use crate::server::token;
+use crate::server::{Server, token};
 
 const SECOND: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(5);
@@ -36,13 +38,18 @@ async fn shop(policy: Value, of_each: Value) -> (Office, String, [Agent; 2]) {
     (office, sales, [dewi, agus])
 }
 
+/// With a disk a commit takes a while, in which the others see a conversation that waits.
+async fn on_disk() -> Office {
+    Office::of(Server::on_disk(Arc::new(TempDir::new().unwrap()), &[]).await)
+}
+
 const AGENTS: u128 = 100;
 const TRIES: usize = 10;
 
 // Document 000: two agents never own one conversation, and the loser learns who won.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_thousand_claims_at_once_one_wins_and_the_others_learn_who() {
-    let office = Office::open(&[]).await;
+    let office = on_disk().await;
     let chat = office.customer(json!({})).await;
     let id = ConversationId::parse(&chat.id).unwrap();
     let app = &office.server.running.app;
@@ -79,7 +86,7 @@ async fn of_a_thousand_claims_at_once_one_wins_and_the_others_learn_who() {
 
 #[tokio::test]
 async fn of_claims_over_http_one_wins_and_the_others_learn_who() {
-    let office = Office::open(&[]).await;
+    let office = on_disk().await;
     let chat = office.customer(json!({})).await;
     let mut asking = Vec::new();
     for n in 1..=20 {
