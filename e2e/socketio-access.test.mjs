@@ -184,6 +184,8 @@ for (const [who, [code, comesFrom]] of Object.entries(STRANGERS)) {
     await post(server.origin, `/api/sessions/${conversation}/assign`, {}, met.agent.token);
     await asking.says(conversation, "between us");
     await asking.hears("message_status");
+    // Whoever comes now is for the stranger to answer.
+    await post(server.origin, "/api/agent-status/heartbeat", { status: "busy" }, met.agent.token);
     const eve = await comesFrom(server, met.customer);
     const stranger = await connect(t, server.origin, eve);
     asking.forget();
@@ -247,9 +249,12 @@ test("nobody hears a conversation without joining it, or after leaving it", asyn
 
 test("an agent is put out of a conversation that goes to a colleague", async (t) => {
   const server = await startClosedServer(t);
-  const { conversation, asking, answering } = await meet(t, server);
+  const { conversation, asking, answering, agent: dewi } = await meet(t, server);
+  await answering.hears("conversation_assigned");
   const colleague = agent({ name: "Agus" });
-  await post(server.origin, `/api/sessions/${conversation}/assign`, {}, colleague.token);
+  await connect(t, server.origin, colleague);
+  const to = { agent_id: colleague.userId };
+  await post(server.origin, `/api/sessions/${conversation}/transfer`, to, dewi.token);
   const { conversationId, reason } = await answering.hears("left_conversation");
   assert.deepEqual([conversationId, reason], [conversation, "forbidden"]);
   await asking.says(conversation, "not for the first agent");

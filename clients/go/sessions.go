@@ -17,6 +17,7 @@ import (
 const (
 	SessionOpen     = "open"
 	SessionWaiting  = "waiting"
+	SessionBot      = "bot"
 	SessionAssigned = "assigned"
 	SessionClosed   = "closed"
 )
@@ -47,7 +48,7 @@ type SessionSummary struct {
 	SessionID string `json:"session_id"`
 	// ExternalIDs are names that other systems know the session by.
 	ExternalIDs []string `json:"external_ids"`
-	// Status is one of SessionOpen, SessionWaiting, SessionAssigned and SessionClosed.
+	// Status is one of the states above.
 	Status        string `json:"status"`
 	CustomerID    string `json:"customer_id"`
 	CustomerName  string `json:"customer_name"`

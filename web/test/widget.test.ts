@@ -1,7 +1,9 @@
 /** What the widget shows, folded from events, and how its lines are put in order. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { EscalatedData, InCharge } from "@switchboard/client/session";
 import type { MessageReceived } from "@switchboard/client/socketio";
+import { isPast, momentWords } from "../src/ui/moments.ts";
 import { readWish } from "../src/widget/saved.ts";
 import {
   emptyChat,
@@ -16,6 +18,7 @@ import { timeline } from "../src/widget/timeline.ts";
 
 const SELF = "customer_1";
 const conversationId = "conv-123";
+const about = { conversationId, session_id: "550e8400-e29b-41d4-a716-446655440000" };
 const timestamp = "2025-10-28T10:00:00.000Z";
 
 function foldAll(...events: ChatEvent[]): Chat {
@@ -33,9 +36,25 @@ function said(seq: number, userId?: string): ChatEvent {
   return { type: "message_received", data: message(seq, userId) };
 }
 
-function handoff(from: string, to: string): ChatEvent {
-  return { type: "conversation_handoff", data: { conversationId, from, to } };
+function handoff(from: InCharge, to: InCharge, reason = "asked"): ChatEvent {
+  return { type: "conversation_handoff", data: { ...about, from, to, reason } };
 }
+
+function queued(position: number, estimated_wait_seconds = 60): ChatEvent {
+  return { type: "conversation_queued", data: { ...about, position, estimated_wait_seconds } };
+}
+
+const assigned: ChatEvent = {
+  type: "conversation_assigned",
+  data: { ...about, agent_id: "a1", agent_name: "Dewi", department_id: null },
+};
+
+function escalated(action: EscalatedData["action"]): ChatEvent {
+  const data = { ...about, waited_seconds: 120, rule: action, action };
+  return { type: "conversation_escalated", data };
+}
+
+const kinds = ({ notices }: Chat) => notices.map(({ kind }) => kind);
 
 test("the bot is in charge until it hands over, and the hand-over is told once", () => {
   assert.equal(foldAll(said(1), said(2, "bot")).charge, "bot");
@@ -49,14 +68,10 @@ test("the bot is in charge until it hands over, and the hand-over is told once",
 });
 
 test("an agent is announced by name, and whoever writes as one is in charge", () => {
-  const data = { conversationId, agent_id: "a1", agent_name: "Dewi" };
-  const assigned = foldAll(
-    { type: "conversation_queued", data: { conversationId, position: 2 } },
-    { type: "conversation_assigned", data },
-  );
-  assert.deepEqual([assigned.charge, assigned.agentName, assigned.queue], ["agent", "Dewi", null]);
+  const chat = foldAll(queued(2), assigned);
+  assert.deepEqual([chat.charge, chat.agentName, chat.queue], ["agent", "Dewi", null]);
   assert.deepEqual(
-    assigned.notices.map(({ kind, name }) => [kind, name]),
+    chat.notices.map(({ kind, name }) => [kind, name]),
     [["assigned", "Dewi"]],
   );
   const missed = foldAll(said(1), said(2, "Agus"));
@@ -64,15 +79,59 @@ test("an agent is announced by name, and whoever writes as one is in charge", ()
 });
 
 test("the place in the queue is the newest one told", () => {
-  const queued = (position: number, estimated_wait_seconds: number): ChatEvent => ({
-    type: "conversation_queued",
-    data: { conversationId, position, estimated_wait_seconds },
-  });
   assert.deepEqual(foldAll(queued(3, 120), queued(1, 20)).queue, { position: 1, waitSeconds: 20 });
 });
 
+test("whoever loses its agent waits again, and is told", () => {
+  const chat = foldAll(queued(1), assigned, handoff("agent", "queue", "agent_lost"), queued(1));
+  assert.deepEqual([chat.charge, chat.agentName, chat.queue?.position], ["queue", null, 1]);
+  assert.deepEqual(kinds(chat), ["assigned", "lost"]);
+});
+
+test("a transfer to an agent ends the wait, one to a department begins another", () => {
+  const to = (target: object): ChatEvent => ({
+    type: "conversation_transferred",
+    data: { ...about, from_agent_id: "a1", ...target },
+  });
+  const agent = foldAll(assigned, to({ to_agent_id: "a2" }));
+  assert.deepEqual([agent.charge, agent.agentName], ["agent", null]);
+  const department = foldAll(assigned, to({ to_department_id: "d2" }), queued(4));
+  assert.deepEqual([department.charge, department.queue?.position], ["queue", 4]);
+});
+
+test("opening hours are known until somebody comes", () => {
+  const opens_at = "2025-10-29T01:00:00.000Z";
+  const closed: ChatEvent = { type: "conversation_outside_hours", data: { ...about, opens_at } };
+  assert.deepEqual(foldAll(queued(1), closed).outsideHours, { opensAt: opens_at });
+  assert.equal(foldAll(queued(1), closed, assigned).outsideHours, null);
+  assert.equal(foldAll(queued(1), closed, handoff("queue", "bot")).outsideHours, null);
+});
+
+test("an escalation is told unless a message of the bot tells it", () => {
+  assert.deepEqual(kinds(foldAll(escalated("supervisors"), escalated("department"))), [
+    "escalated",
+    "escalated",
+  ]);
+  assert.deepEqual(kinds(foldAll(escalated("bot"), escalated("offline_message"))), []);
+});
+
+test("a moment to come is told as shortly as it is clear", () => {
+  const now = new Date(2025, 0, 24, 18, 0).getTime();
+  const words = (...at: [number, number, number, number]) =>
+    momentWords(new Date(...at, 0).toISOString(), "id", now);
+  assert.equal(words(2025, 0, 24, 20), "20.00");
+  assert.equal(words(2025, 0, 27, 8), "Senin 08.00");
+  assert.equal(words(2025, 1, 24, 8), "24 Februari pukul 08.00");
+  assert.equal(momentWords(null, "id", now), undefined);
+  assert.equal(momentWords("soon", "id", now), undefined);
+  assert.deepEqual([isPast("2020-01-01T00:00:00Z", now), isPast(null, now)], [true, false]);
+});
+
 test("a closed conversation is open again with the next message", () => {
-  const closed = foldAll(said(1), { type: "conversation_closed", data: { conversationId } });
+  const closed = foldAll(said(1), {
+    type: "conversation_closed",
+    data: { ...about, by: "a1" },
+  });
   assert.ok(closed.isClosed);
   assert.ok(withMessages(closed, [message(1)], SELF).isClosed, "the past opens nothing");
   assert.ok(!fold(closed, said(2), SELF).isClosed);

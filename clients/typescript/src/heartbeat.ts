@@ -4,21 +4,17 @@
  *
  * It shows nothing and ends no session by itself; who fails is told through `onFailure`.
  */
-import { currentToken, type TokenSource } from "./core/token.ts";
+import { AgentStatusAPI, type Beat, type DeclaredStatus } from "./agents.ts";
+import { ApiError } from "./core/http.ts";
+import type { TokenSource } from "./core/token.ts";
 
 /** Document 001; the server forgets an agent five minutes after its last heartbeat. */
 export const HEARTBEAT_INTERVAL = 180_000;
 
-/** A beat that takes longer is a failed one. */
-const BEAT_MS_MAX = 15_000;
+/** What an agent may say of itself. */
+export type AgentStatus = DeclaredStatus;
 
-export type AgentStatus = "online" | "busy" | "away";
-
-/** What the server answers to a heartbeat. */
-export interface Beat {
-  agent_id: string;
-  status: string;
-}
+export type { Beat };
 
 export interface HeartbeatFailure {
   /** The HTTP status; 0 when no answer came at all. */
@@ -43,11 +39,13 @@ export interface HeartbeatOptions {
 
 export class AgentHeartbeat {
   #options: HeartbeatOptions;
+  #api: AgentStatusAPI;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isRunning = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#api = new AgentStatusAPI(options.baseUrl, options);
   }
 
   get isRunning(): boolean {
@@ -68,13 +66,13 @@ export class AgentHeartbeat {
     this.#isRunning = false;
     this.#page?.removeEventListener("visibilitychange", this.#onVisibility);
     clearTimeout(this.#timer);
-    await this.#post("offline");
+    await this.#tried(() => this.#api.offline());
   }
 
   /** Says how the agent is now, for instance because the choice has changed. */
   async beat(): Promise<void> {
     const status = this.#isHidden ? this.#statusWhenHidden() : this.#chosen();
-    const beat = await this.#post("heartbeat", { status });
+    const beat = await this.#tried(() => this.#api.heartbeat(status));
     if (beat) this.#options.onBeat?.(beat);
   }
 
@@ -108,37 +106,14 @@ export class AgentHeartbeat {
     void this.beat();
   }
 
-  async #post(what: "heartbeat" | "offline", body?: object): Promise<Beat | null> {
-    const { baseUrl = "", token } = this.#options;
+  async #tried(call: () => Promise<Beat>): Promise<Beat | null> {
     try {
-      const response = await fetch(`${baseUrl}/api/agent-status/${what}`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${await currentToken(token)}`,
-          ...(body && { "content-type": "application/json" }),
-        },
-        credentials: "omit",
-        // A logout is often the last thing a page does.
-        keepalive: true,
-        signal: AbortSignal.timeout(BEAT_MS_MAX),
-        ...(body && { body: JSON.stringify(body) }),
-      });
-      const answer = (await response.json().catch(() => null)) as Answer | null;
-      if (response.ok) return answer?.data ?? { agent_id: "", status: "" };
-      this.#fail(response.status, answer?.error ?? answer?.message ?? response.statusText);
+      return await call();
     } catch (error) {
-      this.#fail(0, String(error));
+      // A token that could not be had is a failure without an answer.
+      const { status, reason } = error instanceof ApiError ? error : new ApiError(String(error), 0);
+      this.#options.onFailure?.({ status, isUnauthorized: status === 401, message: reason });
+      return null;
     }
-    return null;
   }
-
-  #fail(status: number, message: string): void {
-    this.#options.onFailure?.({ status, isUnauthorized: status === 401, message });
-  }
-}
-
-interface Answer {
-  data?: Beat;
-  message?: string;
-  error?: string;
 }

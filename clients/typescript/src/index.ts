@@ -6,4 +6,5 @@ export * from "./session/index.ts";
 export * from "./rest.ts";
 export * from "./socketio/index.ts";
 export * from "./status/index.ts";
+export * from "./agents.ts";
 export * from "./heartbeat.ts";

@@ -1,17 +1,14 @@
 /**
  * The REST calls that a page makes beside its socket, with the server's envelope taken off and its
- * refusals turned into `ApiError`.
- *
- * Cookies are neither sent nor kept: who asks is who the token says, and a page may be several
- * people at once. A new call is one more method.
+ * refusals turned into `ApiError`. A new call is one more method.
  */
-import { currentToken, type TokenSource } from "./core/token.ts";
+import { request, requestData, type Call, type RestOptions } from "./core/http.ts";
 import type { ConnectionStatus } from "./session/frames.ts";
 import type { MessageReceived } from "./socketio/events.ts";
 
-/** No call takes longer; the bot, which may think, has `BOT_MS_MAX`. */
-const CALL_MS_MAX = 15_000;
+export { ApiError, type Holder, type RestOptions } from "./core/http.ts";
 
+/** The bot may think for longer than any other call takes. */
 const BOT_MS_MAX = 60_000;
 
 /** `GET /api/about`: what this server is and offers. */
@@ -70,7 +67,7 @@ export interface Login {
 /** One conversation of `GET /api/sessions`. */
 export interface SessionSummary {
   session_id: string;
-  status: "open" | "waiting" | "assigned" | "closed";
+  status: "open" | "waiting" | "bot" | "assigned" | "closed";
   customer_id: string | null;
   customer_name: string | null;
   agent_id: string | null;
@@ -121,33 +118,6 @@ export interface BotAnswer {
   handoff: boolean;
 }
 
-/** A refusal in the server's own words; `status` is 0 when no answer came at all. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-  readonly status: number;
-  readonly code: string | undefined;
-  /** Seconds until another try is welcome. */
-  readonly retryAfter: number | undefined;
-
-  constructor(message: string, status: number, code?: string, retryAfter?: number) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.retryAfter = retryAfter;
-  }
-}
-
-export interface RestOptions {
-  /** Scheme, host and port; absent: where the page comes from. */
-  baseUrl?: string | undefined;
-  token?: TokenSource | undefined;
-}
-
-interface Call {
-  body?: unknown;
-  timeoutMs?: number;
-}
-
 export class RestClient {
   #options: RestOptions;
 
@@ -184,39 +154,13 @@ export class RestClient {
   askBot = (question: { conversationId: string; message: string; clientId?: string }) =>
     this.#request<BotAnswer>("/api/coze/chat", { body: question, timeoutMs: BOT_MS_MAX });
 
-  async #data<T>(path: string, call: Call = {}): Promise<T> {
-    const envelope = await this.#request<{ data: T }>(path, call);
-    return envelope.data;
+  #data<T>(path: string, call?: Call): Promise<T> {
+    return requestData(this.#options, path, call);
   }
 
-  async #request<T>(path: string, { body, timeoutMs = CALL_MS_MAX }: Call = {}): Promise<T> {
-    const { baseUrl = "", token } = this.#options;
-    const bearer = await currentToken(token);
-    const headers: Record<string, string> = { accept: "application/json" };
-    if (body !== undefined) headers["content-type"] = "application/json";
-    if (bearer) headers["authorization"] = `Bearer ${bearer}`;
-    const response = await fetch(baseUrl + path, {
-      method: body === undefined ? "GET" : "POST",
-      headers,
-      credentials: "omit",
-      cache: "no-store",
-      signal: AbortSignal.timeout(timeoutMs),
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    }).catch((error: unknown) => {
-      throw new ApiError(String(error), 0);
-    });
-    const answer: unknown = await response.json().catch(() => null);
-    if (response.ok && answer !== null) return answer as T;
-    throw refusal(response, answer);
+  #request<T>(path: string, call?: Call): Promise<T> {
+    return request(this.#options, path, call);
   }
-}
-
-function refusal(response: Response, answer: unknown): ApiError {
-  const said = (answer ?? {}) as { message?: string; error?: string; code?: string };
-  const text = [said.message, said.error].filter(Boolean).join(": ");
-  const wait = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const retryAfter = Number.isFinite(wait) ? wait : undefined;
-  return new ApiError(text || `HTTP ${response.status}`, response.status, said.code, retryAfter);
 }
 
 function queryOf(values: Record<string, string | number | undefined>): string {

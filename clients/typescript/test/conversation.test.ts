@@ -86,7 +86,11 @@ test("joins and leaves of others become notices between the messages", () => {
     here(both),
   );
   assert.deepEqual(
-    state.notices.map(({ kind, userId, afterSeq, text }) => [kind, userId, afterSeq, text]),
+    state.notices.map((notice) => {
+      assert.ok("userId" in notice, notice.kind);
+      const { kind, userId, afterSeq, text } = notice;
+      return [kind, userId, afterSeq, text];
+    }),
     [
       ["joined", "customer_1", 0, undefined],
       ["left", "customer_1", 1, "network_error"],
@@ -122,4 +126,72 @@ test("typing ends with a stop, a message, a leave or a new connection", () => {
 test("frames nobody knows change nothing", () => {
   const strange = { type: "something_new", data: {} } as unknown as ServerFrame;
   assert.equal(fold(emptyConversation, strange, SELF), emptyConversation);
+});
+
+const session_id = SESSION;
+
+function queued(position: number, estimated_wait_seconds: number): ServerFrame {
+  return {
+    type: "conversation_queued",
+    data: { session_id, position, estimated_wait_seconds, department_id: null },
+  };
+}
+
+const assigned: ServerFrame = {
+  type: "conversation_assigned",
+  data: { session_id, agent_id: SELF, agent_name: "Dewi", department_id: null },
+};
+
+const lost: ServerFrame = {
+  type: "conversation_handoff",
+  data: { session_id, from: "agent", to: "queue", reason: "agent_lost", agent_id: SELF },
+};
+
+const kinds = ({ notices }: Conversation) => notices.map(({ kind }) => kind);
+
+test("a place in the queue is news once, and then the place alone changes", () => {
+  const waiting = foldAll(queued(3, 180), queued(2, 120), queued(1, 0));
+  assert.deepEqual(waiting.queue, { position: 1, waitSeconds: 0 });
+  assert.deepEqual(kinds(waiting), ["conversation_queued"]);
+  const served = foldAll(queued(1, 60), assigned);
+  assert.deepEqual([served.queue, served.agentName], [null, "Dewi"]);
+});
+
+test("a conversation that lost its agent waits anew, and that is told", () => {
+  const state = foldAll(queued(1, 60), assigned, lost, queued(1, 60));
+  assert.deepEqual([state.queue?.position, state.agentName], [1, null]);
+  assert.deepEqual(kinds(state), [
+    "conversation_queued",
+    "conversation_assigned",
+    "conversation_handoff",
+    "conversation_queued",
+  ]);
+});
+
+test("opening hours stand until somebody takes it", () => {
+  const opens_at = "2025-01-25T01:00:00.000Z";
+  const type = "conversation_outside_hours";
+  const closed: ServerFrame = { type, data: { session_id, opens_at } };
+  const unknown: ServerFrame = { type, data: { session_id } };
+  assert.deepEqual(foldAll(queued(1, 60), closed).outsideHours, { opensAt: opens_at });
+  assert.deepEqual(foldAll(unknown, queued(1, 60)).outsideHours, { opensAt: null });
+  assert.equal(foldAll(closed, queued(1, 60), assigned).outsideHours, null);
+});
+
+test("an escalation is told and leaves it where it waits", () => {
+  const escalated: ServerFrame = {
+    type: "conversation_escalated",
+    data: { session_id, waited_seconds: 120, rule: "supervisors", action: "supervisors" },
+  };
+  const state = foldAll(queued(1, 60), escalated);
+  assert.deepEqual(state.queue, { position: 1, waitSeconds: 60 });
+  assert.deepEqual(kinds(state), ["conversation_queued", "conversation_escalated"]);
+});
+
+test("the assignment says who takes it, so the handoff to that agent says nothing", () => {
+  const toAgent: ServerFrame = {
+    type: "conversation_handoff",
+    data: { session_id, from: "bot", to: "agent", reason: "taken" },
+  };
+  assert.deepEqual(kinds(foldAll(toAgent, assigned)), ["conversation_assigned"]);
 });

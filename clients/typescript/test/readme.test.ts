@@ -32,6 +32,13 @@ const SHOWN: Record<string, string[]> = {
   "Who is connected 2": ["Customer waiting for agent!"],
   "React 1": [],
   "An agent's heartbeat 1": ["online"],
+  "Agents and what they are offered 1": [
+    "Dewi: online, 1 of 5",
+    "Customer Support: 2 waiting",
+    "mine now",
+    "Agus was quicker",
+    "declined",
+  ],
   "Metrics 1": ["0 1 0 0"],
 };
 
@@ -53,6 +60,18 @@ const REST: Record<string, { status?: number; body: object }> = {
   "GET /api/sessions?limit=200": {
     body: { data: { sessions: [{ status: "waiting" }], next_cursor: null } },
   },
+  "GET /api/agent-status/online": {
+    body: { data: [{ name: "Dewi", status: "online", current_chats: 1, max_chats: 5 }] },
+  },
+  "GET /api/agent-status/stats": {
+    body: { data: [{ department: "Customer Support", waiting: 2 }] },
+  },
+  [`POST /api/sessions/${SESSION}/assign`]: { body: { data: { agent_name: "Dewi" } } },
+  "POST /api/sessions/another/assign": {
+    status: 409,
+    body: { message: "Conflict", data: { agent_id: "a2", name: "Agus" } },
+  },
+  [`POST /api/sessions/${SESSION}/decline`]: { body: { data: { outcome: "declined" } } },
   "POST /api/agent-status/heartbeat": { body: { data: { agent_id: "a1", status: "online" } } },
 };
 

@@ -1,6 +1,7 @@
 /** The lines of the log: messages with their marks, unsent messages, and notices. */
-import type { MessageData, Notice, Outgoing } from "@switchboard/client/session";
-import { useTexts } from "../ui/language.tsx";
+import type { HandoffData, MessageData, Notice, Outgoing } from "@switchboard/client/session";
+import { useLanguage, useTexts, type Language } from "../ui/language.tsx";
+import { momentWords } from "../ui/moments.ts";
 import { ClockTime, Failure, Foot, type Mark } from "../ui/said.tsx";
 import { Avatar } from "./people.tsx";
 import { TEXTS, type ChatTexts } from "./texts.ts";
@@ -50,7 +51,8 @@ export function Unsent({ entry, session }: { entry: Outgoing; session: Session }
 
 export function NoticeLine({ notice }: { notice: Notice }) {
   const texts = useTexts(TEXTS);
-  const words = noticeWords(notice, texts);
+  const { language } = useLanguage();
+  const words = noticeWords(notice, texts, language);
   if (!words) return null;
   return (
     <li class={`notice ${notice.kind}`} data-testid="notice" data-kind={notice.kind}>
@@ -59,20 +61,44 @@ export function NoticeLine({ notice }: { notice: Notice }) {
   );
 }
 
-function noticeWords({ kind, userId = "", text, data }: Notice, texts: ChatTexts): string {
+function noticeWords(notice: Notice, texts: ChatTexts, language: Language): string {
   const say = texts.notices;
-  switch (kind) {
+  switch (notice.kind) {
     case "joined":
     case "returned":
-      return say[kind](userId);
+      return say[notice.kind](notice.userId);
     case "left":
-      return say.left(userId, text && (texts.reasons[text] ?? text));
-    case "conversation_assigned":
-      return say.conversation_assigned(data?.agent_name ?? data?.agent_id ?? texts.agent);
+      return say.left(notice.userId, notice.text && (texts.reasons[notice.text] ?? notice.text));
     case "error":
     case "notification":
-      return text ?? "";
+      return notice.text;
+    case "conversation_assigned":
+      return say.conversation_assigned(notice.data.agent_name);
+    case "conversation_handoff":
+      return say.conversation_handoff[handoffKind(notice.data)];
+    case "conversation_escalated": {
+      const { waited_seconds, action } = notice.data;
+      return say.conversation_escalated(texts.span(waited_seconds), action);
+    }
+    case "conversation_outside_hours":
+      return texts.closed(momentWords(notice.data.opens_at, language));
+    case "conversation_rated":
+      return say.conversation_rated(notice.data.score, notice.data.comment);
+    case "conversation_offered":
+      return say.conversation_offered(
+        notice.data.agent_name,
+        momentWords(notice.data.until, language),
+      );
+    case "conversation_offer_ended":
+      return say.conversation_offer_ended[notice.data.outcome];
+    case "conversation_requirements":
+      return "";
     default:
-      return say[kind];
+      return say[notice.kind];
   }
+}
+
+function handoffKind({ to, reason }: HandoffData): "toBot" | "toQueue" | "lost" {
+  if (to === "bot") return "toBot";
+  return reason === "agent_lost" ? "lost" : "toQueue";
 }

@@ -4,16 +4,23 @@
  */
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { CloseCode, isAbandoned, isWaiting, type LinkState } from "@switchboard/client/session";
+import {
+  CloseCode,
+  type Conversation,
+  isAbandoned,
+  isWaiting,
+  type LinkState,
+} from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
-import { useTexts } from "../ui/language.tsx";
+import { useLanguage, useTexts, type Language } from "../ui/language.tsx";
+import { isPast, momentWords } from "../ui/moments.ts";
 import { Composer } from "./composer.tsx";
 import { DialectChoice, type Dialect } from "./dialects.tsx";
 import { Log } from "./log.tsx";
 import { People } from "./people.tsx";
 import { RawFrames } from "./raw-frames.tsx";
 import type { Seat, Side } from "./saved.ts";
-import { TEXTS } from "./texts.ts";
+import { TEXTS, type ChatTexts } from "./texts.ts";
 import { useRemoteStatus, useSession, type Session } from "./use-session.ts";
 
 export interface PaneProps {
@@ -172,19 +179,30 @@ function Warnings({ side, session, isWaiting }: WarningsProps) {
 
 function QueueNote({ session: { conversation, link } }: { session: Session }) {
   const texts = useTexts(TEXTS);
-  const { status, queue } = conversation;
-  const waits = link.phase === "connected" && isWaiting(status);
+  const { language } = useLanguage();
+  const waits = link.phase === "connected" && isWaiting(conversation.status);
   return (
     <div role="status" class="pane-note">
       {waits && (
         <p class="banner" data-testid="queue">
           <Icon name="clock" />
-          {queue && queue.position > 0 ? texts.inQueue(queue.position) : texts.agentSoon}
-          {queue?.waitSeconds ? ` ${texts.wait(queue.waitSeconds)}` : ""}
+          {queueWords(conversation, texts, language)}
         </p>
       )}
     </div>
   );
+}
+
+/** What somebody who waits can expect, as far as it is known. */
+function queueWords(conversation: Conversation, texts: ChatTexts, language: Language): string {
+  const { queue, outsideHours, agentName } = conversation;
+  if (outsideHours && !isPast(outsideHours.opensAt)) {
+    return texts.closed(momentWords(outsideHours.opensAt, language));
+  }
+  if (agentName !== null) return texts.agentComes(agentName);
+  if (!queue || queue.position === 0) return texts.agentSoon;
+  const place = texts.inQueue(queue.position);
+  return queue.waitSeconds ? `${place} ${texts.wait(queue.waitSeconds)}` : place;
 }
 
 /** What there is to say about a connection that is not up. */

@@ -39,10 +39,14 @@ const LIFECYCLE: readonly LifecycleType[] = [
   "conversation_queued",
   "conversation_assigned",
   "conversation_transferred",
+  "conversation_handoff",
   "conversation_escalated",
+  "conversation_outside_hours",
   "conversation_closed",
   "conversation_reopened",
-  "conversation_handoff",
+  "conversation_rated",
+  "conversation_offered",
+  "conversation_offer_ended",
 ];
 
 /** Which close code a refusal would have been. */

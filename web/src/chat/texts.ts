@@ -1,5 +1,8 @@
 /** The words of the test page. */
+import type { EscalatedData } from "@switchboard/client/session";
 import type { Texts } from "../ui/language.tsx";
+
+type EscalationAction = EscalatedData["action"];
 
 const en = {
   title: "Test page · Switchboard",
@@ -69,11 +72,13 @@ const en = {
   waiting: "Customer waiting for agent!",
   abandoned: "Customer has left the session",
   inQueue: (position: number) => `Number ${position} in the queue.`,
-  wait: (seconds: number) =>
-    seconds < 90
-      ? `About ${Math.max(1, Math.round(seconds))} s to wait.`
-      : `About ${Math.round(seconds / 60)} min to wait.`,
+  wait: (seconds: number): string => `About ${en.span(seconds)} to wait.`,
+  span: (seconds: number) =>
+    seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`,
   agentSoon: "An agent will be with you shortly.",
+  agentComes: (name: string) => `${name} will be with you shortly.`,
+  closed: (opens: string | undefined) =>
+    opens ? `We are closed. Open again: ${opens}.` : "We are closed at the moment.",
 
   log: (side: string) => `Messages, seen by the ${side.toLowerCase()}`,
   empty: "No messages yet. Say hello.",
@@ -95,10 +100,32 @@ const en = {
     conversation_assigned: (id: string) => `${id} takes this conversation`,
     conversation_queued: "The conversation is waiting for an agent",
     conversation_transferred: "The conversation is being handed to another agent",
-    conversation_escalated: "The conversation has waited too long and is now urgent",
+    conversation_escalated: (wait: string, action: EscalationAction) =>
+      `Nobody has come for ${wait}: ${
+        {
+          supervisors: "the supervisors are told",
+          department: "another department is asked, too",
+          bot: "the assistant tries to help",
+          offline_message: "the customer is asked to leave a message",
+        }[action]
+      }`,
     conversation_closed: "The conversation is closed; a new message opens it again",
     conversation_reopened: "The conversation is open again",
-    conversation_handoff: "A person takes over",
+    conversation_handoff: {
+      toBot: "The assistant answers",
+      toQueue: "A person is asked to take over",
+      lost: "The agent is gone; somebody else is asked to take over",
+    },
+    conversation_rated: (score: number, comment: string | undefined) =>
+      `The customer gives ${score} of 5${comment ? `: ${comment}` : ""}`,
+    conversation_offered: (name: string, until: string | undefined) =>
+      `${name} is asked to take it${until ? ` until ${until}` : ""}`,
+    conversation_offer_ended: {
+      accepted: "",
+      declined: "The agent who was asked has declined",
+      expired: "The agent who was asked has not answered in time",
+      withdrawn: "The agent is no longer asked",
+    },
   },
   reasons: {
     client_close: "",
@@ -187,11 +214,13 @@ const id: typeof en = {
   waiting: "Pelanggan menunggu agen!",
   abandoned: "Pelanggan telah meninggalkan sesi",
   inQueue: (position) => `Nomor ${position} dalam antrean.`,
-  wait: (seconds) =>
-    seconds < 90
-      ? `Sekitar ${Math.max(1, Math.round(seconds))} dtk menunggu.`
-      : `Sekitar ${Math.round(seconds / 60)} mnt menunggu.`,
+  wait: (seconds) => `Sekitar ${id.span(seconds)} menunggu.`,
+  span: (seconds) =>
+    seconds < 90 ? `${Math.max(1, Math.round(seconds))} dtk` : `${Math.round(seconds / 60)} mnt`,
   agentSoon: "Agen akan segera melayani Anda.",
+  agentComes: (name) => `${name} akan segera melayani Anda.`,
+  closed: (opens) =>
+    opens ? `Kami sedang tutup. Buka kembali: ${opens}.` : "Kami sedang tutup.",
 
   log: (side) => `Pesan, dilihat oleh ${side.toLowerCase()}`,
   empty: "Belum ada pesan. Silakan menyapa.",
@@ -212,10 +241,32 @@ const id: typeof en = {
     conversation_assigned: (user) => `${user} menangani percakapan ini`,
     conversation_queued: "Percakapan menunggu agen",
     conversation_transferred: "Percakapan dialihkan ke agen lain",
-    conversation_escalated: "Percakapan menunggu terlalu lama dan kini mendesak",
+    conversation_escalated: (wait, action) =>
+      `Belum ada yang menjawab selama ${wait}: ${
+        {
+          supervisors: "para penyelia diberi tahu",
+          department: "departemen lain juga diminta",
+          bot: "asisten mencoba membantu",
+          offline_message: "pelanggan diminta meninggalkan pesan",
+        }[action]
+      }`,
     conversation_closed: "Percakapan ditutup; pesan baru membukanya kembali",
     conversation_reopened: "Percakapan dibuka kembali",
-    conversation_handoff: "Petugas mengambil alih",
+    conversation_handoff: {
+      toBot: "Asisten menjawab",
+      toQueue: "Petugas diminta mengambil alih",
+      lost: "Agen terputus; petugas lain diminta mengambil alih",
+    },
+    conversation_rated: (score, comment) =>
+      `Pelanggan memberi nilai ${score} dari 5${comment ? `: ${comment}` : ""}`,
+    conversation_offered: (name, until) =>
+      `${name} diminta menangani percakapan ini${until ? ` sampai ${until}` : ""}`,
+    conversation_offer_ended: {
+      accepted: "",
+      declined: "Agen yang diminta menolak",
+      expired: "Agen yang diminta tidak menjawab tepat waktu",
+      withdrawn: "Agen tidak lagi diminta",
+    },
   },
   reasons: {
     client_close: "",

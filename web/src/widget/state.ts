@@ -3,7 +3,7 @@
  * it knows neither sockets nor words. A new event is one more case in `fold`.
  */
 import type {
-  ConversationEvent,
+  ConversationEvents,
   MessageReceived,
   MessageStatus,
   ServerEvents,
@@ -16,7 +16,7 @@ export type Charge = "bot" | "queue" | "agent";
 /** Something that happened between two messages. */
 export interface Notice {
   key: number;
-  kind: "handoff" | "assigned" | "transferred" | "closed" | "reopened";
+  kind: "handoff" | "assigned" | "transferred" | "lost" | "escalated" | "closed" | "reopened";
   /** Stands behind the message with this `seq`; 0 is before the first. */
   afterSeq: number;
   name?: string;
@@ -31,6 +31,8 @@ export interface Chat {
   charge: Charge;
   agentName: string | null;
   queue: { position: number; waitSeconds: number | null } | null;
+  /** It waits outside opening hours; `opensAt` is RFC 3339, `null` if unknown. */
+  outsideHours: { opensAt: string | null } | null;
   isClosed: boolean;
   /** How far the others have received and read. */
   deliveredSeq: number;
@@ -45,6 +47,7 @@ export const emptyChat: Chat = {
   charge: "bot",
   agentName: null,
   queue: null,
+  outsideHours: null,
   isClosed: false,
   deliveredSeq: 0,
   readSeq: 0,
@@ -59,6 +62,8 @@ export const FOLLOWED = [
   "conversation_assigned",
   "conversation_transferred",
   "conversation_handoff",
+  "conversation_escalated",
+  "conversation_outside_hours",
   "conversation_closed",
   "conversation_reopened",
 ] as const satisfies readonly (keyof ServerEvents)[];
@@ -81,11 +86,15 @@ export function fold(chat: Chat, event: ChatEvent, selfId: string): Chat {
     case "conversation_assigned":
       return foldAssigned(chat, event.data);
     case "conversation_transferred":
-      return withNotice({ ...chat, charge: "queue", agentName: null }, { kind: "transferred" });
+      return foldTransferred(chat, event.data);
     case "conversation_handoff":
       return foldHandoff(chat, event.data);
+    case "conversation_escalated":
+      return foldEscalated(chat, event.data);
+    case "conversation_outside_hours":
+      return { ...chat, outsideHours: { opensAt: event.data.opens_at ?? null } };
     case "conversation_closed":
-      return withNotice({ ...chat, isClosed: true, queue: null, typing: [] }, { kind: "closed" });
+      return withNotice(served({ ...chat, isClosed: true, typing: [] }), { kind: "closed" });
     case "conversation_reopened":
       return withNotice({ ...chat, isClosed: false }, { kind: "reopened" });
   }
@@ -148,21 +157,40 @@ function foldStatus(chat: Chat, { status, seq }: MessageStatus): Chat {
   };
 }
 
-function foldAssigned(chat: Chat, { agent_name, agent_id }: ConversationEvent): Chat {
-  const name = agent_name ?? agent_id ?? "";
-  const next: Chat = { ...chat, charge: "agent", agentName: name, queue: null };
-  return withNotice(next, { kind: "assigned", name });
+type DataOf<T extends keyof ConversationEvents> = ConversationEvents[T];
+
+function foldAssigned(chat: Chat, { agent_name }: DataOf<"conversation_assigned">): Chat {
+  const next: Chat = { ...served(chat), charge: "agent", agentName: agent_name };
+  return withNotice(next, { kind: "assigned", name: agent_name });
 }
 
-function foldHandoff(chat: Chat, { from, to }: ConversationEvent): Chat {
-  const charge: Charge = to === "bot" || to === "agent" ? to : "queue";
-  const next = { ...chat, charge, queue: charge === "queue" ? chat.queue : null };
+/** To an agent, who is not named here, or to a queue, of which the place comes next. */
+function foldTransferred(chat: Chat, data: DataOf<"conversation_transferred">): Chat {
+  const charge = data.to_agent_id === undefined ? "queue" : "agent";
+  return withNotice({ ...served(chat), charge, agentName: null }, { kind: "transferred" });
+}
+
+function foldHandoff(chat: Chat, { from, to, reason }: DataOf<"conversation_handoff">): Chat {
+  if (to !== "queue") return { ...served(chat), charge: to };
+  const next: Chat = { ...chat, charge: "queue" };
+  if (reason === "agent_lost") return withNotice({ ...next, agentName: null }, { kind: "lost" });
   // An agent is announced by name, with the assignment; the bot needs no announcement.
-  return from === "bot" && charge === "queue" ? withNotice(next, { kind: "handoff" }) : next;
+  return from === "bot" ? withNotice(next, { kind: "handoff" }) : next;
 }
 
-function placeOf({ position, estimated_wait_seconds }: ConversationEvent): Chat["queue"] {
-  return { position: position ?? 0, waitSeconds: estimated_wait_seconds ?? null };
+/** What the bot says itself, or asks in a message, is not announced as well. */
+function foldEscalated(chat: Chat, { action }: DataOf<"conversation_escalated">): Chat {
+  const isTold = action === "bot" || action === "offline_message";
+  return isTold ? chat : withNotice(chat, { kind: "escalated" });
+}
+
+/** It does not wait any more. */
+function served(chat: Chat): Chat {
+  return { ...chat, queue: null, outsideHours: null };
+}
+
+function placeOf(data: DataOf<"conversation_queued">): Chat["queue"] {
+  return { position: data.position, waitSeconds: data.estimated_wait_seconds ?? null };
 }
 
 function withNotice(chat: Chat, notice: Omit<Notice, "key" | "afterSeq">): Chat {

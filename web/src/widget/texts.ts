@@ -17,8 +17,12 @@ const en = {
   botAnswers: "The assistant answers at once",
   personSoon: "A person will be with you shortly",
   inQueue: (position: number) => `Number ${position} in the queue`,
-  wait: (seconds: number) =>
-    seconds < 90 ? "about a minute" : `about ${Math.round(seconds / 60)} min`,
+  wait: (seconds: number) => {
+    if (seconds === 0) return "your turn in a moment";
+    return seconds < 90 ? "about a minute" : `about ${Math.round(seconds / 60)} min`;
+  },
+  closed: (opens: string | undefined) =>
+    opens ? `Closed. Open again: ${opens}` : "We are closed at the moment",
   agentHere: (name: string) => `${name} is answering`,
   aPerson: "An agent",
 
@@ -44,6 +48,8 @@ const en = {
     handoff: "We are looking for a person to help you",
     assigned: (name: string) => `${name} has joined the chat`,
     transferred: "You are being handed to a colleague",
+    lost: "The connection to the agent was lost; you are first in line",
+    escalated: "You have waited for a while: more colleagues are asked to help",
     closed: "This conversation is closed. Write to open it again.",
     reopened: "The conversation is open again",
   },
@@ -77,7 +83,11 @@ const id: typeof en = {
   botAnswers: "Asisten menjawab seketika",
   personSoon: "Petugas akan segera melayani Anda",
   inQueue: (position) => `Nomor ${position} dalam antrean`,
-  wait: (seconds) => (seconds < 90 ? "sekitar semenit" : `sekitar ${Math.round(seconds / 60)} mnt`),
+  wait: (seconds) => {
+    if (seconds === 0) return "sebentar lagi giliran Anda";
+    return seconds < 90 ? "sekitar semenit" : `sekitar ${Math.round(seconds / 60)} mnt`;
+  },
+  closed: (opens) => (opens ? `Tutup. Buka kembali: ${opens}` : "Kami sedang tutup"),
   agentHere: (name) => `${name} sedang melayani`,
   aPerson: "Petugas",
 
@@ -103,6 +113,8 @@ const id: typeof en = {
     handoff: "Kami mencarikan petugas untuk Anda",
     assigned: (name) => `${name} bergabung`,
     transferred: "Anda dialihkan ke rekan kami",
+    lost: "Koneksi petugas terputus; Anda di urutan pertama",
+    escalated: "Anda sudah cukup lama menunggu: rekan lain kami minta membantu",
     closed: "Percakapan ini ditutup. Tulis pesan untuk membukanya lagi.",
     reopened: "Percakapan dibuka kembali",
   },

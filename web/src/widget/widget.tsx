@@ -1,11 +1,13 @@
 /** The widget as the visitor sees it: who answers, the messages, and the input. */
 import { useState } from "preact/hooks";
 import { Icon, Logo } from "../ui/icons.tsx";
-import { useLanguage, useTexts } from "../ui/language.tsx";
+import { useLanguage, useTexts, type Language } from "../ui/language.tsx";
+import { isPast, momentWords } from "../ui/moments.ts";
 import { Composer } from "./composer.tsx";
 import { useTalk, useUnread, type Talk } from "./hooks.ts";
 import { Log } from "./log.tsx";
 import type { Wish } from "./saved.ts";
+import type { Chat } from "./state.ts";
 import { isFramed, tellPage } from "./surroundings.ts";
 import { TEXTS, type WidgetTexts } from "./texts.ts";
 import { Welcome } from "./welcome.tsx";
@@ -43,7 +45,7 @@ function Header({ talk, isNew }: { talk: Talk; isNew: boolean }) {
       <div class="widget-title">
         <h1>{texts.brand}</h1>
         <p role="status" data-testid="status">
-          {isNew ? texts.botAnswers : statusWords(talk, texts)}
+          {isNew ? texts.botAnswers : statusWords(talk, texts, language)}
         </p>
       </div>
       <button
@@ -71,11 +73,18 @@ function Header({ talk, isNew }: { talk: Talk; isNew: boolean }) {
   );
 }
 
-function statusWords({ chat, connection }: Talk, texts: WidgetTexts): string {
+function statusWords({ chat, connection }: Talk, texts: WidgetTexts, language: Language): string {
   if (connection.phase === "waiting") return texts.noConnection;
-  const { charge, queue, agentName } = chat;
+  const { charge, agentName } = chat;
   if (charge === "agent") return texts.agentHere(agentName || texts.aPerson);
-  if (charge === "bot") return texts.botAnswers;
+  return charge === "bot" ? texts.botAnswers : waitWords(chat, texts, language);
+}
+
+/** What somebody who waits for a person can expect, as far as it is known. */
+function waitWords({ queue, outsideHours }: Chat, texts: WidgetTexts, language: Language): string {
+  if (outsideHours && !isPast(outsideHours.opensAt)) {
+    return texts.closed(momentWords(outsideHours.opensAt, language));
+  }
   if (!queue || queue.position === 0) return texts.personSoon;
   const place = texts.inQueue(queue.position);
   return queue.waitSeconds === null ? place : `${place}, ${texts.wait(queue.waitSeconds)}`;

@@ -8,7 +8,8 @@
  */
 import type {
   ConnectionStatus,
-  LifecycleData,
+  Lifecycle,
+  LifecycleFrame,
   LifecycleType,
   MessageData,
   ReceiptData,
@@ -20,21 +21,23 @@ import type {
 /** How many notices are kept; older ones fall off. */
 const NOTICES_MAX = 100;
 
-export type NoticeKind =
-  "joined" | "returned" | "left" | "resync" | "error" | "notification" | LifecycleType;
+/** What happened, and what the server said of it. */
+export type Happened =
+  | { kind: "joined" | "returned" | "left"; userId: string; text?: string }
+  | { kind: "error" | "notification"; text: string }
+  | { kind: "resync" }
+  | { [T in LifecycleType]: { kind: T; data: Lifecycle[T] } }[LifecycleType];
+
+export type NoticeKind = Happened["kind"];
 
 /** Something that happened between two messages. */
-export interface Notice {
+export type Notice = Happened & {
   key: number;
-  kind: NoticeKind;
   /** Stands behind the message with this `seq`; 0 is before the first. */
   afterSeq: number;
   /** Milliseconds since the epoch. */
   at: number;
-  userId?: string;
-  text?: string;
-  data?: LifecycleData;
-}
+};
 
 export interface Conversation {
   /** Ascending by `seq`, each once. */
@@ -49,7 +52,12 @@ export interface Conversation {
   /** How far the others have received and read. */
   deliveredSeq: number;
   readSeq: number;
+  /** Its place among those who wait, from 1, while it waits. */
   queue: { position: number; waitSeconds: number | null } | null;
+  /** It waits outside the hours of its department; `opensAt` is RFC 3339, `null` if unknown. */
+  outsideHours: { opensAt: string | null } | null;
+  /** Who has it, by name; `null` when nobody has, or nobody has said so. */
+  agentName: string | null;
 }
 
 export const emptyConversation: Conversation = {
@@ -62,6 +70,8 @@ export const emptyConversation: Conversation = {
   deliveredSeq: 0,
   readSeq: 0,
   queue: null,
+  outsideHours: null,
+  agentName: null,
 };
 
 /** The conversation after `frame`, as `selfId` sees it at `now` (milliseconds since the epoch). */
@@ -92,14 +102,24 @@ export function fold(
     case "notification":
       return withNotice(state, { kind: "notification", ...titleOf(frame.data) }, now);
     case "conversation_queued":
-      return foldQueued(state, frame.data, now);
+      return foldQueued(state, frame, now);
     case "conversation_assigned":
+      return happened(taken(state, frame.data.agent_name), frame, now);
     case "conversation_transferred":
-    case "conversation_escalated":
     case "conversation_closed":
-    case "conversation_reopened":
+      return happened(taken(state, null), frame, now);
     case "conversation_handoff":
-      return withNotice({ ...state, queue: null }, { kind: frame.type, data: frame.data }, now);
+      return foldHandoff(state, frame, now);
+    case "conversation_outside_hours": {
+      const outsideHours = { opensAt: frame.data.opens_at ?? null };
+      return happened({ ...state, outsideHours }, frame, now);
+    }
+    case "conversation_escalated":
+    case "conversation_reopened":
+    case "conversation_rated":
+    case "conversation_offered":
+    case "conversation_offer_ended":
+      return happened(state, frame, now);
     default:
       return state;
   }
@@ -178,22 +198,37 @@ function foldTyping(state: Conversation, data: TypingData): Conversation {
   return { ...state, typing: data.is_typing ? [...others, data] : others };
 }
 
-function foldQueued(state: Conversation, data: LifecycleData, now: number): Conversation {
-  const position = data.position ?? 0;
-  const waitSeconds = data.estimated_wait_seconds ?? null;
-  const isNews = state.queue === null;
-  const next = { ...state, queue: { position, waitSeconds } };
-  return isNews ? withNotice(next, { kind: "conversation_queued", data }, now) : next;
+function foldQueued(state: Conversation, frame: FrameOf<"conversation_queued">, now: number) {
+  const { position, estimated_wait_seconds } = frame.data;
+  const queue = { position, waitSeconds: estimated_wait_seconds ?? null };
+  const next: Conversation = { ...state, queue, agentName: null };
+  // A new place in the queue is shown where the old one was.
+  return state.queue === null ? happened(next, frame, now) : next;
 }
 
-function withNotice(
-  state: Conversation,
-  notice: Omit<Notice, "key" | "at" | "afterSeq">,
-  at: number,
-): Conversation {
+/** Who gets it from the bot or the queue is told with the assignment. */
+function foldHandoff(state: Conversation, frame: FrameOf<"conversation_handoff">, now: number) {
+  const { to } = frame.data;
+  if (to === "agent") return state;
+  const next = to === "queue" ? { ...state, agentName: null } : taken(state, null);
+  return happened(next, frame, now);
+}
+
+/** It does not wait any more. */
+function taken(state: Conversation, agentName: string | null): Conversation {
+  return { ...state, queue: null, outsideHours: null, agentName };
+}
+
+type FrameOf<T extends LifecycleType> = Extract<ServerFrame, { type: T }>;
+
+function happened(state: Conversation, frame: LifecycleFrame, at: number): Conversation {
+  return withNotice(state, { kind: frame.type, data: frame.data } as Happened, at);
+}
+
+function withNotice(state: Conversation, what: Happened, at: number): Conversation {
   const key = (state.notices.at(-1)?.key ?? 0) + 1;
   const afterSeq = state.messages.at(-1)?.seq ?? 0;
-  const notices = [...state.notices, { ...notice, key, afterSeq, at }].slice(-NOTICES_MAX);
+  const notices = [...state.notices, { ...what, key, afterSeq, at }].slice(-NOTICES_MAX);
   return { ...state, notices };
 }
 

@@ -5,6 +5,9 @@
  * Types and constants only. A new frame is one more member of the union it belongs to; readers
  * ignore types they do not know.
  */
+import type { LifecycleFrame } from "./lifecycle.ts";
+
+export type * from "./lifecycle.ts";
 
 /** Who a connection speaks for. Admins observe. */
 export type UserType = "customer" | "agent" | "admin";
@@ -100,29 +103,6 @@ export interface TypingData {
   is_typing: boolean;
 }
 
-/** What happened to the session's routing; the fields depend on the type of the frame. */
-export interface LifecycleData {
-  session_id?: string;
-  position?: number;
-  estimated_wait_seconds?: number;
-  agent_id?: string;
-  agent_name?: string;
-  to_agent_id?: string;
-  to_department_id?: string;
-  waited_seconds?: number;
-  reason?: string;
-  by?: string;
-}
-
-export type LifecycleType =
-  | "conversation_assigned"
-  | "conversation_queued"
-  | "conversation_transferred"
-  | "conversation_escalated"
-  | "conversation_closed"
-  | "conversation_reopened"
-  | "conversation_handoff";
-
 export type ServerFrame =
   | { type: "connection_established"; data: EstablishedData }
   | { type: "connection_status_update"; data: StatusUpdateData }
@@ -131,7 +111,7 @@ export type ServerFrame =
   | { type: "message_status"; data: ReceiptData }
   | { type: "history"; data: HistoryData }
   | { type: "typing_indicator"; data: TypingData }
-  | { type: LifecycleType; data: LifecycleData }
+  | LifecycleFrame
   | { type: "notification"; data: Record<string, unknown> }
   | { type: "resync"; data: { reason?: string } }
   | { type: "pong"; data: { timestamp?: string } }

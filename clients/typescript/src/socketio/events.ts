@@ -4,6 +4,7 @@
  */
 import type { Outgoing } from "../core/outbox.ts";
 import type { ConnectionStatus } from "../session/frames.ts";
+import type { Lifecycle, LifecycleType } from "../session/lifecycle.ts";
 
 /** Document 003's roles: agents and admins are `admin` here. */
 export type SenderRole = "admin" | "customer" | "bot";
@@ -47,7 +48,8 @@ export interface TypingIndicator {
 
 export interface PresenceUpdate {
   userId: string;
-  status: string;
+  /** Of an agent, what it is; of anybody else, whether it is there. */
+  status: "online" | "busy" | "away" | "offline";
   timestamp: string;
 }
 
@@ -72,19 +74,21 @@ export interface ConnectionStatusUpdate {
   away_ms?: number;
 }
 
-/** What happened to the conversation's routing; the fields depend on the event. */
-export interface ConversationEvent {
-  conversationId: string;
-  position?: number;
-  estimated_wait_seconds?: number | null;
-  agent_id?: string;
-  agent_name?: string;
-  from?: string;
-  to?: string;
-  reason?: string;
-  by?: string;
-  [more: string]: unknown;
+/** What becomes of a conversation: the session dialect's data, and the conversation's name. */
+export type ConversationEvents = {
+  [T in LifecycleType]: Lifecycle[T] & { conversationId: string };
+};
+
+/** A department has no agent any more who takes conversations. For agents and admins. */
+export interface DepartmentEmpty {
+  department_id: string;
+  department: string;
+  /** How many customers wait there. */
+  waiting: number;
 }
+
+/** It has one again. */
+export type DepartmentCovered = Omit<DepartmentEmpty, "waiting">;
 
 export interface ServerError {
   message: string;
@@ -95,7 +99,7 @@ export interface ServerError {
   retry_after?: number;
 }
 
-export interface ServerEvents {
+export interface ServerEvents extends ConversationEvents {
   authenticated: Authenticated;
   joined_conversation: { conversationId: string };
   left_conversation: { conversationId: string };
@@ -104,14 +108,8 @@ export interface ServerEvents {
   presence_update: PresenceUpdate;
   message_status: MessageStatus;
   connection_status_update: ConnectionStatusUpdate;
-  conversation_queued: ConversationEvent;
-  conversation_assigned: ConversationEvent;
-  conversation_transferred: ConversationEvent;
-  conversation_escalated: ConversationEvent;
-  conversation_closed: ConversationEvent;
-  conversation_reopened: ConversationEvent;
-  conversation_handoff: ConversationEvent;
-  conversation_rated: ConversationEvent;
+  agent_department_empty: DepartmentEmpty;
+  agent_department_covered: DepartmentCovered;
   notification: Record<string, unknown>;
   error: ServerError;
   /** What was missed cannot be told; the client loads the history anew by itself. */
