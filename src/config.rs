@@ -214,7 +214,11 @@ options! {
 
     /// How conversations find their agents.
     [routing] Routing {
-        /// The wait told per waiting conversation while nothing has been measured yet.
+        /// How long an agent who is gone keeps its conversations; then they go back to the head
+        /// of their queues. Whoever comes back in time was never away for anybody else.
+        grace: Duration = secs(5), check_positive;
+        /// The wait told per waiting conversation and agent on duty while nothing has been measured
+        /// yet.
         assumed_wait: Duration = secs(60);
     }
 

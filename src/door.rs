@@ -171,6 +171,7 @@ pub fn refuse(error: &Error) -> Response {
     match error {
         Error::Conflict { holder: Some(holder), .. } => body["data"] = json!(holder),
         Error::Invalid { field, reason } => body["fields"] = json!({ *field: reason }),
+        Error::InvalidAt { path, reason } => body["fields"] = json!({ path: reason }),
         _ => {}
     }
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

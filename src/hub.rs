@@ -123,6 +123,11 @@ impl Hub {
         }
     }
 
+    /// Whether anybody listens to a topic.
+    pub fn is_heard(&self, topic: &Topic) -> bool {
+        self.lock().contains_key(topic)
+    }
+
     /// Hands a publication to everybody who listens to its topics, once each.
     ///
     /// A full outbox loses a volatile event, and for any other event loses the connection: a
@@ -274,21 +279,11 @@ impl Outbox {
         self.lock().queue.len()
     }
 
-    /// The next thing to do; for [`Todo::Write`], `batch` gets all that waits. Can be dropped at
-    /// any await without losing anything.
-    pub async fn next(&self, batch: &mut VecDeque<Arc<Publication>>) -> Todo {
+    /// The next thing to do; for [`Todo::Write`], `batch` gets all that waits. Without a batch,
+    /// what waits goes on waiting. Can be dropped at any await without losing anything.
+    pub async fn next(&self, mut batch: Option<&mut VecDeque<Arc<Publication>>>) -> Todo {
         loop {
-            if let Some(todo) = self.poll(batch) {
-                return todo;
-            }
-            self.wake.notified().await;
-        }
-    }
-
-    /// The next thing that cannot wait until what is queued is written: never [`Todo::Write`].
-    pub async fn urgent(&self) -> Todo {
-        loop {
-            if let Some(todo) = self.lock().urgent() {
+            if let Some(todo) = self.poll(batch.as_deref_mut()) {
                 return todo;
             }
             self.wake.notified().await;
@@ -305,14 +300,12 @@ impl Outbox {
         }
     }
 
-    fn poll(&self, batch: &mut VecDeque<Arc<Publication>>) -> Option<Todo> {
+    fn poll(&self, batch: Option<&mut VecDeque<Arc<Publication>>>) -> Option<Todo> {
         let mut state = self.lock();
         if let Some(todo) = state.urgent() {
             return Some(todo);
         }
-        if state.queue.is_empty() {
-            return None;
-        }
+        let batch = batch.filter(|_| !state.queue.is_empty())?;
         debug_assert!(batch.is_empty());
         std::mem::swap(&mut state.queue, batch);
         Some(Todo::Write)

@@ -121,6 +121,9 @@ pub const OWED_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// some milliseconds, during which commits wait.
 pub const PRUNE_STEP_EVENTS: u64 = 1_000;
 
+/// Longest name of a person, a department or a tenant, in characters: nobody reads more.
+pub const NAME_CHARS_MAX: usize = 200;
+
 /// Longest e-mail address (RFC 5321).
 pub const EMAIL_BYTES_MAX: usize = 254;
 
@@ -247,3 +250,40 @@ pub const FAQ_QUESTION_WORDS_MAX: usize = 32;
 
 /// Entries of a tenant's FAQ.
 pub const FAQ_ENTRIES_MAX: usize = 5_000;
+
+/// How long agents have to come back after the server was started again, before they count as
+/// gone: the clients' own pause before they try, and their share of a storm.
+pub const RESTART_GRACE: Duration = Duration::from_secs(15);
+
+/// Events of the log that may wait for routing before the log's tail does.
+pub const ROUTING_INBOX_EVENTS: usize = 4_096;
+
+/// How long a verb waits until what routing made of it is kept. It goes on in any case.
+pub const ROUTING_KEEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a verb waits until routing has taken in what it did.
+pub const ROUTING_CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Starts of service from which a queue's rate is taken: recent, and enough of them to even out.
+pub const ROUTING_STARTS_KEPT: usize = 20;
+
+/// How often the places of one queue are told at most.
+pub const PLACES_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Places that are looked at in one go: a fraction of a millisecond.
+pub const PLACES_SLICE: usize = 256;
+
+/// How often the leases of heartbeats are kept. What a crash loses ends a lease by so much sooner.
+pub const BEATS_KEPT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How far a conversation's priority may be from the usual one.
+pub const PRIORITY_MAX: i32 = 100;
+
+/// Skills a conversation may ask for.
+pub const REQUIREMENTS_MAX: usize = 16;
+
+/// Longest name of a skill or a language.
+pub const REQUIREMENT_CHARS_MAX: usize = 32;
+
+/// Decisions about one conversation that are shown.
+pub const ROUTING_DECISIONS_MAX: usize = 50;

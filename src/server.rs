@@ -29,7 +29,7 @@ use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::{PASSWORD_WAIT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
-use crate::model::{ConnectionInfo, Moment, TenantId};
+use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
 use crate::presence;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
@@ -90,7 +90,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let failed = CancellationToken::new();
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
-    prepare(&app).await?;
+    prepare(&app, &background, &shutdown).await?;
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -149,6 +149,10 @@ impl Running {
         // Time is kept back for the log, whose last commits count more than a silent peer.
         let is_clean =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        // Who was there by heartbeat still is after a restart.
+        if let Err(err) = self.app.keep_beats_now().await {
+            tracing::warn!(error = %err, "the latest heartbeats are not kept");
+        }
         let closed = timeout_at(deadline, self.app.log.close()).await.is_ok();
         self.background.close();
         let ended = timeout_at(deadline, self.background.wait()).await.is_ok();
@@ -202,6 +206,10 @@ impl http::Sockets for Registry {
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
         Registry::kick(self, tenant, connection_id)
     }
+
+    fn put_out(&self, tenant: &TenantId, staff: &UserId) {
+        Registry::put_out(self, tenant, staff);
+    }
 }
 
 fn spawn_background(
@@ -246,7 +254,7 @@ fn spawn_background(
 }
 
 /// The default tenant exists, and nobody is left from a run that was killed.
-async fn prepare(app: &App) -> Result<()> {
+async fn prepare(app: &App, background: &TaskTracker, shutdown: &CancellationToken) -> Result<()> {
     let default = TenantId::default_tenant();
     if app.log.tenant(&default).await?.is_none() {
         let record = Record::Tenant(default.to_string());
@@ -258,6 +266,11 @@ async fn prepare(app: &App) -> Result<()> {
     }
     app.log.end_recoveries(Moment::now()).await?;
     app.remember_leaves().await.context("reading who left the last run")?;
+    let unread = app.restore_routing().await.context("reading who waits and who works")?;
+    let (routing, shutdown) = (app.clone(), shutdown.clone());
+    background.spawn(async move {
+        shutdown.run_until_cancelled(Box::pin(routing.serve_routing(unread))).await
+    });
     let given = app.settle_bot().await.context("settling what the bot left unanswered")?;
     if given > 0 {
         tracing::warn!(conversations = given, "the bot left questions unanswered; they are queued");

@@ -170,6 +170,24 @@ metrics! {
     bot_superseded_total: Counter = Counter::default();
     /// The breaker before the bot's provider: 0 closed, 1 finding out, 2 open.
     bot_breaker_state: Gauge = Gauge::default();
+    /// Agents of a department by effective status.
+    agents: Family<ByAgents, Gauge> = Family::default();
+    /// Conversations that wait for an agent of a department.
+    waiting: Family<ByDepartment, Gauge> = Family::default();
+    /// How long the one that waits longest does, by department.
+    longest_wait_seconds: Family<ByDepartment, Gauge> = Family::default();
+    /// Departments without an agent, for which an alert stands.
+    departments_empty: Gauge = Gauge::default();
+    /// Heartbeats of agents, by what came of them.
+    heartbeats_total: Family<ByOutcome, Counter> = Family::default();
+    /// Time to answer who is online.
+    agent_status_query_seconds: Histogram = Histogram::new(SECONDS);
+    /// Decisions of the router that were kept, by what they were.
+    routing_decisions_total: Family<ByOutcome, Counter> = Family::default();
+    /// Decisions of the router that came too late: somebody took the conversation by hand.
+    routing_superseded_total: Counter = Counter::default();
+    /// Time conversations had waited when they were assigned.
+    queue_wait_seconds: Histogram = Histogram::new(WAIT_SECONDS);
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -183,6 +201,10 @@ const BATCH_EVENTS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 25
 
 /// From a lookup to a model that thinks for a minute.
 const LONG_SECONDS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// From an agent who is free to a customer who has gone to lunch.
+const WAIT_SECONDS: [f64; 12] =
+    [0.1, 1.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0];
 
 fn long_seconds() -> Histogram {
     Histogram::new(LONG_SECONDS)
@@ -223,6 +245,48 @@ pub struct ByRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByBot {
     provider: &'static str,
+    outcome: &'static str,
+}
+
+/// A department of a tenant; its id, because names change. As many as administration made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByDepartment {
+    /// Whose.
+    pub tenant: String,
+    /// Which; empty for conversations without one.
+    pub department: String,
+}
+
+/// A department at a scrape.
+pub struct DepartmentFigures<'a> {
+    /// Whose.
+    pub tenant: &'a str,
+    /// Its id; empty for conversations without one.
+    pub department: &'a str,
+    /// How many agents are what.
+    pub agents: [(&'static str, u32); 3],
+    /// How many conversations wait.
+    pub waiting: u64,
+    /// How long the one does that waits longest.
+    pub longest_wait_seconds: u64,
+    /// Whether the alert stands that nobody is there.
+    pub is_empty: bool,
+}
+
+/// Labels of a department's agents.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByAgents {
+    /// Whose.
+    pub tenant: String,
+    /// Which department.
+    pub department: String,
+    /// What the agents are.
+    pub status: &'static str,
+}
+
+/// What came of something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByOutcome {
     outcome: &'static str,
 }
 
@@ -302,6 +366,46 @@ impl Metrics {
         self.bot_answers_total.get_or_create(&ByBot { provider, outcome }).inc();
         let by_provider = self.bot_answer_seconds.get_or_create(&ByProvider { provider });
         by_provider.observe(took.as_secs_f64());
+    }
+
+    /// A heartbeat came, and was noted or refused.
+    pub fn heartbeat(&self, is_noted: bool) {
+        let outcome = if is_noted { "ok" } else { "refused" };
+        self.heartbeats_total.get_or_create(&ByOutcome { outcome }).inc();
+    }
+
+    /// Departments may be gone since the last scrape.
+    pub fn forget_departments(&self) {
+        self.agents.clear();
+        self.waiting.clear();
+        self.longest_wait_seconds.clear();
+        self.departments_empty.set(0);
+    }
+
+    /// What is true of a department now.
+    pub fn department(&self, figures: &DepartmentFigures<'_>) {
+        let (tenant, department) = (figures.tenant.to_owned(), figures.department.to_owned());
+        for (status, count) in figures.agents {
+            let (tenant, department) = (tenant.clone(), department.clone());
+            let labels = ByAgents { tenant, department, status };
+            self.agents.get_or_create(&labels).set(i64::from(count));
+        }
+        let labels = ByDepartment { tenant, department };
+        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.waiting.get_or_create(&labels).set(count(figures.waiting));
+        let wait = count(figures.longest_wait_seconds);
+        self.longest_wait_seconds.get_or_create(&labels).set(wait);
+        self.departments_empty.inc_by(i64::from(figures.is_empty));
+    }
+
+    /// A conversation was assigned that had waited for so long.
+    pub fn waited(&self, wait: Duration) {
+        self.queue_wait_seconds.observe(wait.as_secs_f64());
+    }
+
+    /// A decision of the router was kept.
+    pub fn routed(&self, outcome: &'static str) {
+        self.routing_decisions_total.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     /// A transaction of the log is on disk.

@@ -12,9 +12,13 @@ use switchboard::telemetry;
 /// Every block of JSON in a page that people write.
 #[test]
 fn every_example_is_json() {
-    for page in
-        ["docs/protocols/session.md", "docs/protocols/socketio.md", "docs/rest.md", "docs/bot.md"]
-    {
+    for page in [
+        "docs/administration.md",
+        "docs/bot.md",
+        "docs/protocols/session.md",
+        "docs/protocols/socketio.md",
+        "docs/rest.md",
+    ] {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
         let mut blocks = text.split("```json").skip(1);
         assert!(blocks.clone().count() > 0, "{page} has none");

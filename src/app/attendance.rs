@@ -117,7 +117,7 @@ impl App {
         if role == Role::Customer {
             let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
             if let Some(conversation) = found.filter(|c| c.status == Status::Open) {
-                events.push(self.taken_up(tenant, &conversation).await?);
+                events.push(self.taken_up(tenant, &conversation));
             }
         }
         let change = Change { events, records: vec![] };

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::App;
-use super::attendance::presence_fault;
 use super::audit::audit_entry;
 use super::identity::new_customer;
 use crate::auth;
@@ -15,8 +14,8 @@ use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
     Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
-    Handoff, HandoffReason, Identity, InCharge, Moment, Place, Queued, Rated, Reopened, Role,
-    SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
+    Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded, OfferOutcome, Queued, Rated,
+    Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
 };
 
 /// What a customer says when it starts a conversation.
@@ -30,6 +29,10 @@ pub struct NewConversation {
     pub department: Option<Uuid>,
     /// What another system calls the conversation.
     pub external_id: Option<ExternalId>,
+    /// Skills its agent must have.
+    pub skills: Vec<String>,
+    /// The language its agent must speak.
+    pub language: Option<String>,
     /// Whatever its page attaches.
     pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
@@ -180,14 +183,14 @@ impl App {
             visitor_name: new.name,
             visitor_email: new.email,
             department_id: new.department,
-            skills: vec![],
-            language: None,
+            skills: super::routing::check_skills(new.skills)?,
+            language: super::routing::check_language(new.language)?,
             external_ids: new.external_id.into_iter().collect(),
             metadata: new.metadata,
         };
         let conversation = Conversation::begin(&started, Moment::now());
-        let queued = self.queued(tenant, &conversation).await?;
-        let taken_up = self.taken_up(tenant, &conversation).await?;
+        let queued = self.queued(tenant, &conversation);
+        let taken_up = self.taken_up(tenant, &conversation);
         let queue = QueuePlace {
             position: queued.position,
             estimated_wait_seconds: queued.estimated_wait_seconds,
@@ -196,7 +199,8 @@ impl App {
             events: vec![Event::SessionStarted(started), taken_up],
             records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
         };
-        self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
+        let kept = self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
+        self.routed(tenant, &kept).await;
         Ok(Started { session_id, user_id, token, session_key, queue })
     }
 
@@ -214,43 +218,28 @@ impl App {
         let agent_id = match claim {
             Claim::Own if who.role == Role::Agent => who.subject.clone(),
             Claim::Agent(agent) if who.is_admin() || agent == who.subject => agent,
-            Claim::Own if who.is_admin() => self.find_agent(&who.tenant, &conversation).await?,
+            Claim::Own if who.is_admin() => self.find_agent(&who.tenant, &conversation)?,
             _ => return Err(Error::Forbidden("an agent claims for itself".into())),
         };
         let agent_name = self.name_of(who, &agent_id).await?;
         let department_id = conversation.department;
         let assigned = Assigned { session_id: id, agent_id, agent_name, department_id };
-        // Told only if the bot has it when this is committed.
+        // Each told only if it is so when this is committed: the bot has it, or it was offered.
         let from_bot = handoff(id, InCharge::Bot, InCharge::Agent, HandoffReason::Taken);
-        let mut events = vec![from_bot, Event::Assigned(assigned.clone())];
+        let agent_id = assigned.agent_id.clone();
+        let outcome = OfferOutcome::Accepted;
+        let accepted = Event::OfferEnded(OfferEnded { session_id: id, agent_id, outcome });
+        let mut events = vec![from_bot, accepted, Event::Assigned(assigned.clone())];
         events.extend(admin_act(who, "conversation.assigned", id));
         self.commit_work(who, events).await?;
         Ok(assigned)
     }
 
-    /// The connected agent of the department with the fewest conversations; ties to the smaller
-    /// id.
-    async fn find_agent(
-        &self,
-        tenant: &TenantId,
-        conversation: &Conversation,
-    ) -> Result<UserId, Error> {
-        let users = self.presence.members(tenant, Place::Tenant).await.map_err(presence_fault)?;
-        let mut best: Option<(u64, UserId)> = None;
-        for user in users.into_iter().filter(|u| u.user_type == Role::Agent) {
-            let agent = self.log.agent(tenant, &user.user_id).await.map_err(|e| self.fault(e))?;
-            let Some(agent) = agent.filter(|a| !a.is_disabled) else { continue };
-            if conversation.department.is_some_and(|d| !agent.departments.contains(&d)) {
-                continue;
-            }
-            let load = self.log.assigned_count(tenant, &agent.id).await;
-            let load = load.map_err(|e| self.fault(e))?;
-            if load < u64::from(agent.max_chats) && best.as_ref().is_none_or(|(l, _)| load < *l) {
-                best = Some((load, agent.id));
-            }
-        }
-        best.map(|(_, id)| id).ok_or(Error::Conflict {
-            message: "no agent of the department is connected and free".into(),
+    /// Whom the router would give it to now.
+    fn find_agent(&self, tenant: &TenantId, conversation: &Conversation) -> Result<UserId, Error> {
+        let found = self.would_get(tenant, conversation);
+        found.ok_or(Error::Conflict {
+            message: "no agent who could take it is online and free".into(),
             holder: None,
         })
     }
@@ -303,7 +292,7 @@ impl App {
                     queued_at: None,
                     ..conversation.as_ref().clone()
                 };
-                queued = Some(self.queued(&who.tenant, &moved).await?);
+                queued = Some(self.queued(&who.tenant, &moved));
             }
         }
         let to = if queued.is_some() { InCharge::Queue } else { InCharge::Agent };
@@ -340,7 +329,7 @@ impl App {
         let conversation = self.conversation_for(who, id).await?;
         check_hands(who, &conversation)?;
         let reopened = Reopened { session_id: id, by: who.user.clone(), agent_id: None };
-        let queued = self.queued(&who.tenant, &conversation).await?;
+        let queued = self.queued(&who.tenant, &conversation);
         let mut events = vec![Event::Reopened(reopened.clone()), Event::Queued(queued)];
         events.extend(admin_act(who, "conversation.reopened", id));
         let outcomes = self.commit_work(who, events).await?;

@@ -202,6 +202,7 @@ impl App {
             return Err(Error::Unauthorized("wrong e-mail address or password".into()));
         };
         self.0.logins.give_back(&keys);
+        self.note_login(&tenant, &agent.id).await?;
         self.login_of(&tenant, agent)
     }
 
@@ -339,7 +340,7 @@ fn refuse_token(err: TokenError) -> Error {
     }
 }
 
-fn refuse_password(err: PasswordError) -> Error {
+pub(super) fn refuse_password(err: PasswordError) -> Error {
     match err {
         PasswordError::TooLong => {
             Error::Invalid { field: "password", reason: "is too long".into() }

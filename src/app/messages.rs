@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::{App, Connection};
 use crate::log::{self, Change, Outcome};
 use crate::model::{
-    Conversation, ConversationId, Error, Event, History, HistoryRange, Identity, Message, Queued,
-    Receipt, Reopened, Reply, Role, Sent, Status,
+    Conversation, ConversationId, Error, Event, History, HistoryRange, Identity, Message, Receipt,
+    Reopened, Reply, Role, Sent, Status,
 };
 
 /// Checks a message and gives it its place in the order; the future ends when the disk has it.
@@ -29,7 +29,7 @@ pub(super) async fn start_send(
     let message = Event::Message(message(who, &conversation, body, client_id));
     let mut change = Change::of(message.clone());
     if conversation.status == Status::Closed {
-        change.events.splice(0..0, reopen(app, who, &conversation).await?);
+        change.events.splice(0..0, reopen(app, who, &conversation));
     }
     let pending = app.log.append(&who.tenant, change).await.map_err(|e| app.fault(e))?;
     let (app, who) = (app.clone(), who.clone());
@@ -68,15 +68,11 @@ pub(super) fn message(
 }
 
 /// A message after the close takes the conversation up again: back to the queue, then said.
-async fn reopen(
-    app: &App,
-    who: &Identity,
-    conversation: &Conversation,
-) -> Result<[Event; 2], Error> {
-    let queued: Queued = app.queued(&who.tenant, conversation).await?;
+fn reopen(app: &App, who: &Identity, conversation: &Conversation) -> [Event; 2] {
+    let queued = app.queued(&who.tenant, conversation);
     let by = who.user.clone();
     let reopened = Event::Reopened(Reopened { session_id: conversation.id, by, agent_id: None });
-    Ok([reopened, Event::Queued(queued)])
+    [reopened, Event::Queued(queued)]
 }
 
 pub(super) fn sent(outcomes: &[Outcome]) -> Result<Sent, Error> {
@@ -119,7 +115,7 @@ impl App {
         message: Event,
     ) -> Result<Vec<Outcome>, Error> {
         let mut change = Change::of(message);
-        change.events.splice(0..0, reopen(self, who, conversation).await?);
+        change.events.splice(0..0, reopen(self, who, conversation));
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
     }
 

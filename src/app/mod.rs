@@ -5,6 +5,7 @@
 //! socket's commands and the verbs by name for REST. No file here knows a dialect or a socket.
 
 mod access;
+mod agents;
 mod attendance;
 mod audit;
 mod bot;
@@ -19,13 +20,13 @@ mod notify;
 mod pace;
 mod people;
 mod presence;
-mod queue;
 mod receipts;
 mod resume;
 mod rooms;
+mod routing;
+mod staff;
 mod typing;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,6 +47,7 @@ use crate::presence::Presence;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
+pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
@@ -55,6 +57,10 @@ pub use pace::Pace;
 pub use people::NewKey;
 pub use resume::{Missed, Recovered, Resume, Start};
 pub use rooms::Room;
+pub use routing::{NewRequirements, Unread};
+pub use staff::{
+    AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
+};
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +96,7 @@ struct Parts {
     known: people::Known,
     owed: attendance::Owed,
     desk: bot::Desk,
+    router: routing::Router,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -119,7 +126,7 @@ pub struct Connection {
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
-    pub told_past: HashSet<ConversationId>,
+    pub told_past: Vec<ConversationId>,
     /// Under which number it can be taken up again after a cut, if its dialect can.
     pub recovery: Option<Uuid>,
     messages: Pace,
@@ -174,6 +181,7 @@ impl App {
             known: people::Known::default(),
             owed: attendance::Owed::default(),
             desk,
+            router: routing::Router::new(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),
@@ -190,7 +198,7 @@ impl App {
             rooms: Vec::new(),
             told: 0,
             after: None,
-            told_past: HashSet::new(),
+            told_past: Vec::new(),
             recovery: None,
             messages: Pace::per_minute(limits.messages_per_minute),
             typing: Pace::per_minute(limits.typing_per_minute),

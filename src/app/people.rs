@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::App;
 use super::audit::{audit_entry, check_admin};
+use super::staff::StaffChange;
 use crate::auth;
 use crate::limits::KNOWN_TENANTS_MAX;
 use crate::log::{Agent, ApiKey, Change, Department, Record};
@@ -87,31 +88,44 @@ impl App {
         if !self.config.auth.create_on_first_use {
             return Err(Error::Forbidden("the token's agent is unknown".into()));
         }
-        let mut records = self.missing_departments(who).await?;
-        records.push(Record::Agent(Agent {
-            id: who.subject.clone(),
-            role: who.role,
-            name: who.name.as_deref().unwrap_or(who.subject.as_str()).to_owned(),
-            email: email.map(str::to_owned),
-            password: None,
-            departments: who.departments.to_vec(),
-            max_chats: MAX_CHATS,
-            is_disabled: false,
-        }));
+        self.add_on_first_use(who, email).await
+    }
+
+    async fn add_on_first_use(&self, who: &Identity, email: Option<&str>) -> Result<(), Error> {
+        let _turn = self.staff_turn(&who.tenant).await;
+        let found = self.log.agent(&who.tenant, &who.subject).await.map_err(|e| self.fault(e))?;
+        if found.is_some() {
+            // Another request of the same token was quicker.
+            return Ok(());
+        }
+        let is_former = self.log.is_former_agent(&who.tenant, &who.subject).await;
+        if is_former.map_err(|e| self.fault(e))? {
+            return Err(Error::Forbidden("this agent was removed".into()));
+        }
+        let missing = self.missing_departments(who).await?;
+        let named = |id: &Uuid| {
+            Record::Department(Department { id: *id, name: id.to_string(), routing: None })
+        };
+        let mut records: Vec<Record> = missing.iter().map(named).collect();
+        records.push(Record::Agent(agent_of(who, email)));
         let change = Change { events: vec![], records };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
+        for id in missing {
+            self.staff_changed(&who.tenant, &StaffChange::Department(id)).await;
+        }
+        self.staff_changed(&who.tenant, &StaffChange::Agent(who.subject.clone())).await;
         Ok(())
     }
 
-    async fn missing_departments(&self, who: &Identity) -> Result<Vec<Record>, Error> {
-        let mut records = Vec::new();
+    async fn missing_departments(&self, who: &Identity) -> Result<Vec<Uuid>, Error> {
+        let mut missing = Vec::new();
         for id in who.departments.iter() {
             let found = self.log.department(&who.tenant, *id).await.map_err(|e| self.fault(e))?;
             if found.is_none() {
-                records.push(Record::Department(Department { id: *id, name: id.to_string() }));
+                missing.push(*id);
             }
         }
-        Ok(records)
+        Ok(missing)
     }
 
     /// Makes an API key and returns it for the only time.
@@ -176,5 +190,22 @@ impl App {
             }
             agent => Ok(agent.map(|a| a.name)),
         }
+    }
+}
+
+/// The agent a token speaks of.
+fn agent_of(who: &Identity, email: Option<&str>) -> Agent {
+    Agent {
+        id: who.subject.clone(),
+        role: who.role,
+        name: who.name.as_deref().unwrap_or(who.subject.as_str()).to_owned(),
+        email: email.map(str::to_owned),
+        password: None,
+        departments: who.departments.to_vec(),
+        max_chats: MAX_CHATS,
+        skills: vec![],
+        languages: vec![],
+        is_disabled: false,
+        created_at: Moment::now(),
     }
 }

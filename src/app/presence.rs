@@ -2,14 +2,11 @@
 //!
 //! Volatile: who comes back asks anew, and after a restart everybody comes anew.
 
-use std::sync::Arc;
-
 use super::attendance::presence_fault;
 use super::{App, Connection};
-use crate::hub::Publication;
-use crate::limits::PRESENCE_CONVERSATIONS_MAX;
-use crate::model::{AgentStatus, Envelope, Error, Event, Identity, Place, PresenceChanged, Role};
+use crate::model::{AgentStatus, Error, Identity, Place, Role};
 use crate::presence::{Entered, Entry, Left};
+use crate::routing::Input;
 
 impl App {
     /// Notes that a connection of a user came; told if it is the first in the tenant.
@@ -22,7 +19,10 @@ impl App {
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         let entered = self.presence.enter(&who.tenant, Place::Tenant, entry).await;
         if let Entered::First { .. } = entered.map_err(presence_fault)? {
-            self.tell_presence(who, AgentStatus::Online).await;
+            if is_staff(who) {
+                self.route(&who.tenant, Input::Connected(who.subject.clone()));
+            }
+            self.tell_presence(who, true).await;
         }
         Ok(())
     }
@@ -32,24 +32,26 @@ impl App {
         let who = &conn.who;
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         match self.presence.leave(&who.tenant, Place::Tenant, &who.subject, conn.id).await {
-            Ok(Left::Last) => self.tell_presence(who, AgentStatus::Offline).await,
+            Ok(Left::Last) => {
+                if is_staff(who) {
+                    self.route(&who.tenant, Input::Disconnected(who.subject.clone()));
+                }
+                self.tell_presence(who, false).await;
+            }
             Ok(Left::NotLast) => {}
             Err(err) => tracing::warn!(error = %err, "a leave was not noted"),
         }
     }
 
-    async fn tell_presence(&self, who: &Identity, status: AgentStatus) {
-        let conversations = match who.role {
-            Role::Agent | Role::Admin => {
-                let limit = PRESENCE_CONVERSATIONS_MAX;
-                let found = self.log.assigned_to(&who.tenant, &who.subject, limit).await;
-                // Its customers are not told then; they would not be by a slow line either.
-                found.map_err(|e| self.fault(e)).unwrap_or_default()
-            }
-            _ => vec![],
-        };
-        let changed = PresenceChanged { user_id: who.subject.clone(), status, conversations };
-        let envelope = Envelope::volatile(who.tenant.clone(), Event::PresenceChanged(changed));
-        self.hub.publish(&Publication::new(Arc::new(envelope)));
+    /// An agent is told as what it is; anybody else is there or is not.
+    async fn tell_presence(&self, who: &Identity, is_here: bool) {
+        let plain = if is_here { AgentStatus::Online } else { AgentStatus::Offline };
+        let status = self.status_of(&who.tenant, &who.subject).unwrap_or(plain);
+        self.tell_status(&who.tenant, &who.subject, status, who.role).await;
     }
+}
+
+/// An agent's sockets keep it alive, as its heartbeats do (document 001).
+fn is_staff(who: &Identity) -> bool {
+    matches!(who.role, Role::Agent | Role::Admin) && !who.is_open
 }

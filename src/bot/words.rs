@@ -21,6 +21,12 @@ impl Language {
             Language::Indonesian => "id",
         }
     }
+
+    /// The language of a tag, regions left aside.
+    pub fn of_tag(tag: &str) -> Option<Language> {
+        let language = tag.split(['-', '_']).next().unwrap_or_default();
+        [Language::English, Language::Indonesian].into_iter().find(|l| l.tag() == language)
+    }
 }
 
 /// A word to compare.

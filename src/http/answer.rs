@@ -182,6 +182,12 @@ where
     }
 }
 
+/// The one part of a path that is an id, or why it cannot be read.
+pub(super) async fn id_of_path(head: &mut request::Parts, parts: &Parts) -> Result<String, String> {
+    let path = Path::<String>::from_request_parts(head, parts).await;
+    path.map(|Path(id)| id).map_err(|err| err.body_text())
+}
+
 /// The conversation that a path names.
 pub(super) struct SessionId(pub(super) ConversationId);
 
@@ -196,4 +202,28 @@ impl FromRequestParts<Parts> for SessionId {
         let id = path.ok().and_then(|Path(id)| ConversationId::parse(&id));
         id.map(SessionId).ok_or(Refusal(Error::InvalidSessionId))
     }
+}
+
+/// Tells a field that is null, which takes something away, from one that is not there.
+pub(super) fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// The place behind an id in a list that is in their order. Begins with a letter, which makes it
+/// no id and not all digits (contract 1).
+pub(super) fn cursor_behind(id: &str) -> String {
+    format!("i{id}")
+}
+
+/// Reads what [`cursor_behind`] wrote.
+pub(super) fn read_cursor<T>(
+    text: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, Error> {
+    let id = text.strip_prefix('i').and_then(parse);
+    id.ok_or_else(|| Error::Malformed("cursor: is none of this list".into()))
 }

@@ -138,6 +138,7 @@ pub(super) async fn metrics(State(parts): State<Parts>) -> Response {
         metrics.rooms.set(i64::try_from(counts.conversations).unwrap_or(i64::MAX));
         metrics.users.set(i64::try_from(counts.users).unwrap_or(i64::MAX));
     }
+    parts.app.measure_departments();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

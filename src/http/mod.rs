@@ -4,6 +4,8 @@
 //! To add an endpoint: its handler with `#[utoipa::path]` in the file of its resource, a line in
 //! `identified` or `anonymous`, and a row in `tests/described.rs`.
 
+mod agent_status;
+mod agents;
 mod answer;
 mod audit;
 mod auth;
@@ -11,6 +13,7 @@ mod bot;
 mod caller;
 mod connections;
 mod cookies;
+mod departments;
 mod faq;
 mod health;
 mod keys;
@@ -19,8 +22,10 @@ mod messages;
 pub mod openapi;
 mod outer;
 pub mod pages;
+mod routing;
 mod sessions;
 mod status;
+mod tenants;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -37,7 +42,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::door::Origins;
-use crate::model::{ConnectionInfo, TenantId};
+use crate::model::{ConnectionInfo, TenantId, UserId};
 
 pub use outer::outer;
 
@@ -61,6 +66,9 @@ pub trait Sockets: Send + Sync {
 
     /// Puts one of them out; false if there is none of that number.
     fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;
+
+    /// Puts out every one of an agent or admin that may not be here any more.
+    fn put_out(&self, tenant: &TenantId, staff: &UserId);
 }
 
 impl Parts {
@@ -114,6 +122,15 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(work::close))
         .routes(routes!(work::reopen))
         .routes(routes!(work::rate))
+        .routes(routes!(routing::require))
+        .routes(routes!(routing::decline))
+        .routes(routes!(routing::decisions))
+        .routes(routes!(agent_status::heartbeat))
+        .routes(routes!(agent_status::online))
+        .routes(routes!(agent_status::department))
+        .routes(routes!(agent_status::agent))
+        .routes(routes!(agent_status::stats))
+        .routes(routes!(agent_status::offline))
         .routes(routes!(messages::list, messages::send))
         .routes(routes!(bot::ask))
         .routes(routes!(auth::refresh))
@@ -121,6 +138,12 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(keys::revoke))
         .routes(routes!(faq::list, faq::create))
         .routes(routes!(faq::show, faq::update, faq::remove))
+        .routes(routes!(departments::list, departments::create))
+        .routes(routes!(departments::show, departments::update, departments::remove))
+        .routes(routes!(agents::list, agents::create))
+        .routes(routes!(agents::show, agents::update, agents::remove))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::show, tenants::update))
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))

@@ -11,17 +11,14 @@ use super::answer::{Answer, Created, OptionalInput, Parameters, Refusal, blank_a
 use super::caller::Caller;
 use super::cookies::{Cookies, SetCookies};
 use super::openapi::Refused;
-use crate::app::{NewConversation, Started, Summary};
+use crate::app::{NewConversation, Started, Summary, is_email};
 use crate::door::SESSION_COOKIE;
-use crate::limits::EMAIL_BYTES_MAX;
+use crate::limits::NAME_CHARS_MAX;
 use crate::log::ConversationFilter;
 use crate::model::{
     ConnectionStatus, Conversation, ConversationId, Error, ExternalId, Moment, Status, TenantId,
     UserId,
 };
-
-/// Longest name of a customer, in characters: any real one, and a line on a screen.
-const NAME_CHARS_MAX: usize = 200;
 
 /// Largest metadata of a conversation, in bytes of JSON: it is in every record of the
 /// conversation that is kept in memory.
@@ -222,6 +219,11 @@ pub(super) struct NewSession {
     department_id: Option<Uuid>,
     /// What another system calls the conversation, unique in the tenant.
     external_id: Option<ExternalId>,
+    /// Skills its agent must have, all of them.
+    #[serde(default)]
+    skills: Vec<String>,
+    /// The language its agent must speak, a BCP 47 tag.
+    language: Option<String>,
     /// Whatever the page attaches, up to 4 KiB of JSON.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -262,6 +264,8 @@ pub(super) async fn start(
         email: check_email(new.email)?,
         department: new.department_id,
         external_id: new.external_id,
+        skills: new.skills,
+        language: new.language,
         metadata: check_metadata(new.metadata)?,
     };
     let started = parts.app.start_conversation(&tenant, new).await?;
@@ -288,22 +292,13 @@ fn check_name(name: Option<String>) -> Result<Option<String>, Error> {
     }
 }
 
-/// Whether mail arrives there only sending one tells; this finds slips of the hand.
 fn check_email(email: Option<String>) -> Result<Option<String>, Error> {
-    let Some(email) = filled(email) else { return Ok(None) };
-    let is_plausible = email.len() <= EMAIL_BYTES_MAX
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
-        && email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty()
-                && !domain.contains('@')
-                && !domain.starts_with('.')
-                && !domain.ends_with('.')
-                && !domain.is_empty()
-        });
-    if is_plausible {
-        return Ok(Some(email));
+    match filled(email) {
+        Some(email) if !is_email(&email) => {
+            Err(Error::Invalid { field: "email", reason: "is no e-mail address".into() })
+        }
+        email => Ok(email),
     }
-    Err(Error::Invalid { field: "email", reason: "is no e-mail address".into() })
 }
 
 fn check_metadata(
@@ -321,6 +316,7 @@ fn check_metadata(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::EMAIL_BYTES_MAX;
 
     #[test]
     fn a_cursor_survives_its_wire_form_and_is_never_all_digits() {

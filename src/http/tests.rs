@@ -8,6 +8,7 @@ mod edge;
 mod messages;
 mod refusals;
 mod sessions;
+mod staff;
 mod users;
 
 use std::net::SocketAddr;
@@ -47,6 +48,8 @@ impl Sockets for NoSockets {
     fn kick(&self, _: &TenantId, _: &str) -> bool {
         false
     }
+
+    fn put_out(&self, _: &TenantId, _: &UserId) {}
 }
 
 /// A department that tokens may name.
@@ -104,6 +107,8 @@ impl Server {
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
+        let (routing, unread) = (app.clone(), app.restore_routing().await.unwrap());
+        tokio::spawn(async move { routing.serve_routing(unread).await });
         let answering = app.clone();
         tokio::spawn(async move { answering.serve_bot().await });
         let parts =
@@ -180,7 +185,10 @@ pub(super) fn an_agent(id: &str) -> Agent {
         password: None,
         departments: vec![],
         max_chats: 5,
+        skills: vec![],
+        languages: vec![],
         is_disabled: false,
+        created_at: Moment::now(),
     }
 }
 

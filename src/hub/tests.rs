@@ -31,7 +31,7 @@ fn typing(id: ConversationId, user: &str, is_typing: bool) -> Arc<Publication> {
 
 fn taken(outbox: &Outbox) -> Vec<Arc<Publication>> {
     let mut batch = VecDeque::new();
-    assert_eq!(outbox.poll(&mut batch), Some(Todo::Write));
+    assert_eq!(outbox.poll(Some(&mut batch)), Some(Todo::Write));
     batch.into()
 }
 
@@ -65,7 +65,7 @@ fn a_full_outbox_ends_its_connection_and_nobody_elses() {
         assert_eq!(taken(&quick).len(), 1);
     }
     let mut batch = VecDeque::new();
-    assert_eq!(slow.poll(&mut batch), Some(Todo::Close(CloseReason::SlowConsumer)));
+    assert_eq!(slow.poll(Some(&mut batch)), Some(Todo::Close(CloseReason::SlowConsumer)));
 }
 
 #[test]

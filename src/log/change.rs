@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::{Change, Error, Outcome, Record};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
-    Receipt, Refused, TenantId, UserId,
+    Receipt, Refused, Stint, TenantId, UserId,
 };
 
 /// A tenant's state inside an open transaction.
@@ -30,6 +30,10 @@ pub(super) trait State {
     fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error>;
     /// Keeps a conversation's record; `is_new` if there was none.
     fn put_conversation(&mut self, record: Conversation, is_new: bool) -> Result<(), Error>;
+    /// Keeps how a stint stands.
+    fn put_stint(&mut self, stint: &Stint) -> Result<(), Error>;
+    /// Keeps the rating of a stint.
+    fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error>;
     /// Keeps how far a user has read.
     fn put_read_mark(
         &mut self,
@@ -87,6 +91,12 @@ pub(super) fn carry_out(
     for record in &change.records {
         state.put_record(record)?;
     }
+    for stint in &subject.stints {
+        state.put_stint(stint)?;
+    }
+    if let Some((of, number, score)) = subject.score {
+        state.put_score(of, number, score)?;
+    }
     if let (Some(record), true) = (subject.record, subject.is_dirty) {
         state.put_conversation(record, subject.is_new)?;
     }
@@ -99,6 +109,10 @@ struct Subject {
     is_new: bool,
     is_dirty: bool,
     members: Option<Vec<Member>>,
+    /// What became of its stints, in order.
+    stints: Vec<Stint>,
+    /// The rating of a stint.
+    score: Option<(ConversationId, u32, u8)>,
 }
 
 impl Subject {
@@ -106,7 +120,14 @@ impl Subject {
         let id = change.events.iter().find_map(Event::conversation);
         debug_assert!(change.events.iter().all(|e| e.conversation().is_none_or(|c| Some(c) == id)));
         let record = id.map(|id| state.conversation(id)).transpose()?.flatten();
-        Ok(Subject { record, is_new: false, is_dirty: false, members: None })
+        Ok(Subject {
+            record,
+            is_new: false,
+            is_dirty: false,
+            members: None,
+            stints: vec![],
+            score: None,
+        })
     }
 
     fn plan(
@@ -147,10 +168,17 @@ impl Subject {
             _ => {}
         }
         let record = self.record.as_mut().ok_or(Error::UnknownConversation)?;
+        let before = record.stint();
         // A delivery mark or a message changes the record; reading it back costs nothing.
         match record.apply(&mut event, at) {
             Ok(()) => {
-                self.is_dirty |= !matches!(event, Event::Left(_) | Event::SessionEnded(_));
+                let changes_nothing =
+                    matches!(event, Event::Left(_) | Event::SessionEnded(_) | Event::Decided(_));
+                self.is_dirty |= !changes_nothing;
+                self.stints.extend(record.stints_since(before, &event, at));
+                if let Event::Rated(rated) = &event {
+                    self.score = record.rated_stint().map(|number| (id, number, rated.score));
+                }
                 Ok(Plan::Keep(event))
             }
             Err(Refused::Unchanged) => Ok(Plan::Unchanged),

@@ -1,6 +1,8 @@
 //! What every log backend must do; run on each of them.
 
 mod bot;
+mod routing;
+mod staff;
 
 use super::*;
 use crate::model::{
@@ -99,6 +101,8 @@ pub(super) async fn suite(mut subject: Subject) {
     what_is_meant_for_a_user_is_read_by_user(&*log).await;
     a_connection_is_found_again_until_it_is_too_old(&*log).await;
     bot::suite(&*log).await;
+    routing::suite(&*log).await;
+    staff::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }
@@ -477,7 +481,7 @@ async fn old_events_go_and_readers_can_tell(log: &dyn Log) {
 
 async fn people_and_keys_are_kept(log: &dyn Log) {
     let of = tenant("people");
-    let department = Department { id: Uuid::new_v4(), name: "Support".into() };
+    let department = Department { id: Uuid::new_v4(), name: "Support".into(), routing: None };
     let agent = Agent {
         id: user("ana"),
         role: Role::Agent,
@@ -486,7 +490,10 @@ async fn people_and_keys_are_kept(log: &dyn Log) {
         password: Some("$argon2id$x".into()),
         departments: vec![department.id],
         max_chats: 5,
+        skills: vec!["billing".into()],
+        languages: vec!["id".into(), "en".into()],
         is_disabled: false,
+        created_at: Moment(3),
     };
     let key = ApiKey {
         id: Uuid::new_v4(),

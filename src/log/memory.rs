@@ -1,9 +1,11 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
 mod lookup;
+mod routing;
+mod staff;
 mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -17,8 +19,8 @@ use super::{
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History, HistoryRange,
-    Member, Moment, Status, TenantId, UserId,
+    AgentRecord, Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History,
+    HistoryRange, Member, Moment, Status, Stint, TenantId, UserId,
 };
 use lookup::seq_of;
 
@@ -45,11 +47,16 @@ struct Tenant {
     known: HashMap<(ConversationId, UserId, String), Arc<Envelope>>,
     read_marks: HashMap<(ConversationId, UserId), u64>,
     members: HashMap<ConversationId, BTreeMap<UserId, Member>>,
-    departments: HashMap<Uuid, Department>,
-    agents: HashMap<UserId, Agent>,
+    departments: BTreeMap<Uuid, Department>,
+    agents: BTreeMap<UserId, Agent>,
+    former_agents: HashSet<UserId>,
     api_keys: HashMap<Uuid, ApiKey>,
     recoveries: HashMap<Uuid, (Moment, Recovery)>,
     faq: BTreeMap<Uuid, FaqEntry>,
+    stints: BTreeMap<(ConversationId, u32), (Stint, Option<u8>)>,
+    agent_states: BTreeMap<UserId, AgentRecord>,
+    beats: HashMap<UserId, Moment>,
+    department_alerts: BTreeSet<Uuid>,
 }
 
 impl Memory {
@@ -311,27 +318,6 @@ impl Log for Memory {
         limit: usize,
     ) -> Result<Vec<FaqEntry>, Error> {
         Ok(self.with(tenant, |t| t.search_faq(&words, limit)))
-    }
-
-    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {
-        Ok(self.lock().get(tenant).map(|t| t.name.clone()))
-    }
-
-    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error> {
-        Ok(self.with(tenant, |t| t.departments.get(&id).cloned()))
-    }
-
-    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error> {
-        Ok(self.with(tenant, |t| t.agents.get(id).cloned()))
-    }
-
-    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error> {
-        let tenants = self.lock();
-        let found = tenants.iter().flat_map(|(tenant, t)| {
-            let known = t.agents.values().filter(|a| a.email.as_deref() == Some(email));
-            known.map(|a| (tenant.clone(), a.clone()))
-        });
-        Ok(found.collect())
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error> {

@@ -12,7 +12,9 @@ mod contract;
 mod memory;
 mod question;
 mod record;
+mod routing;
 mod sqlite;
+mod staff;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +32,9 @@ pub use question::{
     ConversationFilter, LeftBehind, Page, QueueFigures, Reading, RecentLeave, Retention,
 };
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
+pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
+pub use staff::{AgentFilter, Staff};
 
 /// What is to happen: events, and state that no event shows. Concerns at most one conversation.
 #[derive(Clone, Debug, Default)]
@@ -121,7 +125,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Send + Sync + 'static {
+pub trait Log: Staff + RoutingLog {
     /// Gives a change its place in the order. Waits only for room in the queue.
     async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
 
@@ -285,18 +289,6 @@ pub trait Log: Send + Sync + 'static {
         words: Vec<String>,
         limit: usize,
     ) -> Result<Vec<FaqEntry>, Error>;
-
-    /// A tenant's name; `None` for an unknown tenant.
-    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error>;
-
-    /// A department.
-    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error>;
-
-    /// A local user by id.
-    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error>;
-
-    /// Local users by e-mail address, of any tenant; for login, which names none.
-    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error>;
 
     /// A valid API key by its digest.
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error>;

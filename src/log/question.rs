@@ -14,8 +14,11 @@ pub enum Reading {
     All,
     /// Those of one conversation.
     Conversation(ConversationId),
-    /// What happened around one conversation: all but what was said and read.
+    /// What happened around one conversation: all but what was said and read, and the reasons of
+    /// routing.
     Recorder(ConversationId),
+    /// Why one conversation went to whom it went.
+    Decisions(ConversationId),
     /// Those meant for one user.
     User(UserId),
     /// The audit trail.

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId};
+use crate::model::{
+    AgentRecord, ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId,
+};
 
 /// State that no event shows: secrets' digests and administration.
 #[derive(Clone, Debug)]
@@ -15,8 +17,13 @@ pub enum Record {
     Tenant(String),
     /// A department.
     Department(Department),
+    /// A department that is gone.
+    DepartmentRemoved(Uuid),
     /// A local user.
     Agent(Agent),
+    /// A local user that is gone. It is remembered that there was one, so that a token that still
+    /// counts does not make it anew.
+    AgentRemoved(UserId),
     /// An API key.
     ApiKey(ApiKey),
     /// An API key that counts no longer.
@@ -27,6 +34,12 @@ pub enum Record {
     Faq(FaqEntry),
     /// An entry of the FAQ that is gone.
     FaqRemoved(Uuid),
+    /// What an agent is.
+    AgentState(AgentRecord),
+    /// Until when agents are there, by their latest heartbeats.
+    Beats(Vec<(UserId, Moment)>),
+    /// Whether it was told that a department has no agent; `false` once it has one again.
+    DepartmentAlert(Uuid, bool),
 }
 
 /// What a connection needs to go on where it was cut.
@@ -65,6 +78,9 @@ pub struct Department {
     pub id: Uuid,
     /// Its name.
     pub name: String,
+    /// How its conversations are routed, the text of a JSON object; `None` is the default. It says
+    /// only what was set, so that what was not follows the defaults of the program.
+    pub routing: Option<String>,
 }
 
 /// A local user: an agent or an admin.
@@ -84,8 +100,14 @@ pub struct Agent {
     pub departments: Vec<Uuid>,
     /// How many conversations it may have at once.
     pub max_chats: u32,
+    /// What it can do, in lower case.
+    pub skills: Vec<String>,
+    /// What it speaks, in lower case.
+    pub languages: Vec<String>,
     /// May neither log in nor be assigned.
     pub is_disabled: bool,
+    /// When it was made.
+    pub created_at: Moment,
 }
 
 /// An API key, without the key.

@@ -121,14 +121,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_and_a_reason_have_one_name_everywhere() {
+    fn a_status_and_a_reason_are_read_by_their_names() {
         for status in AgentStatus::ALL {
             assert_eq!(AgentStatus::parse(status.as_str()), Some(status));
-            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
         for reason in StatusReason::ALL {
             assert_eq!(StatusReason::parse(reason.as_str()), Some(reason));
-            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
         assert_eq!(AgentStatus::parse("asleep"), None);
     }

@@ -17,6 +17,9 @@ pub enum Error {
     /// Another id does not fit its alphabet.
     #[error("{0}")]
     InvalidId(String),
+    /// An id that has to be a UUID and is none: whose it would be.
+    #[error("invalid UUID format")]
+    InvalidUuid(IdOf),
     /// The path's user type is none of `customer`, `agent`, `admin`.
     #[error("user type must be customer, agent or admin, not {0:?}")]
     InvalidUserType(String),
@@ -71,6 +74,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The same of a value deep inside a field. Has no code of its own.
+    #[error("{path}: {reason}")]
+    InvalidAt {
+        /// Where it is: `routing.escalations[1].after_seconds`.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Too many requests.
     #[error("too many requests; try again in {retry_after_s} s")]
     RateLimited {
@@ -101,6 +112,25 @@ pub struct Holder {
     pub agent_id: String,
     /// The agent's name, or its id when it has none.
     pub name: String,
+}
+
+/// Whose id it would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdOf {
+    /// An agent's.
+    Agent,
+    /// A department's.
+    Department,
+}
+
+impl IdOf {
+    /// The words of document 001.
+    fn title(self) -> &'static str {
+        match self {
+            IdOf::Agent => "Invalid agent ID",
+            IdOf::Department => "Invalid department ID",
+        }
+    }
 }
 
 impl Error {
@@ -135,6 +165,7 @@ impl Error {
         match self {
             Error::InvalidSessionId => ("invalid_session_id", 400, "Invalid session ID"),
             Error::InvalidId(_) => ("invalid_id", 400, "Invalid ID"),
+            Error::InvalidUuid(of) => ("invalid_id", 400, of.title()),
             Error::InvalidUserType(_) => ("invalid_user_type", 400, "Invalid user type"),
             Error::Malformed(_) => ("malformed", 400, "Malformed request"),
             Error::BadFrame(_) => ("bad_frame", 400, "Malformed frame"),
@@ -146,7 +177,7 @@ impl Error {
             Error::MethodNotAllowed => ("method_not_allowed", 405, "Method not allowed"),
             Error::Conflict { .. } => ("conflict", 409, "Conflict"),
             Error::TooLarge { .. } => ("too_large", 413, "Too large"),
-            Error::Invalid { .. } => ("invalid", 422, "Invalid value"),
+            Error::Invalid { .. } | Error::InvalidAt { .. } => ("invalid", 422, "Invalid value"),
             Error::RateLimited { .. } => ("rate_limited", 429, "Too many requests"),
             Error::TooManyConnections(_) => ("too_many_connections", 429, "Too many connections"),
             Error::PresenceUnavailable => {
@@ -157,11 +188,12 @@ impl Error {
         }
     }
 
-    /// One of each, for the reference list and its test.
+    /// One of each code, for the reference list and its test.
     pub fn samples() -> Vec<Error> {
         vec![
             Error::InvalidSessionId,
             Error::InvalidId("user id: an id has 1 to 128 characters".into()),
+            Error::InvalidUuid(IdOf::Agent),
             Error::InvalidUserType("robot".into()),
             Error::Malformed("expected a JSON object".into()),
             Error::BadFrame("expected {\"type\", \"data\"}".into()),

@@ -261,7 +261,6 @@ impl Event {
                 | Event::Escalated(_)
                 | Event::DepartmentEmpty(_)
                 | Event::DepartmentCovered(_)
-                | Event::QueueStats(_)
         )
     }
 
@@ -273,6 +272,7 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AgentStatus, StatusReason};
     use super::*;
 
     #[test]
@@ -287,6 +287,16 @@ mod tests {
     fn every_event_has_a_sample() {
         let samples: Vec<_> = Event::samples().iter().map(Event::name).collect();
         assert_eq!(samples, Event::NAMES);
+    }
+
+    #[test]
+    fn a_status_and_its_reason_have_one_name_in_events_and_elsewhere() {
+        for status in AgentStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        for reason in StatusReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
     }
 
     #[test]

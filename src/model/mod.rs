@@ -17,7 +17,7 @@ pub use agent::{AgentRecord, AgentStatus, StatusReason};
 pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
 pub use conversation::{Conversation, Offer, Refused, Routing, Status, Stint, StintOutcome};
 pub use envelope::Envelope;
-pub use error::{CloseReason, DisconnectReason, Error, Holder};
+pub use error::{CloseReason, DisconnectReason, Error, Holder, IdOf};
 pub use event::{
     AgentStateChanged, Assigned, Audit, BadEvent, Candidate, Closed, Decided, DecisionOutcome,
     DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, Facts, Handoff,

@@ -102,24 +102,22 @@ impl Calendar {
 
     /// Whether it serves at `now`.
     pub(super) fn at(&self, now: Moment) -> Shift {
-        let Some(today) = self.date(now) else { return Shift::ALWAYS };
+        // Beyond the calendar there are no hours to keep.
+        self.shift(now).unwrap_or(Shift::ALWAYS)
+    }
+
+    fn shift(&self, now: Moment) -> Option<Shift> {
+        let today = self.date(now)?;
         let around = self.spans(today, -DAYS_OF_A_SPAN, DAYS_OF_A_SPAN);
         if let Some(&(from, to)) = around.iter().find(|(from, to)| *from <= now && now < *to) {
-            let first = around.first().map(|(from, _)| *from);
-            return Shift {
-                is_open: true,
-                since: Some(from)
-                    .filter(|from| Some(*from) != first || to > now && !self.is_always()),
-                until: Some(to),
-            };
+            // Where the days looked at begin within a span, its beginning is not known.
+            let horizon = self.moment(today.checked_sub(days(DAYS_OF_A_SPAN)).ok()?, 0);
+            let since = Some(from).filter(|from| Some(*from) != horizon);
+            return Some(Shift { is_open: true, since, until: Some(to) });
         }
         let opens = around.iter().map(|(from, _)| *from).find(|from| *from > now);
         let opens = opens.or_else(|| self.opens_later(today, now));
-        Shift { is_open: false, since: None, until: opens }
-    }
-
-    fn is_always(&self) -> bool {
-        self.weekly.iter().all(|spans| covers_the_day(spans))
+        Some(Shift { is_open: false, since: None, until: opens })
     }
 
     fn opens_later(&self, today: Date, now: Moment) -> Option<Moment> {
@@ -137,9 +135,8 @@ impl Calendar {
     /// The spans from one day to another, as moments, those that touch made one.
     fn spans(&self, today: Date, first: i32, last: i32) -> Vec<(Moment, Moment)> {
         let mut spans: Vec<(Moment, Moment)> = Vec::new();
-        let days = (first..=last)
-            .filter_map(|ahead| today.checked_add(jiff::Span::new().days(ahead)).ok());
-        for day in days.filter(|day| !self.holidays.contains(day)) {
+        let all = (first..=last).filter_map(|ahead| today.checked_add(days(ahead)).ok());
+        for day in all.filter(|day| !self.holidays.contains(day)) {
             for (from, to) in &self.weekly[day_of(day)] {
                 let (Some(from), Some(to)) = (self.moment(day, *from), self.moment(day, *to))
                 else {
@@ -168,9 +165,8 @@ impl Calendar {
     }
 }
 
-fn covers_the_day(spans: &[(u16, u16)]) -> bool {
-    let end = spans.iter().fold(0, |end, (from, to)| if *from <= end { *to } else { end });
-    end == MINUTES_A_DAY
+fn days(days: i32) -> jiff::Span {
+    jiff::Span::new().days(days)
 }
 
 fn day_of(day: Date) -> usize {

@@ -5,9 +5,15 @@
 //! [`Decision`]s say, and tells it what came of that. One [`Engine`] per tenant. The methods are
 //! described in `docs/routing.md`.
 
+mod agent;
+mod alarms;
 mod engine;
 mod hours;
+mod lane;
 mod policy;
+mod ranked;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use engine::Engine;

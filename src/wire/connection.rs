@@ -7,6 +7,7 @@
 mod telling;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -72,10 +73,16 @@ pub(super) fn run<C: Codec>(opened: Opened<C>) -> impl Future<Output = ()> + Sen
         reading: None,
         marked: 0,
     });
+    let beginning = Box::new(beginning);
     async move {
         // A panic ends this connection, not the process, and leaves no ghost behind.
         let served = AssertUnwindSafe(serving.serve(beginning)).catch_unwind().await;
-        Box::pin(serving.exit(served.unwrap_or(CloseReason::Internal))).await;
+        let reason = match served {
+            Ok(Err(reason)) => reason,
+            Ok(Ok(never)) => match never {},
+            Err(_panic) => CloseReason::Internal,
+        };
+        Box::pin(serving.exit(reason)).await;
     }
 }
 
@@ -118,33 +125,34 @@ enum Woken<F, T> {
 }
 
 impl<C: Codec> Serving<C> {
-    /// Runs until the end; returns why it ended.
-    async fn serve(&mut self, beginning: Beginning) -> CloseReason {
-        match self.try_serve(beginning).await {
-            Ok(never) => match never {},
-            Err(reason) => reason,
-        }
-    }
-
-    async fn try_serve(
-        &mut self,
-        beginning: Beginning,
-    ) -> Result<std::convert::Infallible, CloseReason> {
-        Box::pin(self.begin(beginning)).await?;
+    /// Runs until the end; the error is why it ended.
+    async fn serve(&mut self, beginning: Box<Beginning>) -> Result<Infallible, CloseReason> {
+        Box::pin(self.begin(*beginning)).await?;
         let mut batch = VecDeque::new();
         loop {
             if self.may_enter() {
                 Box::pin(self.become_present(None)).await?;
             }
-            match self.wake(&mut batch).await {
-                Woken::Incoming(Incoming::Alive) => self.registry.seen(&self.registered),
-                Woken::Incoming(incoming) => Box::pin(self.take_in(incoming)).await?,
-                Woken::Answer(tag, result) => Box::pin(self.answer(tag, result)).await?,
-                Woken::Replay(read) => Box::pin(self.replay(read)).await?,
-                Woken::Told(Todo::Write) => self.tell(&mut batch).await?,
-                Woken::Told(Todo::Ping) => self.ping().await?,
-                Woken::Told(Todo::Close(reason)) => return Err(reason),
+            let woken = self.wake(&mut batch).await;
+            // Given away whole before the next wait, or an idle connection would keep room for it.
+            if matches!(woken, Woken::Told(Todo::Write)) {
+                drop(woken);
+                self.tell(&mut batch).await?;
+            } else {
+                Box::pin(self.attend(woken)).await?;
             }
+        }
+    }
+
+    /// Does what it woke up for, other than telling.
+    async fn attend(&mut self, woken: Woken<FrameOf<C>, C::Tag>) -> Result<(), CloseReason> {
+        match woken {
+            Woken::Incoming(incoming) => self.take_in(incoming).await,
+            Woken::Answer(tag, result) => self.answer(tag, result).await,
+            Woken::Replay(read) => self.replay(read).await,
+            Woken::Told(Todo::Ping) => self.ping().await,
+            Woken::Told(Todo::Close(reason)) => Err(reason),
+            Woken::Told(Todo::Write) => Ok(()),
         }
     }
 
@@ -164,13 +172,8 @@ impl<C: Codec> Serving<C> {
                 None => std::future::pending().await,
             }
         };
-        let told = async {
-            match is_live {
-                true => outbox.next(batch).await,
-                // What waits in the outbox meanwhile is read from the log.
-                false => outbox.urgent().await,
-            }
-        };
+        // What waits in the outbox of one that is not live is read from the log.
+        let told = outbox.next(is_live.then_some(batch));
         tokio::select! {
             incoming = poll_fn(|cx| line.poll_recv(cx)), if has_room => Woken::Incoming(incoming),
             (tag, result) = poll_fn(|cx| poll_front(pending, cx)), if has_pending => Woken::Answer(tag, result),
@@ -181,11 +184,12 @@ impl<C: Codec> Serving<C> {
 
     async fn take_in(&mut self, incoming: Incoming<FrameOf<C>>) -> Result<(), CloseReason> {
         let frame = match incoming {
-            Incoming::Frame(frame) => frame,
-            Incoming::Alive => return Ok(()),
+            Incoming::Frame(frame) => Some(frame),
+            Incoming::Alive => None,
             Incoming::End(reason) => return Err(reason),
         };
         self.registry.seen(&self.registered);
+        let Some(frame) = frame else { return Ok(()) };
         let (tag, command) = match self.codec.decode(frame) {
             Decoded::Request(tag, command) => (tag, command),
             // It costs as much to read as what can be answered.

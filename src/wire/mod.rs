@@ -4,6 +4,8 @@
 //! A codec turns frames into commands and envelopes into frames. Sockets, timers, order and the
 //! one exit belong to [`connection`], whatever the dialect.
 
+#[cfg(test)]
+mod any_json;
 mod connection;
 mod registry;
 pub mod session;

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::hub::Outbox;
 use crate::limits::{DRAIN_GROUP_CONNECTIONS, DRAIN_GROUP_INTERVAL};
 use crate::model::{
-    CloseReason, ConnId, ConnectionInfo, ConversationId, Dialect, Identity, Moment, TenantId,
+    CloseReason, ConnId, ConnectionInfo, ConversationId, Dialect, Identity, Moment, Role, TenantId,
+    UserId,
 };
 
 /// The open connections. Cheap to clone.
@@ -60,6 +61,8 @@ pub(super) struct Registration<'a> {
 pub(super) struct Heart {
     outbox: Arc<Outbox>,
     info: ConnectionInfo,
+    /// The agent or admin whose token opened it, if one's did.
+    staff: Option<UserId>,
     beat: Beat,
     /// Under which number it can be taken up again.
     recovery: Option<Uuid>,
@@ -115,10 +118,12 @@ impl Registry {
             connected_at: Moment::now(),
             queued: 0,
         };
+        let is_staff = matches!(who.role, Role::Agent | Role::Admin);
         let now = self.now_ms();
         let heart = Arc::new(Heart {
             outbox,
             info,
+            staff: is_staff.then(|| who.subject.clone()),
             beat,
             recovery,
             is_replaced: AtomicBool::new(false),
@@ -198,6 +203,14 @@ impl Registry {
             }
             None => false,
         }
+    }
+
+    /// Puts out every connection of an agent or admin that may not be here any more.
+    pub fn put_out(&self, tenant: &TenantId, staff: &UserId) {
+        let hearts = self.hearts();
+        let its =
+            hearts.values().filter(|h| h.info.tenant == *tenant && h.staff.as_ref() == Some(staff));
+        its.for_each(|heart| heart.outbox.close(CloseReason::Forbidden));
     }
 
     /// Pings the silent and ends the dead, once a second. Runs for ever.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::ops::RangeInclusive;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -100,12 +101,13 @@ impl Line for Socket {
     }
 
     fn poll_write(&mut self, cx: &mut Context) -> Poll<Result<(), CloseReason>> {
+        let waiting = self.queue.len();
         while !self.queue.is_empty() {
             ready!(self.ws.poll_ready_unpin(cx)).map_err(reason_of)?;
             let Some(frame) = self.queue.pop_front() else { break };
             self.ws.start_send_unpin(frame).map_err(reason_of)?;
         }
-        self.queue.shrink_to(QUEUE_KEPT);
+        self.queue.shrink_to((2 * waiting).clamp(*QUEUE_KEPT.start(), *QUEUE_KEPT.end()));
         self.ws.poll_flush_unpin(cx).map_err(reason_of)
     }
 
@@ -120,8 +122,9 @@ impl Line for Socket {
     }
 }
 
-/// Frames a queue keeps room for while its connection is idle.
-const QUEUE_KEPT: usize = 16;
+/// Frames a queue keeps room for: what the next write is likely to be, so that bursts need no new
+/// room, and a connection that hears something now and then gives back what it does not need.
+const QUEUE_KEPT: RangeInclusive<usize> = 2..=32;
 
 /// A peer that has our close frame answers within a round trip.
 const WAIT_MAX: Duration = Duration::from_secs(2);

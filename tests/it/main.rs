@@ -2,17 +2,17 @@
 //!
 //! - `transcripts/*.txt`, run by [`transcript`]: a text file is a test, with time stopped;
 //! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
-//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`drain`], [`staff_only`]; over Socket.IO
+//!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
+//!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
 //!   [`verbs`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops
-//! client, [`polling`] one of long-polling, [`socketio`] one that is in the namespace, [`packet`]
-//! reads packets, [`provider`] is one of the bot's, [`clock`] stops time and bounds waiting.
-//! time and bounds waiting.
+//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
+//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops time
+//! and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -44,6 +44,7 @@ mod slow_reader;
 mod slow_socketio;
 mod socketio;
 mod socketio_limits;
+mod staff;
 mod staff_only;
 mod talk;
 mod tidy;

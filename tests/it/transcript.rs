@@ -27,7 +27,7 @@
 //! dewi@socketio > 421["join_conversation","a"] sends a packet
 //! dewi@socketio < 42["message_received",{...}] the next packet; the payload is a pattern
 //! GET /api/... => 200 {...}                     asks by HTTP; the answer has these fields
-//! POST /api/... {...} => 200 {...}             and DELETE
+//! POST /api/... {...} => 200 {...}             and PATCH, DELETE
 //! +55s  +200ms                                 moves the clock
 //! ```
 //!
@@ -68,21 +68,27 @@ macro_rules! transcripts {
 transcripts! {
     a_conversation_changes_hands
     a_foreign_cursor_is_a_resync
+    a_lost_agent_gives_its_conversations_back
     a_repeat_by_client_id
     a_token_ends
     an_agent_takes_over_from_the_bot
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
+    an_agent_is_routed_to
+    an_offer_goes_round
     document_000
+    document_001
     document_002
     document_003
     frames_that_end_a_connection
     heartbeat
     history
+    long_waits_escalate
     malformed_frames
     messages_after_the_close
     new_conversations_begin_with_the_bot
+    nobody_serves_at_night
     one_user_of_two_types_is_refused
     rate_limits
     receipts
@@ -167,7 +173,7 @@ impl Runner {
             clock::advance(span).await;
             return Ok(());
         }
-        if ["GET ", "POST ", "DELETE "].iter().any(|method| line.starts_with(method)) {
+        if ["GET ", "POST ", "PATCH ", "DELETE "].iter().any(|method| line.starts_with(method)) {
             return self.ask(line).await;
         }
         let (name, act) = line.split_once(' ').ok_or("what?")?;

@@ -127,7 +127,7 @@ impl App {
             return Ok(known);
         }
         if conversation.status == Status::Open {
-            let queued = Event::Queued(self.queued(&who.tenant, conversation).await?);
+            let queued = Event::Queued(self.queued(&who.tenant, conversation));
             let kept = self.log.commit(&who.tenant, Change::of(queued)).await;
             kept.map_err(|e| self.fault(e))?;
         }
@@ -162,19 +162,15 @@ impl App {
 
     /// What takes up a conversation that just began: the bot, if new ones begin with it, or the
     /// queue.
-    pub(in crate::app) async fn taken_up(
-        &self,
-        tenant: &TenantId,
-        conversation: &Conversation,
-    ) -> Result<Event, Error> {
+    pub(in crate::app) fn taken_up(&self, tenant: &TenantId, conversation: &Conversation) -> Event {
         let is_for_bot = self.bot.is_some() && self.config.bot.first && !conversation.needs_person;
-        Ok(match is_for_bot {
+        match is_for_bot {
             true => {
                 let (queue, bot) = (InCharge::Queue, InCharge::Bot);
                 handoff(conversation.id, queue, bot, HandoffReason::First)
             }
-            false => Event::Queued(self.queued(tenant, conversation).await?),
-        })
+            false => Event::Queued(self.queued(tenant, conversation)),
+        }
     }
 
     /// The answer a question has already.

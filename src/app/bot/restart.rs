@@ -12,15 +12,14 @@ use super::Job;
 use super::questions::answered_by;
 use super::tell::Decision;
 use crate::limits::BOT_LINES_MAX;
-use crate::log::{self, Change, Outcome, Pending, QueueFigures};
+use crate::log::{self, Change, Outcome, Pending};
 use crate::model::{
-    Conversation, ConversationId, Envelope, Error, Event, HandoffReason, HistoryRange, InCharge,
-    Moment, Role, TenantId,
+    ConversationId, Envelope, Error, Event, HandoffReason, HistoryRange, InCharge, Role, TenantId,
 };
 
-/// How long the queues are, read once each: what is given to them at once is not in the log yet.
+/// How many were given to each queue just now: routing hears of them once they are in the log.
 #[derive(Default)]
-struct Queues(HashMap<(TenantId, Option<Uuid>), QueueFigures>);
+struct Queues(HashMap<(TenantId, Option<Uuid>), u64>);
 
 impl App {
     /// Gives to the queue what the bot would leave unanswered. Returns how many. For the start,
@@ -81,8 +80,10 @@ impl App {
         };
         let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
         let Some(conversation) = found else { return Ok(None) };
-        let figures = self.next_place(tenant, &conversation, queues).await?;
-        let queued = self.placed(&conversation, figures);
+        let given = queues.0.entry((tenant.clone(), conversation.department)).or_default();
+        let mut queued = self.queued(tenant, &conversation);
+        queued.position += *given;
+        *given += 1;
         let change = match question {
             Some(job) => self.said(&job, Decision::Give(reason), Some(queued)).1,
             // Nobody asked anything, so nobody needs to be answered.
@@ -114,25 +115,6 @@ impl App {
         let open = page[from..].iter().filter(|e| is_asked_by(&e.event, Role::Customer));
         let last = page.last().filter(|e| is_asked_by(&e.event, Role::Service));
         Ok(open.chain(last).filter_map(|e| Job::of(e)).reduce(Job::join))
-    }
-
-    /// The end of the queue that the conversation comes to, behind those given to it just now.
-    async fn next_place(
-        &self,
-        tenant: &TenantId,
-        conversation: &Conversation,
-        queues: &mut Queues,
-    ) -> Result<QueueFigures, Error> {
-        let key = (tenant.clone(), conversation.department);
-        let figures = match queues.0.get(&key) {
-            Some(figures) => *figures,
-            None => {
-                let found = self.log.queue(tenant, key.1, Moment(i64::MAX)).await;
-                found.map_err(|e| self.fault(e))?
-            }
-        };
-        queues.0.insert(key, QueueFigures { ahead: figures.ahead + 1, ..figures });
-        Ok(figures)
     }
 }
 

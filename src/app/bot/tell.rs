@@ -102,7 +102,7 @@ impl App {
         let found = self.log.conversation(&job.tenant, job.conversation).await;
         let found = found.map_err(|e| self.fault(e))?.ok_or(Error::NotFound("conversation"))?;
         let waiting = Conversation { queued_at: None, ..found.as_ref().clone() };
-        self.queued(&job.tenant, &waiting).await
+        Ok(self.queued(&job.tenant, &waiting))
     }
 
     fn bots_message(&self, job: &Job, body: String, is_handoff: bool) -> Message {

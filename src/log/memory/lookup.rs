@@ -106,8 +106,14 @@ impl Reading {
             Reading::All => true,
             Reading::Conversation(id) => event.conversation() == Some(*id),
             Reading::Recorder(id) => {
-                event.conversation() == Some(*id)
-                    && !matches!(event, Event::Message(_) | Event::MessageStatus(_))
+                let is_said_or_why = matches!(
+                    event,
+                    Event::Message(_) | Event::MessageStatus(_) | Event::Decided(_)
+                );
+                event.conversation() == Some(*id) && !is_said_or_why
+            }
+            Reading::Decisions(id) => {
+                event.conversation() == Some(*id) && matches!(event, Event::Decided(_))
             }
             Reading::User(user) => event.addressee() == Some(user),
             Reading::Audit => matches!(event, Event::Audit(_)),

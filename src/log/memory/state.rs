@@ -7,7 +7,7 @@ use crate::log::change::State;
 use crate::log::{Error, Record};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
-    UserId,
+    Stint, UserId,
 };
 
 impl State for Tenant {
@@ -60,6 +60,19 @@ impl State for Tenant {
         Ok(())
     }
 
+    fn put_stint(&mut self, stint: &Stint) -> Result<(), Error> {
+        let entry = self.stints.entry((stint.conversation, stint.number));
+        entry.or_insert_with(|| (stint.clone(), None)).0 = stint.clone();
+        Ok(())
+    }
+
+    fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error> {
+        if let Some((_, kept)) = self.stints.get_mut(&(of, number)) {
+            *kept = Some(score);
+        }
+        Ok(())
+    }
+
     fn put_read_mark(
         &mut self,
         conversation: ConversationId,
@@ -88,12 +101,24 @@ impl State for Tenant {
             Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
             Record::Tenant(name) => self.name = name,
             Record::Department(d) => drop(self.departments.insert(d.id, d)),
-            Record::Agent(a) => drop(self.agents.insert(a.id.clone(), a)),
+            Record::DepartmentRemoved(id) => drop(self.departments.remove(&id)),
+            Record::Agent(a) => {
+                self.former_agents.remove(&a.id);
+                self.agents.insert(a.id.clone(), a);
+            }
+            Record::AgentRemoved(id) => {
+                self.agents.remove(&id);
+                self.former_agents.insert(id);
+            }
             Record::ApiKey(k) => drop(self.api_keys.insert(k.id, k)),
             Record::ApiKeyRevoked(id) => drop(self.api_keys.remove(&id)),
             Record::Recovery(r) => drop(self.recoveries.insert(r.id, (Moment::now(), r))),
             Record::Faq(entry) => drop(self.faq.insert(entry.id, entry)),
             Record::FaqRemoved(id) => drop(self.faq.remove(&id)),
+            Record::AgentState(r) => drop(self.agent_states.insert(r.agent.clone(), r)),
+            Record::Beats(beats) => self.beats.extend(beats),
+            Record::DepartmentAlert(id, true) => drop(self.department_alerts.insert(id)),
+            Record::DepartmentAlert(id, false) => drop(self.department_alerts.remove(&id)),
         }
         Ok(())
     }

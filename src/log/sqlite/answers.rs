@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::{
-    Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Page, Pending,
-    QueueFigures, Reading, RecentLeave, Recovery, Retention,
+    ApiKey, Change, ConversationFilter, Error, LeftBehind, Log, Page, Pending, QueueFigures,
+    Reading, RecentLeave, Recovery, Retention,
 };
 use super::file::probe;
 use super::reads::{
@@ -244,35 +244,6 @@ impl Log for Sqlite {
     ) -> Result<Vec<FaqEntry>, Error> {
         let of = tenant.clone();
         self.reading(move |db| faq::search(db, &of, &words, limit)).await
-    }
-
-    async fn tenant(&self, tenant: &TenantId) -> Result<Option<String>, Error> {
-        let of = tenant.clone();
-        self.reading(move |db| rows::scalar(db, sql::TENANT_NAME, params![of.as_str()])).await
-    }
-
-    async fn department(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Department>, Error> {
-        let of = tenant.clone();
-        self.reading(move |db| {
-            first(db, sql::DEPARTMENT, params![of.as_str(), id], |row| {
-                Ok(Department { id: row.get(0)?, name: row.get(1)? })
-            })
-        })
-        .await
-    }
-
-    async fn agent(&self, tenant: &TenantId, id: &UserId) -> Result<Option<Agent>, Error> {
-        let (of, id) = (tenant.clone(), id.clone());
-        self.reading(move |db| {
-            let found = first(db, sql::AGENT, params![of.as_str(), id.as_str()], rows::agent)?;
-            Ok(found.map(|(_, agent)| agent))
-        })
-        .await
-    }
-
-    async fn agents_by_email(&self, email: &str) -> Result<Vec<(TenantId, Agent)>, Error> {
-        let email = email.to_owned();
-        self.reading(move |db| all(db, sql::AGENTS_BY_EMAIL, params![email], rows::agent)).await
     }
 
     async fn api_key(&self, digest: &[u8; 32]) -> Result<Option<(TenantId, ApiKey)>, Error> {

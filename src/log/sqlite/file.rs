@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/001_log.sql"),
     include_str!("../../../migrations/sqlite/002_bot.sql"),
     include_str!("../../../migrations/sqlite/003_connections.sql"),
+    include_str!("../../../migrations/sqlite/004_staff.sql"),
     include_str!("../../../migrations/sqlite/005_routing.sql"),
 ];
 

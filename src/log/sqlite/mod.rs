@@ -12,8 +12,10 @@ mod conversations;
 mod faq;
 mod file;
 mod reads;
+mod routing;
 mod rows;
 mod sql;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod writer;

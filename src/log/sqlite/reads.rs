@@ -76,6 +76,9 @@ pub(super) fn read_page(
         Reading::Recorder(id) => {
             all(db, sql::EVENTS_OF_RECORDER, params![of, after, max, id.0], read)
         }
+        Reading::Decisions(id) => {
+            all(db, sql::EVENTS_OF_DECISIONS, params![of, after, max, id.0], read)
+        }
         Reading::User(user) => {
             all(db, sql::EVENTS_OF_USER, params![of, after, max, user.as_str()], read)
         }
@@ -111,6 +114,7 @@ pub(super) fn read_latest_page(
             all(db, sql::LATEST_OF_CONVERSATION, params![of, max, id.0], read)
         }
         Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
+        Reading::Decisions(id) => all(db, sql::LATEST_OF_DECISIONS, params![of, max, id.0], read),
         Reading::User(user) => all(db, sql::LATEST_OF_USER, params![of, max, user.as_str()], read),
         Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
     }?;

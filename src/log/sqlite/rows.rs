@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::super::{Agent, ApiKey, Error, Record, Recovery};
-use super::{faq, sql};
+use super::super::{ApiKey, Error, Record, Recovery};
+use super::{faq, routing, sql, staff};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
     UserId,
@@ -21,12 +21,20 @@ fn bad(column: usize, err: impl Into<Box<dyn std::error::Error + Send + Sync>>) 
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, err.into())
 }
 
-fn parsed<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<T> {
+pub(super) fn parsed<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<T> {
     let text = row.get_ref(column)?.as_str().map_err(|err| bad(column, err))?;
     parse(text).ok_or_else(|| bad(column, format!("unexpected {text:?}")))
 }
 
-fn optional<T>(row: &Row, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> Read<Option<T>> {
+pub(super) fn optional<T>(
+    row: &Row,
+    column: usize,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Read<Option<T>> {
     match row.get_ref(column)? {
         rusqlite::types::ValueRef::Null => Ok(None),
         _ => parsed(row, column, parse).map(Some),
@@ -49,7 +57,7 @@ pub(super) fn tenant(row: &Row, column: usize) -> Read<TenantId> {
     parsed(row, column, |t| TenantId::parse(t).ok())
 }
 
-fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
+pub(super) fn moment(row: &Row, column: usize) -> Read<Option<Moment>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Moment))
 }
 
@@ -172,20 +180,6 @@ pub(super) fn member(row: &Row) -> Read<Member> {
     })
 }
 
-pub(super) fn agent(row: &Row) -> Read<(TenantId, Agent)> {
-    let agent = Agent {
-        id: user(row, 1)?,
-        role: parsed(row, 2, Role::parse)?,
-        name: row.get(3)?,
-        email: row.get(4)?,
-        password: row.get(5)?,
-        departments: json(row, 6)?,
-        max_chats: count(row, 7)?,
-        is_disabled: row.get(8)?,
-    };
-    Ok((tenant(row, 0)?, agent))
-}
-
 pub(super) fn api_key(row: &Row) -> Read<(TenantId, ApiKey)> {
     let key = ApiKey {
         id: row.get(1)?,
@@ -212,22 +206,10 @@ pub(super) fn put_record(
     match record {
         Record::SessionKey(id, digest) => run(db, sql::ADD_SESSION_KEY, params![digest, of, id.0]),
         Record::Tenant(name) => run(db, sql::SET_TENANT_NAME, params![of, name]),
-        Record::Department(d) => run(db, sql::PUT_DEPARTMENT, params![of, d.id, d.name]),
-        Record::Agent(a) => run(
-            db,
-            sql::PUT_AGENT,
-            params![
-                of,
-                a.id.as_str(),
-                a.role.as_str(),
-                a.name,
-                a.email,
-                a.password,
-                to_json(&a.departments)?,
-                a.max_chats,
-                a.is_disabled,
-            ],
-        ),
+        Record::Department(d) => staff::put_department(db, tenant, d),
+        Record::DepartmentRemoved(id) => run(db, sql::REMOVE_DEPARTMENT, params![of, id]),
+        Record::Agent(a) => staff::put_agent(db, tenant, a),
+        Record::AgentRemoved(id) => staff::remove_agent(db, tenant, id, at),
         Record::ApiKey(k) => {
             let scopes = to_json(&k.scopes)?;
             run(db, sql::PUT_API_KEY, params![k.id, of, k.name, k.digest, scopes, k.created_at.0])
@@ -239,6 +221,9 @@ pub(super) fn put_record(
         }
         Record::Faq(entry) => faq::put(db, tenant, entry),
         Record::FaqRemoved(id) => faq::remove(db, tenant, *id),
+        Record::AgentState(record) => routing::put_agent_state(db, tenant, record),
+        Record::Beats(beats) => routing::put_beats(db, tenant, beats),
+        Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
     }
 }
 

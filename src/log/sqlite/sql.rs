@@ -14,6 +14,7 @@ statements! {
     TENANT_NAME = "SELECT name FROM tenants WHERE id = ?1";
     TENANT_PRUNED = "SELECT pruned FROM tenants WHERE id = ?1";
     TENANT_IDS = "SELECT id FROM tenants";
+    TENANTS = "SELECT id, name FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
     ADD_TENANT = "INSERT INTO tenants (id, name, log) VALUES (?1, ?1, ?2)";
     SET_TENANT_NAME = "UPDATE tenants SET name = ?2 WHERE id = ?1";
     SET_HEAD = "UPDATE tenants SET head = ?2 WHERE id = ?1";
@@ -33,8 +34,12 @@ statements! {
     EVENTS_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
-        AND e.type NOT IN ('chat.message', 'chat.message.status')
+        AND e.type NOT IN ('chat.message', 'chat.message.status', 'routing.decided')
         ORDER BY e.position LIMIT ?3";
+    EVENTS_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e INDEXED BY decisions JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.type = 'routing.decided'
+        AND e.position > ?2 ORDER BY e.position LIMIT ?3";
     EVENTS_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.addressee = ?4 AND e.position > ?2
@@ -52,7 +57,11 @@ statements! {
     LATEST_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3
-        AND e.type NOT IN ('chat.message', 'chat.message.status')
+        AND e.type NOT IN ('chat.message', 'chat.message.status', 'routing.decided')
+        ORDER BY e.position DESC LIMIT ?2";
+    LATEST_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload
+        FROM events e INDEXED BY decisions JOIN tenants t ON t.id = e.tenant
+        WHERE e.tenant = ?1 AND e.conversation = ?3 AND e.type = 'routing.decided'
         ORDER BY e.position DESC LIMIT ?2";
     LATEST_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
         FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
@@ -131,13 +140,33 @@ statements! {
     PUT_MEMBER = "INSERT OR REPLACE INTO members VALUES (?1, ?2, ?3, ?4, ?5)";
     REMOVE_MEMBER = "DELETE FROM members WHERE tenant = ?1 AND conversation = ?2 AND user = ?3";
 
-    PUT_DEPARTMENT = "INSERT OR REPLACE INTO departments VALUES (?1, ?2, ?3)";
-    DEPARTMENT = "SELECT id, name FROM departments WHERE tenant = ?1 AND id = ?2";
-    PUT_AGENT = "INSERT OR REPLACE INTO agents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, is_disabled
-        FROM agents WHERE tenant = ?1 AND id = ?2";
+    PUT_DEPARTMENT = "INSERT OR REPLACE INTO departments (tenant, id, name, routing)
+        VALUES (?1, ?2, ?3, ?4)";
+    REMOVE_DEPARTMENT = "DELETE FROM departments WHERE tenant = ?1 AND id = ?2";
+    DEPARTMENT = "SELECT id, name, routing FROM departments WHERE tenant = ?1 AND id = ?2";
+    DEPARTMENTS = "SELECT id, name, routing FROM departments
+        WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    PUT_AGENT = "INSERT OR REPLACE INTO agents (tenant, id, role, name, email, password,
+        departments, max_chats, skills, languages, is_disabled, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    REMOVE_AGENT = "DELETE FROM agents WHERE tenant = ?1 AND id = ?2";
+    AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
+        languages, is_disabled, created_at FROM agents WHERE tenant = ?1 AND id = ?2";
+    AGENTS = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
+        languages, is_disabled, created_at FROM agents
+        WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+    AGENTS_OF_DEPARTMENT = "SELECT tenant, id, role, name, email, password, departments,
+        max_chats, skills, languages, is_disabled, created_at FROM agents
+        WHERE tenant = ?1 AND id > ?2
+        AND instr(departments, ?4) > 0
+        ORDER BY id LIMIT ?3";
     AGENTS_BY_EMAIL = "SELECT tenant, id, role, name, email, password, departments, max_chats,
-        is_disabled FROM agents WHERE email = ?1";
+        skills, languages, is_disabled, created_at FROM agents INDEXED BY agents_by_any_email
+        WHERE email = ?1 COLLATE NOCASE";
+    ADD_FORMER_AGENT = "INSERT OR REPLACE INTO former_agents (tenant, id, removed_at)
+        VALUES (?1, ?2, ?3)";
+    REMOVE_FORMER_AGENT = "DELETE FROM former_agents WHERE tenant = ?1 AND id = ?2";
+    FORMER_AGENT = "SELECT 1 FROM former_agents WHERE tenant = ?1 AND id = ?2";
     PUT_API_KEY = "INSERT INTO api_keys (id, tenant, name, digest, scopes, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = ?3
@@ -169,5 +198,58 @@ statements! {
         f.updated_at FROM faq_words w JOIN faq f ON f.number = w.rowid
         WHERE faq_words MATCH ?2 AND f.tenant = ?1 AND f.is_enabled
         ORDER BY bm25(faq_words, 4.0, 4.0, 1.0), f.id LIMIT ?3";
+
+    WAITING = "SELECT id, external_ids, customer, name, email, department, status, agent,
+        agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
+        needs_person, score, metadata, routing FROM conversations INDEXED BY conversations_waiting
+        WHERE tenant = ?1 AND status = 'waiting' ORDER BY queued_at, id";
+    SERVING = "SELECT id, agent, department FROM conversations INDEXED BY conversations_assigned
+        WHERE tenant = ?1 AND status = 'assigned' AND agent IS NOT NULL ORDER BY id";
+    PUT_STINT = "INSERT INTO stints (tenant, conversation, number, customer, department, agent,
+        began_at, queued_at, assigned_at, answered_at, ended_at, outcome)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+        ON CONFLICT (tenant, conversation, number) DO UPDATE SET customer = ?4, department = ?5,
+        agent = ?6, began_at = ?7, queued_at = ?8, assigned_at = ?9, answered_at = ?10,
+        ended_at = ?11, outcome = ?12";
+    PUT_SCORE = "UPDATE stints SET score = ?4
+        WHERE tenant = ?1 AND conversation = ?2 AND number = ?3";
+    PUT_AGENT_WORK = "INSERT INTO agent_work (tenant, agent, last_assigned_at, last_ended_at)
+        VALUES (?1, ?2, ?3, ?4) ON CONFLICT (tenant, agent) DO UPDATE SET
+        last_assigned_at = max(last_assigned_at, ?3),
+        last_ended_at = nullif(max(coalesce(last_ended_at, 0), coalesce(?4, 0)), 0)";
+    WRAPPING = "SELECT agent, department, conversation, ended_at
+        FROM stints INDEXED BY stints_ended WHERE tenant = ?1 AND ended_at >= ?2
+        AND agent IS NOT NULL ORDER BY ended_at, conversation";
+    AGENT_WORK = "SELECT agent, last_assigned_at, last_ended_at FROM agent_work
+        WHERE tenant = ?1 ORDER BY agent";
+    STARTS = "SELECT assigned_at FROM stints INDEXED BY stints_started
+        WHERE tenant = ?1 AND department IS ?2 AND assigned_at IS NOT NULL
+        AND queued_at IS NOT NULL ORDER BY assigned_at DESC LIMIT ?3";
+    NEXT_STARTED = "SELECT department FROM stints INDEXED BY stints_started
+        WHERE tenant = ?1 AND department > ?2 AND assigned_at IS NOT NULL
+        AND queued_at IS NOT NULL ORDER BY department LIMIT 1";
+    LAST_AGENT = "SELECT agent FROM stints INDEXED BY stints_of_customer
+        WHERE tenant = ?1 AND customer = ?2 AND agent IS NOT NULL
+        ORDER BY assigned_at DESC LIMIT 1";
+    FIGURES = "SELECT department, agent, count(queued_at),
+        count(assigned_at - queued_at), coalesce(sum(assigned_at - queued_at <= ?4), 0),
+        sum(outcome = 'abandoned'), coalesce(sum(assigned_at - queued_at), 0),
+        coalesce(max(assigned_at - queued_at), 0),
+        coalesce(sum(answered_at - assigned_at), 0), count(answered_at),
+        coalesce(sum(ended_at - assigned_at), 0), count(ended_at - assigned_at),
+        coalesce(sum(score), 0), count(score)
+        FROM stints INDEXED BY stints_by_age
+        WHERE tenant = ?1 AND began_at >= ?2 AND began_at < ?3
+        GROUP BY department, agent ORDER BY department, agent";
+    PUT_AGENT_STATE = "INSERT OR REPLACE INTO agent_states VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    PUT_BEAT = "INSERT OR REPLACE INTO beats VALUES (?1, ?2, ?3)";
+    AGENT_STATES = "SELECT s.agent, s.declared, s.declared_at, s.status, s.reason, s.since, b.until
+        FROM agent_states s LEFT JOIN beats b ON b.tenant = s.tenant AND b.agent = s.agent
+        WHERE s.tenant = ?1 ORDER BY s.agent";
+    ADD_DEPARTMENT_ALERT = "INSERT OR IGNORE INTO department_alerts VALUES (?1, ?2)";
+    REMOVE_DEPARTMENT_ALERT = "DELETE FROM department_alerts
+        WHERE tenant = ?1 AND department = ?2";
+    DEPARTMENT_ALERTS = "SELECT department FROM department_alerts
+        WHERE tenant = ?1 ORDER BY department";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

@@ -14,11 +14,11 @@ use uuid::Uuid;
 use super::super::change::{self, State};
 use super::super::{Change, Error, Outcome, Record};
 use super::rows::{self, all, first, int, run};
-use super::{Cache, CacheKey, Observer, sql};
+use super::{Cache, CacheKey, Observer, routing, sql};
 use crate::limits::COMMIT_BATCH_CHANGES_MAX;
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, TenantId,
-    UserId,
+    Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, Stint,
+    TenantId, UserId,
 };
 
 /// A request to the writer.
@@ -289,6 +289,14 @@ impl State for InTenant<'_, '_> {
         let touched = Touched { record: Arc::new(record), is_counters_only };
         self.batch.touched.insert(key, touched);
         Ok(())
+    }
+
+    fn put_stint(&mut self, stint: &Stint) -> Result<(), Error> {
+        routing::put_stint(self.batch.db, self.tenant, stint)
+    }
+
+    fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error> {
+        routing::put_score(self.batch.db, self.tenant, of, number, score)
     }
 
     fn put_read_mark(&mut self, id: ConversationId, user: &UserId, seq: u64) -> Result<(), Error> {

@@ -28,7 +28,7 @@ pub struct Decided {
     /// The department it waited in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub department_id: Option<Uuid>,
-    /// What made the engine look: `queued`, `agent_freed`.
+    /// What made the engine look: `customer_waits`, `agent_free`.
     pub trigger: String,
     /// How the winner was chosen among those who could take it: `least_loaded`.
     pub strategy: String,
@@ -63,7 +63,7 @@ pub struct Candidate {
     /// The filter that kept it out, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded: Option<String>,
-    /// How well it fits, where the strategy counts; the highest wins.
+    /// What the strategy compares; the highest wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub score: Option<f64>,
+    pub score: Option<i64>,
 }

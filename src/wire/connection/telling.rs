@@ -162,8 +162,11 @@ impl<C: Codec> Serving<C> {
         let tenant = &self.conn.who.tenant;
         let head = self.app.start_of(tenant, None, None).await?.cursor.position;
         let Some(after) = self.conn.after else { return Ok((head, Ok(None))) };
-        let is_first =
-            self.conn.told_past.len() < ROOMS_PER_CONNECTION_MAX && self.conn.told_past.insert(id);
+        let told_past = &mut self.conn.told_past;
+        let is_first = told_past.len() < ROOMS_PER_CONNECTION_MAX && !told_past.contains(&id);
+        if is_first {
+            told_past.push(id);
+        }
         if !is_first || after.position >= head {
             return Ok((head, Ok(None)));
         }

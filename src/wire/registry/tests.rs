@@ -73,7 +73,7 @@ async fn live(
         registry.visit_due();
         let todo = tokio::select! {
             biased;
-            todo = registered.heart.outbox.next(&mut batch) => Some(todo),
+            todo = registered.heart.outbox.next(Some(&mut batch)) => Some(todo),
             () = std::future::ready(()) => None,
         };
         match todo {
@@ -145,7 +145,7 @@ async fn a_chatty_peer_is_pinged_all_the_same() {
         registry.seen(&registered);
         registry.visit_due();
         let outbox = &registered.heart.outbox;
-        if outbox.next(&mut batch).now_or_never() == Some(Todo::Ping) {
+        if outbox.next(Some(&mut batch)).now_or_never() == Some(Todo::Ping) {
             pings += 1;
         }
     }
@@ -168,4 +168,25 @@ async fn only_its_own_user_takes_a_connections_place() {
     let closed = registered.heart.outbox.closed().now_or_never();
     assert_eq!(closed, Some(CloseReason::NetworkError));
     assert!(registered.is_replaced());
+}
+
+#[tokio::test]
+async fn an_agent_is_put_out_by_the_id_of_its_token_and_no_customer_of_that_id() {
+    let registry = registry();
+    let budi = UserId::parse("budi").unwrap();
+    let agent = Identity {
+        user: UserId::parse("agent_budi").unwrap(),
+        role: Role::Agent,
+        user_type: Role::Agent,
+        ..who(None)
+    };
+    let acme = Identity { tenant: TenantId::parse("acme").unwrap(), ..agent.clone() };
+    let other = Identity { subject: UserId::parse("sari").unwrap(), ..agent.clone() };
+    for (who, expected) in
+        [(agent, Some(CloseReason::Forbidden)), (acme, None), (other, None), (who(None), None)]
+    {
+        let registered = register_as(&registry, who.clone(), None);
+        registry.put_out(&TenantId::default_tenant(), &budi);
+        assert_eq!(registered.heart.outbox.closed().now_or_never(), expected, "{who:?}");
+    }
 }

@@ -10,6 +10,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::get;
+use futures_util::FutureExt;
 
 use super::connection::{self, Beginning, Opened};
 use super::socket::{self, Socket};
@@ -83,11 +84,8 @@ async fn admit(door: Door, request: Request) -> Result<Response, Error> {
         let beginning = after.map_or(Beginning::Now, Beginning::After);
         // A task of its own: the handshake's future is large, a connection's is not.
         let opened = Opened { app, registry, codec, conn, line, beginning, beat };
-        let serving = connection::run(opened);
-        tracker.spawn(async move {
-            serving.await;
-            drop(place);
-        });
+        // Not awaited in a block of our own, which would keep room for it twice.
+        tracker.spawn(connection::run(opened).map(|()| drop(place)));
         std::future::ready(())
     }))
 }

@@ -166,7 +166,6 @@ impl Codec for SocketIo {
             }
             Event::DepartmentEmpty(p) => event("agent_department_empty", p),
             Event::DepartmentCovered(p) => event("agent_department_covered", p),
-            Event::QueueStats(p) => event("queue_stats", p),
             other => encode_lifecycle(other, called(other.conversation()?)),
         }
     }

@@ -22,6 +22,8 @@ use axum::routing::any;
 use bytes::Bytes;
 use engineio_socketio::engine::{self, Refusal};
 use engineio_socketio::{Link, Sessions, Sid, socket as packets};
+use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 use tokio::time::timeout;
 
 use super::socket::{self, Socket};
@@ -203,12 +205,8 @@ impl Engine {
                 }
             }
         });
-        tracker.spawn(async move {
-            if let Some(serving) = greeting.await {
-                serving.await;
-            }
-            drop(place);
-        });
+        // Not awaited in a block of our own, which would keep room for it twice.
+        tracker.spawn(greeting.then(OptionFuture::from).map(|_served| drop(place)));
     }
 }
 

@@ -1,35 +1,10 @@
 /** The lines of the log: messages with their marks, unsent messages, and notices. */
-import type { Conversation, MessageData, Notice, Outgoing } from "@switchboard/client/session";
-import { Icon, type IconName } from "../ui/icons.tsx";
-import { useLanguage, useTexts } from "../ui/language.tsx";
+import type { MessageData, Notice, Outgoing } from "@switchboard/client/session";
+import { useTexts } from "../ui/language.tsx";
+import { ClockTime, Failure, Foot, type Mark } from "../ui/said.tsx";
 import { Avatar } from "./people.tsx";
 import { TEXTS, type ChatTexts } from "./texts.ts";
 import type { Session } from "./use-session.ts";
-
-export type Mark = keyof ChatTexts["marks"];
-
-const MARK_ICONS: Record<Mark, IconName> = {
-  pending: "clock",
-  sent: "check",
-  delivered: "checks",
-  read: "checks",
-  failed: "alert",
-};
-
-export function markOf(seq: number, { deliveredSeq, readSeq }: Conversation): Mark {
-  if (seq <= readSeq) return "read";
-  return seq <= deliveredSeq ? "delivered" : "sent";
-}
-
-function MarkSign({ mark }: { mark: Mark }) {
-  const texts = useTexts(TEXTS);
-  return (
-    <span class={`mark ${mark}`} data-testid="mark" data-mark={mark} title={texts.marks[mark]}>
-      <Icon name={MARK_ICONS[mark]} />
-      <span class="visually-hidden">{texts.marks[mark]}</span>
-    </span>
-  );
-}
 
 interface MessageProps {
   message: MessageData;
@@ -46,10 +21,7 @@ export function Message({ message, isOwn, mark }: MessageProps) {
       <div class="message-body">
         {!isOwn && <span class="message-name">{name}</span>}
         <div class="bubble">{content}</div>
-        <span class="message-foot">
-          <ClockTime at={timestamp} />
-          {isOwn && <MarkSign mark={mark} />}
-        </span>
+        <Foot at={timestamp} mark={isOwn ? mark : undefined} />
       </div>
     </li>
   );
@@ -57,27 +29,19 @@ export function Message({ message, isOwn, mark }: MessageProps) {
 
 /** A message of our own that has not come back from the server yet. */
 export function Unsent({ entry, session }: { entry: Outgoing; session: Session }) {
-  const texts = useTexts(TEXTS);
   const { clientId, content, queuedAt, state, error } = entry;
   const mark: Mark = state === "acked" ? "sent" : state;
   return (
     <li class={`message own ${mark}`} data-testid="message">
       <div class="message-body">
         <div class="bubble">{content}</div>
-        <span class="message-foot">
-          <ClockTime at={queuedAt} />
-          <MarkSign mark={mark} />
-        </span>
+        <Foot at={queuedAt} mark={mark} />
         {state === "failed" && (
-          <span class="message-failure">
-            {error}
-            <button type="button" onClick={() => session.client?.retry(clientId)}>
-              {texts.retry}
-            </button>
-            <button type="button" onClick={() => session.client?.discard(clientId)}>
-              {texts.discard}
-            </button>
-          </span>
+          <Failure
+            error={error}
+            onRetry={() => session.client?.retry(clientId)}
+            onDiscard={() => session.client?.discard(clientId)}
+          />
         )}
       </div>
     </li>
@@ -111,14 +75,4 @@ function noticeWords({ kind, userId = "", text, data }: Notice, texts: ChatTexts
     default:
       return say[kind];
   }
-}
-
-function ClockTime({ at }: { at: string | number }) {
-  const { language } = useLanguage();
-  const moment = new Date(at);
-  return (
-    <time dateTime={moment.toISOString()}>
-      {moment.toLocaleTimeString(language, { timeStyle: "short" })}
-    </time>
-  );
 }

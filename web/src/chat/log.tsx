@@ -3,7 +3,8 @@ import { useRef } from "preact/hooks";
 import type { Conversation, MessageData, Notice } from "@switchboard/client/session";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
-import { markOf, Message, NoticeLine, Unsent } from "./lines.tsx";
+import { markOf, TypingDots } from "../ui/said.tsx";
+import { Message, NoticeLine, Unsent } from "./lines.tsx";
 import { useEndOfList, useReadReceipts } from "./log-hooks.ts";
 import type { Side } from "./saved.ts";
 import { TEXTS } from "./texts.ts";
@@ -66,11 +67,7 @@ function TypingLine({ conversation: { typing } }: { conversation: Conversation }
     <div class="typing" role="status">
       {names.length > 0 && (
         <span data-testid="typing">
-          <span class="typing-dots" aria-hidden="true">
-            <i />
-            <i />
-            <i />
-          </span>
+          <TypingDots />
           {texts.typing(names.join(", "))}
         </span>
       )}

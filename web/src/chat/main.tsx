@@ -2,6 +2,7 @@
  * The test page: a customer and an agent side by side. This file owns the table (which
  * conversation, who sits where); a pane owns everything about its own connection.
  */
+import "../ui/said.css";
 import "./chat.css";
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";

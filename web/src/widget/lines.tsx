@@ -1,23 +1,14 @@
 /** The lines of the log. Every text of a message is shown as text, whatever it looks like. */
 import type { Outgoing } from "@switchboard/client/session";
-import { Icon, type IconName } from "../ui/icons.tsx";
+import { Icon } from "../ui/icons.tsx";
 import { useLanguage, useTexts } from "../ui/language.tsx";
+import { Failure, Foot, markOf, type Mark } from "../ui/said.tsx";
 import type { WidgetConversation } from "./conversation.ts";
 import type { Chat, Notice } from "./state.ts";
-import { TEXTS, type WidgetTexts } from "./texts.ts";
+import { TEXTS } from "./texts.ts";
 import type { MessageItem } from "./timeline.ts";
 
 const DAY_MS = 86_400_000;
-
-type Mark = keyof WidgetTexts["marks"];
-
-const MARK_ICONS: Record<Mark, IconName> = {
-  pending: "clock",
-  sent: "check",
-  delivered: "checks",
-  read: "checks",
-  failed: "alert",
-};
 
 export function Message({ item, chat }: { item: MessageItem; chat: Chat }) {
   const texts = useTexts(TEXTS);
@@ -37,19 +28,9 @@ export function Message({ item, chat }: { item: MessageItem; chat: Chat }) {
         </span>
       )}
       <div class="bubble">{content}</div>
-      {isLast && (
-        <span class="line-foot">
-          <ClockTime at={timestamp} />
-          {isOwn && <MarkSign mark={markOf(seq, chat)} />}
-        </span>
-      )}
+      {isLast && <Foot at={timestamp} mark={isOwn ? markOf(seq, chat) : undefined} />}
     </li>
   );
-}
-
-function markOf(seq: number, { deliveredSeq, readSeq }: Chat): Mark {
-  if (seq <= readSeq) return "read";
-  return seq <= deliveredSeq ? "delivered" : "sent";
 }
 
 interface UnsentProps {
@@ -66,20 +47,13 @@ export function Unsent({ entry, conversation }: UnsentProps) {
     <li class={`line own first ${mark}`} data-testid="message">
       <span class="visually-hidden">{texts.you}</span>
       <div class="bubble">{content}</div>
-      <span class="line-foot">
-        <ClockTime at={queuedAt} />
-        <MarkSign mark={mark} />
-      </span>
+      <Foot at={queuedAt} mark={mark} />
       {state === "failed" && (
-        <span class="line-failure">
-          {error}
-          <button type="button" onClick={() => conversation.retry(clientId)}>
-            {texts.retry}
-          </button>
-          <button type="button" onClick={() => conversation.discard(clientId)}>
-            {texts.discard}
-          </button>
-        </span>
+        <Failure
+          error={error}
+          onRetry={() => conversation.retry(clientId)}
+          onDiscard={() => conversation.discard(clientId)}
+        />
       )}
     </li>
   );
@@ -113,24 +87,4 @@ export function DayLine({ at }: { at: string }) {
 
 function startOfDay(moment: Date): number {
   return new Date(moment).setHours(0, 0, 0, 0);
-}
-
-function MarkSign({ mark }: { mark: Mark }) {
-  const texts = useTexts(TEXTS);
-  return (
-    <span class={`mark ${mark}`} data-testid="mark" data-mark={mark} title={texts.marks[mark]}>
-      <Icon name={MARK_ICONS[mark]} />
-      <span class="visually-hidden">{texts.marks[mark]}</span>
-    </span>
-  );
-}
-
-function ClockTime({ at }: { at: string | number }) {
-  const { language } = useLanguage();
-  const moment = new Date(at);
-  return (
-    <time dateTime={moment.toISOString()}>
-      {moment.toLocaleTimeString(language, { timeStyle: "short" })}
-    </time>
-  );
 }

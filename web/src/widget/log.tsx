@@ -2,6 +2,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
+import { TypingDots } from "../ui/said.tsx";
 import type { Talk } from "./hooks.ts";
 import { DayLine, Message, NoticeLine, Unsent } from "./lines.tsx";
 import { TEXTS } from "./texts.ts";
@@ -104,11 +105,7 @@ function TypingLine({ talk: { chat, isAsking } }: { talk: Talk }) {
     <div class="typing" role="status">
       {names.length > 0 && (
         <span class="typing-bubble" data-testid="typing">
-          <span class="typing-dots" aria-hidden="true">
-            <i />
-            <i />
-            <i />
-          </span>
+          <TypingDots />
           <span class="visually-hidden">{texts.typing(names.join(", "))}</span>
         </span>
       )}

@@ -3,6 +3,7 @@
  * address says which language, tenant and conversation; see `saved.ts`.
  */
 import "../ui/base.css";
+import "../ui/said.css";
 import "./widget.css";
 import { render } from "preact";
 import { LanguageProvider } from "../ui/language.tsx";

@@ -39,15 +39,6 @@ const en = {
   you: "You",
   today: "Today",
   yesterday: "Yesterday",
-  marks: {
-    pending: "Waiting to be sent",
-    sent: "Sent",
-    delivered: "Delivered",
-    read: "Read",
-    failed: "Not sent",
-  },
-  retry: "Send again",
-  discard: "Discard",
 
   notices: {
     handoff: "We are looking for a person to help you",
@@ -107,15 +98,6 @@ const id: typeof en = {
   you: "Anda",
   today: "Hari ini",
   yesterday: "Kemarin",
-  marks: {
-    pending: "Menunggu dikirim",
-    sent: "Terkirim",
-    delivered: "Sampai",
-    read: "Dibaca",
-    failed: "Tidak terkirim",
-  },
-  retry: "Kirim ulang",
-  discard: "Buang",
 
   notices: {
     handoff: "Kami mencarikan petugas untuk Anda",

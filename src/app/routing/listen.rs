@@ -1,0 +1,135 @@
+//! From the log's tail to the engines, in log order.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::super::App;
+use crate::log;
+use crate::model::{
+    Conversation, Envelope, Event, InCharge, Moment, OfferOutcome, Status, TenantId,
+};
+use crate::routing::{Input, Waiting};
+
+/// What the log told and routing has not looked at yet.
+pub struct Unread(pub(super) mpsc::Receiver<Arc<Envelope>>);
+
+impl App {
+    /// Hands on what concerns routing. Waits for room, so that routing misses nothing; routing
+    /// itself never waits for the log's writer while it reads.
+    pub(in crate::app) async fn hand_to_routing(&self, envelope: &Arc<Envelope>) {
+        let router = &self.0.router;
+        if router.is_listening.load(Ordering::Acquire) && concerns_routing(&envelope.event) {
+            // Nobody reads any more when the server stops.
+            let _ = router.inbox.send(envelope.clone()).await;
+        }
+    }
+
+    /// Tells the engines what the log tells. Ends with the log.
+    pub(super) async fn follow_log(&self, mut unread: mpsc::Receiver<Arc<Envelope>>) {
+        while let Some(envelope) = unread.recv().await {
+            if let Err(err) = self.take_in(&envelope).await {
+                // The engine does not know of this conversation until its next event.
+                self.metrics.faults_total.inc();
+                tracing::error!(error = %err, event = envelope.event.name(), "not routed");
+            }
+            let router = &self.0.router;
+            router.lock().desk(&envelope.tenant, self).read_to = envelope.position();
+            router.progress.notify_waiters();
+        }
+    }
+
+    async fn take_in(&self, envelope: &Envelope) -> Result<(), log::Error> {
+        let tenant = &envelope.tenant;
+        let input = match &envelope.event {
+            Event::Queued(queued) => {
+                let Some(record) = self.log.conversation(tenant, queued.session_id).await? else {
+                    return Ok(());
+                };
+                if record.status != Status::Waiting {
+                    // It went on already, and the event that says where is behind this one.
+                    return Ok(());
+                }
+                let place = (queued.position, queued.estimated_wait_seconds);
+                self.note_place(tenant, queued.session_id, place);
+                Input::Waits(self.waiting(tenant, &record).await?)
+            }
+            Event::Assigned(e) => {
+                let record = self.log.conversation(tenant, e.session_id).await?;
+                if let Some(since) = record.and_then(|record| record.queued_at) {
+                    self.metrics.waited(Duration::from_millis(envelope.at.ms_since(since)));
+                }
+                let (conversation, agent) = (e.session_id, e.agent_id.clone());
+                Input::Given { conversation, agent, department: e.department_id }
+            }
+            Event::Transferred(e) => {
+                // To a department: the queue it enters is behind this one.
+                let Some(agent) = e.to_agent_id.clone() else { return Ok(()) };
+                let record = self.log.conversation(tenant, e.session_id).await?;
+                let department = record.and_then(|c| c.department);
+                Input::Given { conversation: e.session_id, agent, department }
+            }
+            Event::Handoff(e) if e.to == InCharge::Bot => Input::Gone(e.session_id),
+            Event::Closed(e) => Input::Gone(e.session_id),
+            Event::Requirements(e) => Input::Requires {
+                conversation: e.session_id,
+                priority: e.priority,
+                skills: e.skills.clone(),
+                language: e.language.clone(),
+            },
+            Event::OfferEnded(e) if e.outcome == OfferOutcome::Declined => {
+                Input::Declined { conversation: e.session_id, agent: e.agent_id.clone() }
+            }
+            _ => return Ok(()),
+        };
+        self.route(tenant, input);
+        Ok(())
+    }
+
+    /// What waits, as the engine takes it.
+    pub(super) async fn waiting(
+        &self,
+        tenant: &TenantId,
+        record: &Conversation,
+    ) -> Result<Waiting, log::Error> {
+        let last_agent = match &record.customer {
+            Some(customer) => self.log.last_agent(tenant, customer).await?,
+            None => None,
+        };
+        Ok(Waiting { last_agent, ..waiting_of(record) })
+    }
+}
+
+/// What waits, without who served its customer last.
+pub(super) fn waiting_of(record: &Conversation) -> Waiting {
+    let routing = &record.routing;
+    Waiting {
+        conversation: record.id,
+        department: record.department,
+        also: routing.also.clone(),
+        priority: routing.priority,
+        skills: routing.skills.clone(),
+        language: routing.language.clone(),
+        queued_at: record.queued_at.unwrap_or_else(Moment::now),
+        is_head: routing.is_head,
+        last_agent: None,
+        escalations_done: routing.escalations,
+        offer: routing.offer.as_ref().map(|o| (o.agent_id.clone(), o.until)),
+        is_told_closed: routing.is_told_closed,
+    }
+}
+
+pub(super) fn concerns_routing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Queued(_)
+            | Event::Assigned(_)
+            | Event::Transferred(_)
+            | Event::Handoff(_)
+            | Event::Closed(_)
+            | Event::Requirements(_)
+            | Event::OfferEnded(_)
+    )
+}

@@ -1,0 +1,144 @@
+//! Where waiting conversations stand, and telling their customers when that changes.
+//!
+//! The entry into a queue is an event of the log. What follows are the same event's later versions
+//! and volatile: only the latest counts, and whoever comes back is told anew. They are told once a
+//! second for each queue at most, because in a long queue every assignment moves everybody.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::super::App;
+use super::Told;
+use super::listen::waiting_of;
+use crate::hub::Publication;
+use crate::limits::{PLACES_INTERVAL, PLACES_SLICE};
+use crate::model::{
+    Conversation, ConversationId, Envelope, Event, Moment, QueueStats, Queued, TenantId, Topic,
+    UserId,
+};
+use crate::routing::{DepartmentState, Engine};
+
+impl App {
+    /// The event that tells a conversation's place in its queue, now; of one that does not wait,
+    /// the place it would have.
+    pub(in crate::app) fn queued(&self, tenant: &TenantId, conversation: &Conversation) -> Queued {
+        let place = self.ask_engine(tenant, |engine, now| {
+            let waiting = waiting_of(conversation);
+            let known = engine.position(conversation.id);
+            let position = known.unwrap_or_else(|| engine.position_for(&waiting));
+            (position, engine.estimate(now, conversation.department, position))
+        });
+        let (position, estimated_wait_seconds) = place.unwrap_or((1, 0));
+        let (session_id, department_id) = (conversation.id, conversation.department);
+        Queued { session_id, position, estimated_wait_seconds, department_id }
+    }
+
+    /// Who would get it now: the agent whom the router finds.
+    pub(in crate::app) fn would_get(
+        &self,
+        tenant: &TenantId,
+        conversation: &Conversation,
+    ) -> Option<UserId> {
+        let waiting = waiting_of(conversation);
+        self.ask_engine(tenant, |engine, _| engine.choose(&waiting)).flatten()
+    }
+
+    /// Notes what an event of the log told.
+    pub(super) fn note_place(&self, tenant: &TenantId, id: ConversationId, told: Told) {
+        self.0.router.lock().desk(tenant, self).places.insert(id, told);
+    }
+
+    /// Tells places that changed, and the figures of their queues. Runs for ever.
+    pub(super) async fn tell_places(&self) {
+        loop {
+            self.0.router.to_tell.notified().await;
+            loop {
+                let moved = std::mem::take(&mut self.0.router.lock().moved);
+                if moved.is_empty() {
+                    break;
+                }
+                for (tenant, department) in moved {
+                    self.tell_queue(&tenant, department).await;
+                }
+                sleep(PLACES_INTERVAL).await;
+            }
+        }
+    }
+
+    /// Slice by slice, so that a queue of a hundred thousand holds nobody up.
+    async fn tell_queue(&self, tenant: &TenantId, department: Option<Uuid>) {
+        let mut from = 0;
+        loop {
+            let slice = self.ask_engine(tenant, |engine, now| {
+                let slice = engine.waiting_in(department, from, PLACES_SLICE);
+                let place = |(at, id): (usize, ConversationId)| {
+                    let position = (from + at) as u64 + 1;
+                    // Who has an agent already is told that next.
+                    let told = (position, engine.estimate(now, department, position));
+                    (id, (!engine.is_given(id)).then_some(told))
+                };
+                slice.enumerate().map(place).collect::<Vec<_>>()
+            });
+            let slice = slice.unwrap_or_default();
+            let is_end = slice.len() < PLACES_SLICE;
+            for (id, told) in slice {
+                if let Some(told) = told {
+                    self.tell_place(tenant, department, id, told);
+                }
+            }
+            if is_end {
+                break;
+            }
+            from += PLACES_SLICE;
+            tokio::task::yield_now().await;
+        }
+        self.tell_stats(tenant, department);
+    }
+
+    fn tell_place(
+        &self,
+        tenant: &TenantId,
+        department_id: Option<Uuid>,
+        session_id: ConversationId,
+        told: Told,
+    ) {
+        if !self.hub.is_heard(&Topic::Conversation(tenant.clone(), session_id)) {
+            return;
+        }
+        let before = self.0.router.lock().desk(tenant, self).places.insert(session_id, told);
+        if before == Some(told) {
+            return;
+        }
+        let (position, estimated_wait_seconds) = told;
+        let queued = Queued { session_id, position, estimated_wait_seconds, department_id };
+        self.publish(tenant, Event::Queued(queued));
+    }
+
+    fn tell_stats(&self, tenant: &TenantId, department: Option<Uuid>) {
+        let stats = self.ask_engine(tenant, |engine, now| stats_of(engine, now, department));
+        if let Some(stats) = stats.flatten() {
+            self.publish(tenant, Event::QueueStats(stats));
+        }
+    }
+
+    pub(super) fn publish(&self, tenant: &TenantId, event: Event) {
+        let envelope = Envelope::volatile(tenant.clone(), event);
+        self.hub.publish(&Publication::new(Arc::new(envelope)));
+    }
+}
+
+fn stats_of(engine: &Engine, now: Moment, department: Option<Uuid>) -> Option<QueueStats> {
+    let state: DepartmentState = engine.department(department)?;
+    let waiting = state.waiting;
+    Some(QueueStats {
+        queue_name: state.name,
+        department_id: state.department,
+        calls_waiting: waiting,
+        available_agents: u64::from(state.online),
+        logged_in_agents: u64::from(state.online + state.busy + state.away),
+        longest_wait_seconds: state.waiting_since.map_or(0, |since| now.ms_since(since) / 1000),
+        estimated_wait_seconds: engine.estimate(now, department, waiting + 1),
+    })
+}

@@ -1,0 +1,128 @@
+//! The engines as they were, from what the log keeps: a restart loses no place, no conversation
+//! of an agent and no deadline.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::super::App;
+use super::super::staff::policy_of;
+use super::listen::{Unread, waiting_of};
+use crate::limits::ROUTING_STARTS_KEPT;
+use crate::log::{self, Agent, AgentWork};
+use crate::model::{AgentRecord, AgentStatus, Moment, StatusReason, TenantId, UserId};
+use crate::routing::{self, AgentSetup, Input};
+
+impl App {
+    /// Builds every tenant's engine from the log. To be called once, before anybody may change
+    /// anything; what is told meanwhile waits in what this returns.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn restore_routing(&self) -> Result<Unread, log::Error> {
+        let unread =
+            self.0.router.take_unread().ok_or_else(|| log::Error::failed("read already"))?;
+        self.0.router.is_listening.store(true, Ordering::Release);
+        for (tenant, _) in self.log.tenants().await? {
+            let inputs = self.inputs_of(&tenant).await?;
+            self.route_all(&tenant, inputs, None);
+        }
+        Ok(Unread(unread))
+    }
+
+    async fn inputs_of(&self, tenant: &TenantId) -> Result<Vec<Input>, log::Error> {
+        let mut inputs = Vec::new();
+        let mut longest_wrap_up_ms = 0;
+        let mut names = Vec::new();
+        let alerts = self.log.department_alerts(tenant).await?;
+        for department in self.log.departments(tenant).await? {
+            let is_empty = Some(alerts.contains(&department.id));
+            let policy = policy_of(&department);
+            longest_wrap_up_ms = longest_wrap_up_ms.max(i64::from(policy.wrap_up_seconds) * 1000);
+            let (id, name) = (department.id, department.name);
+            names.push((id, name.as_str().into()));
+            inputs.push(Input::Department { id, name, policy, is_empty });
+        }
+        let agents = self.log.agents(tenant).await?;
+        {
+            let mut state = self.0.router.lock();
+            let desk = state.desk(tenant, self);
+            agents.iter().for_each(|agent| desk.note_agent(agent));
+            desk.departments.extend(names);
+        }
+        let mut known: HashMap<UserId, (AgentRecord, Option<Moment>)> = HashMap::new();
+        for (record, beat_until) in self.log.agent_states(tenant).await? {
+            known.insert(record.agent.clone(), (record, beat_until));
+        }
+        let work = self.log.agent_work(tenant).await?;
+        let mut work: HashMap<UserId, AgentWork> =
+            work.into_iter().map(|w| (w.agent.clone(), w)).collect();
+        for agent in agents {
+            let id = agent.id.clone();
+            inputs.push(Input::Agent(agent_setup(agent)));
+            inputs.push(restored(id.clone(), known.remove(&id), work.remove(&id)));
+        }
+        for (department, times) in self.log.starts(tenant, ROUTING_STARTS_KEPT).await? {
+            inputs.push(Input::Starts { department, times });
+        }
+        let since = Moment(Moment::now().0.saturating_sub(longest_wrap_up_ms));
+        for (agent, department, _, ended_at) in self.log.wrapping(tenant, since).await? {
+            inputs.push(Input::WrappingUp { agent, department, ended_at });
+        }
+        for (conversation, agent, department) in self.log.serving(tenant).await? {
+            inputs.push(Input::Given { conversation, agent, department });
+        }
+        for record in self.log.waiting(tenant).await? {
+            let waiting = match record.customer {
+                Some(_) => self.waiting(tenant, &record).await?,
+                None => waiting_of(&record),
+            };
+            inputs.push(Input::Waits(waiting));
+        }
+        inputs.push(Input::Started);
+        Ok(inputs)
+    }
+}
+
+/// An agent's status, lease and work as they were.
+fn restored(
+    agent: UserId,
+    known: Option<(AgentRecord, Option<Moment>)>,
+    work: Option<AgentWork>,
+) -> Input {
+    let (record, beat_until) = known.map_or((None, None), |(r, b)| (Some(r), b));
+    let record = record.unwrap_or_else(|| AgentRecord {
+        agent,
+        declared: AgentStatus::Online,
+        declared_at: Moment::default(),
+        status: AgentStatus::Offline,
+        reason: StatusReason::Disconnected,
+        since: Moment::default(),
+    });
+    Input::AgentRestored(routing::AgentRestored {
+        agent: record.agent,
+        declared: record.declared,
+        status: record.status,
+        reason: record.reason,
+        since: record.since,
+        beat_until,
+        last_seen: None,
+        last_assigned_at: work.as_ref().map(|w| w.last_assigned_at),
+        idle_since: work.map(|w| {
+            w.last_ended_at.map_or(w.last_assigned_at, |ended| ended.max(w.last_assigned_at))
+        }),
+    })
+}
+
+/// An agent as the engine takes it.
+pub(super) fn agent_setup(agent: Agent) -> AgentSetup {
+    AgentSetup {
+        is_routable: super::staff::is_routable(&agent),
+        id: agent.id,
+        name: agent.name,
+        departments: agent.departments,
+        skills: agent.skills,
+        languages: agent.languages,
+        max_chats: agent.max_chats,
+        is_disabled: agent.is_disabled,
+    }
+}
