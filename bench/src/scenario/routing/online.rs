@@ -10,6 +10,7 @@ use super::beats::Beats;
 use super::staff;
 use crate::clock;
 use crate::http::Http;
+use crate::process;
 use crate::report::Figure;
 use crate::scale::IDLE_REST;
 use crate::scenario::{Bench, latency_figures};
@@ -35,10 +36,11 @@ pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     sleep(IDLE_REST).await;
     let mut admin = Admin::come(bench, &server).await?;
 
-    let mut quiet = Latencies::default();
+    let (mut quiet, cpu_before) = (Latencies::default(), process::cpu_time(server.pid)?);
     for _ in 0..scale.online_asks {
         admin.ask(&mut quiet).await?;
     }
+    let cpu = process::cpu_time(server.pid)? - cpu_before;
     let rate = scale.online_beats_per_second;
     let beats = Beats::open(&server, &agents, usize::try_from(rate)?).await?;
     let (mut beside, done) = (Latencies::default(), Cell::new(false));
@@ -61,6 +63,8 @@ pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 
     let mut figures = Vec::new();
     figures.extend(latency_figures("asked alone", &mut quiet, Some(TARGET_MS)));
+    let cpu_ms = cpu.as_secs_f64() * 1e3 / scale.online_asks as f64;
+    figures.push(Figure::new("asked alone, CPU per answer", cpu_ms, "ms"));
     let name = format!("beside {rate} heartbeats a second");
     figures.extend(latency_figures(&name, &mut beside, Some(TARGET_MS)));
     let kib = admin.body_bytes as f64 / 1024.0;
