@@ -136,6 +136,9 @@ pub const LIST_READ_ROWS: usize = 256;
 /// See [`LIST_READ_ROWS`].
 pub const LIST_READS_MAX: usize = 8;
 
+/// Days of one report: a leap year.
+pub const REPORT_DAYS_MAX: u32 = 366;
+
 /// How long the store may take to say that it can write. Load balancers ask every few seconds
 /// and give up after one or two.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(1);

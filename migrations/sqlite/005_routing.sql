@@ -65,3 +65,6 @@ CREATE TABLE department_alerts (
   department BLOB NOT NULL,
   PRIMARY KEY (tenant, department)
 ) WITHOUT ROWID;
+
+-- Waits are figured from the stints.
+DROP INDEX conversations_served;

@@ -52,7 +52,8 @@ impl App {
         who: &Identity,
         status: Option<AgentStatus>,
     ) -> Result<AgentStatus, Error> {
-        check_agent(who)?;
+        check_staff(who)?;
+        check_id(who)?;
         let ttl_ms = i64::try_from(self.config.agents.status_ttl.as_millis()).unwrap_or(i64::MAX);
         let now = self.0.router.clock.now();
         let until = Moment(now.0.saturating_add(ttl_ms));
@@ -73,9 +74,9 @@ impl App {
     /// An agent goes: offline until its next heartbeat or login, whatever sockets it has.
     ///
     /// # Errors
-    /// As for [`App::heartbeat`].
+    /// 403 for anybody but agents and admins.
     pub async fn go_offline(&self, who: &Identity) -> Result<(), Error> {
-        check_agent(who)?;
+        check_staff(who)?;
         let agent = who.subject.clone();
         self.0.router.note_beat(&who.tenant, &agent, Moment::default());
         let input = Input::Declare { agent, status: AgentStatus::Offline };
@@ -212,10 +213,15 @@ fn views(desk: &Desk, agents: impl Iterator<Item = AgentState>) -> Vec<AgentView
     views
 }
 
-fn check_agent(who: &Identity) -> Result<(), Error> {
-    if !matches!(who.role, Role::Agent | Role::Admin) {
-        return Err(Error::Forbidden("for agents and admins only".into()));
+fn check_staff(who: &Identity) -> Result<(), Error> {
+    match who.role {
+        Role::Agent | Role::Admin => Ok(()),
+        _ => Err(Error::Forbidden("for agents and admins only".into())),
     }
+}
+
+/// Agents are known by UUIDs here (contract 1).
+fn check_id(who: &Identity) -> Result<(), Error> {
     match Uuid::try_parse(who.subject.as_str()) {
         Ok(_) => Ok(()),
         Err(_) => Err(Error::InvalidUuid(IdOf::Agent)),

@@ -78,12 +78,18 @@ impl App {
         who: &Identity,
         email: Option<&str>,
     ) -> Result<(), Error> {
+        let disabled = || Err(Error::Forbidden("this agent is disabled".into()));
+        // Routing knows those who were there before, and thousands of heartbeats ask.
+        match self.is_disabled(&who.tenant, &who.subject) {
+            Some(true) => return disabled(),
+            Some(false) => return Ok(()),
+            None => {}
+        }
         let found = self.log.agent(&who.tenant, &who.subject).await.map_err(|e| self.fault(e))?;
         if let Some(agent) = found {
-            if agent.is_disabled {
-                return Err(Error::Forbidden("this agent is disabled".into()));
-            }
-            return Ok(());
+            // Whoever made it hung up before routing was told.
+            self.staff_changed(&who.tenant, &StaffChange::Agent(agent.id.clone())).await;
+            return if agent.is_disabled { disabled() } else { Ok(()) };
         }
         if !self.config.auth.create_on_first_use {
             return Err(Error::Forbidden("the token's agent is unknown".into()));

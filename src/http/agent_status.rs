@@ -133,8 +133,8 @@ impl From<DepartmentView> for DepartmentRecord {
     request_body(content = Heartbeat, description = "May be left out"),
     responses(
         (status = 200, description = "It is noted", body = Answer<Beaten>),
-        Refused<400>, Refused<401>, Refused<403>, Refused<422>, Refused<429>, Refused<500>,
-        Refused<503>,
+        Refused<400>, Refused<401>, Refused<403>, Refused<413>, Refused<422>, Refused<429>,
+        Refused<500>, Refused<503>,
     ),
 )]
 pub(super) async fn heartbeat(
@@ -261,7 +261,7 @@ pub(super) async fn stats(
     tag = "agent status",
     responses(
         (status = 200, description = "It is offline", body = Answer<Beaten>),
-        Refused<400>, Refused<401>, Refused<403>, Refused<429>, Refused<500>, Refused<503>,
+        Refused<401>, Refused<403>, Refused<429>, Refused<500>, Refused<503>,
     ),
 )]
 pub(super) async fn offline(

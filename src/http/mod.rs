@@ -22,6 +22,7 @@ mod messages;
 pub mod openapi;
 mod outer;
 pub mod pages;
+mod reports;
 mod routing;
 mod sessions;
 mod status;
@@ -147,6 +148,8 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::kick))
         .routes(routes!(audit::list))
+        .routes(routes!(reports::departments))
+        .routes(routes!(reports::agents))
         .routes(routes!(users::notify))
 }
 

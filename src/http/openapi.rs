@@ -57,6 +57,7 @@ const COOKIE: &str = "cookie";
         (name = "messages", description = "What was said"),
         (name = "auth", description = "Tokens of local users"),
         (name = "administration", description = "For admins"),
+        (name = "reports", description = "What departments and agents did, and do"),
         (name = "operations", description = "For those who watch the server"),
     ),
     components(schemas(RefusalBody)),

@@ -7,6 +7,7 @@ mod described;
 mod edge;
 mod messages;
 mod refusals;
+mod reports;
 mod sessions;
 mod staff;
 mod users;

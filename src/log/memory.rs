@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::change;
 use super::{
     Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
-    Pending, QueueFigures, Reading, RecentLeave, Recovery, Retention, Tail,
+    Pending, Reading, RecentLeave, Recovery, Retention, Tail,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
@@ -208,16 +208,6 @@ impl Log for Memory {
         Ok(self.with(tenant, |t| t.conversations(&filter)))
     }
 
-    async fn queue(
-        &self,
-        tenant: &TenantId,
-        department: Option<Uuid>,
-        queued_before: Moment,
-    ) -> Result<QueueFigures, Error> {
-        let found = self.lock().get(tenant).map(|t| t.queue(department, queued_before));
-        Ok(found.unwrap_or(QueueFigures { ahead: 0, recent_wait_ms: None }))
-    }
-
     async fn assigned_to(
         &self,
         tenant: &TenantId,
@@ -243,13 +233,6 @@ impl Log for Memory {
 
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error> {
         Ok(self.with(tenant, |t| t.recoveries.get(&id).map(|(_, found)| found.clone())))
-    }
-
-    async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error> {
-        let has = |c: &&Arc<Conversation>| {
-            c.status == Status::Assigned && c.agent.as_ref() == Some(agent)
-        };
-        Ok(self.with(tenant, |t| t.conversations.values().filter(has).count() as u64))
     }
 
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error> {

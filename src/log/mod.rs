@@ -28,9 +28,7 @@ use crate::model::{
     HistoryRange, Holder, Moment, TenantId, UserId,
 };
 
-pub use question::{
-    ConversationFilter, LeftBehind, Page, QueueFigures, Reading, RecentLeave, Retention,
-};
+pub use question::{ConversationFilter, LeftBehind, Page, Reading, RecentLeave, Retention};
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
 pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
@@ -222,14 +220,6 @@ pub trait Log: Staff + RoutingLog {
         filter: ConversationFilter,
     ) -> Result<Vec<Arc<Conversation>>, Error>;
 
-    /// How long the queue is that a conversation waits in, or would.
-    async fn queue(
-        &self,
-        tenant: &TenantId,
-        department: Option<Uuid>,
-        queued_before: Moment,
-    ) -> Result<QueueFigures, Error>;
-
     /// The conversations an agent has open, at most `limit` of them.
     async fn assigned_to(
         &self,
@@ -244,9 +234,6 @@ pub trait Log: Staff + RoutingLog {
     /// A connection that may be taken up again, as it was noted last: what was appended before is
     /// waited for.
     async fn recovery(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Recovery>, Error>;
-
-    /// How many conversations an agent has open.
-    async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error>;
 
     /// Everybody whose join has no leave: after a crash, those the last run left behind.
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error>;

@@ -83,15 +83,6 @@ impl RecentLeave {
     }
 }
 
-/// How busy a department's queue is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueFigures {
-    /// Conversations that waited longer than this one, of the same department.
-    pub ahead: u64,
-    /// How long the latest assignments (up to 20) waited on average, if there were any.
-    pub recent_wait_ms: Option<u64>,
-}
-
 /// How long what is kept (contract 10); `None` is for ever.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Retention {

@@ -165,7 +165,7 @@ impl Error {
         match self {
             Error::InvalidSessionId => ("invalid_session_id", 400, "Invalid session ID"),
             Error::InvalidId(_) => ("invalid_id", 400, "Invalid ID"),
-            Error::InvalidUuid(of) => ("invalid_id", 400, of.title()),
+            Error::InvalidUuid(of) => ("invalid_uuid", 400, of.title()),
             Error::InvalidUserType(_) => ("invalid_user_type", 400, "Invalid user type"),
             Error::Malformed(_) => ("malformed", 400, "Malformed request"),
             Error::BadFrame(_) => ("bad_frame", 400, "Malformed frame"),

@@ -49,6 +49,8 @@ impl Taken {
 #[derive(Clone, Debug)]
 pub(super) struct Agent {
     pub(super) setup: AgentSetup,
+    /// Administration told of it.
+    pub(super) is_set_up: bool,
     /// Removed, and kept only for what it still has.
     pub(super) is_removed: bool,
     /// Whether the log had anything of it at the start.
@@ -99,6 +101,7 @@ impl Agent {
         };
         Agent {
             setup,
+            is_set_up: false,
             is_removed: false,
             is_restored: false,
             declared: AgentStatus::Online,
@@ -124,6 +127,11 @@ impl Agent {
             announced: (AgentStatus::Offline, AgentStatus::Online),
             indexed: Vec::new(),
         }
+    }
+
+    /// Whether administration told of it and it is there still.
+    pub(super) fn is_known(&self) -> bool {
+        self.is_set_up && !self.is_removed
     }
 
     pub(super) fn restore(&mut self, kept: &AgentRestored) {

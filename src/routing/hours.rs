@@ -214,3 +214,126 @@ fn read_minute(text: &str) -> Option<u16> {
     let at = hour * 60 + minute;
     (minute < 60 && at <= MINUTES_A_DAY).then_some(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calendar(zone: &str, weekly: &[(&str, &[&str])], holidays: &[&str]) -> Calendar {
+        let spans = |spans: &[&str]| spans.iter().map(|span| (*span).to_owned()).collect();
+        let hours = Hours {
+            time_zone: zone.to_owned(),
+            weekly: weekly.iter().map(|(day, all)| ((*day).to_owned(), spans(all))).collect(),
+            holidays: spans(holidays),
+        };
+        Calendar::new(&hours).unwrap()
+    }
+
+    fn every_day<'a>(spans: &'a [&'a str]) -> Vec<(&'a str, &'a [&'a str])> {
+        DAYS.iter().map(|day| (*day, spans)).collect()
+    }
+
+    fn moment(text: &str) -> Moment {
+        Moment::parse(text).unwrap()
+    }
+
+    /// What it says at a moment: whether it is open, and until when.
+    fn at(calendar: &Calendar, text: &str) -> (bool, Option<String>) {
+        let shift = calendar.at(moment(text));
+        (shift.is_open, shift.until.map(Moment::to_seconds_string))
+    }
+
+    fn until(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_span_begins_at_its_first_minute_and_ends_before_its_last() {
+        let calendar = calendar("Asia/Jakarta", &[("mon", &["13:00-17:00", "09:00-12:00"])], &[]);
+        for (now, want) in [
+            ("2026-11-23T01:59:59Z", (false, until("2026-11-23T02:00:00Z"))),
+            ("2026-11-23T02:00:00Z", (true, until("2026-11-23T05:00:00Z"))),
+            ("2026-11-23T05:00:00Z", (false, until("2026-11-23T06:00:00Z"))),
+            ("2026-11-23T09:59:59Z", (true, until("2026-11-23T10:00:00Z"))),
+            ("2026-11-23T10:00:00Z", (false, until("2026-11-30T02:00:00Z"))),
+        ] {
+            assert_eq!(at(&calendar, now), want, "{now}");
+        }
+        let shift = calendar.at(moment("2026-11-23T03:00:00Z"));
+        assert_eq!(shift.since, Some(moment("2026-11-23T02:00:00Z")));
+    }
+
+    #[test]
+    fn the_local_clock_decides_on_either_side_of_daylight_saving() {
+        // In Berlin the clock goes from 02:00 to 03:00 on 2027-03-28, and on 2026-10-25 from 03:00
+        // to 02:00.
+        let calendar = calendar("Europe/Berlin", &every_day(&["09:00-17:00"]), &[]);
+        for (now, opens) in [
+            ("2027-03-27T18:00:00Z", "2027-03-28T07:00:00Z"),
+            ("2027-03-26T18:00:00Z", "2027-03-27T08:00:00Z"),
+            ("2026-10-24T18:00:00Z", "2026-10-25T08:00:00Z"),
+            ("2026-10-23T18:00:00Z", "2026-10-24T07:00:00Z"),
+        ] {
+            assert_eq!(at(&calendar, now), (false, until(opens)), "{now}");
+        }
+    }
+
+    #[test]
+    fn a_time_the_clock_jumps_over_is_after_the_jump_and_one_it_shows_twice_is_the_first() {
+        let night = calendar("Europe/Berlin", &every_day(&["02:30-04:00"]), &[]);
+        assert_eq!(at(&night, "2027-03-28T00:00:00Z"), (false, until("2027-03-28T01:30:00Z")));
+        assert_eq!(at(&night, "2026-10-25T00:00:00Z"), (false, until("2026-10-25T00:30:00Z")));
+        let gone = calendar("Europe/Berlin", &every_day(&["02:00-03:00"]), &[]);
+        assert_eq!(
+            at(&gone, "2027-03-27T12:00:00Z"),
+            (false, until("2027-03-29T00:00:00Z")),
+            "an hour that is not there"
+        );
+    }
+
+    #[test]
+    fn what_goes_on_over_midnight_is_one_span() {
+        let calendar =
+            calendar("UTC", &[("mon", &["22:00-24:00"]), ("tue", &["00:00-06:00"])], &[]);
+        let shift = calendar.at(moment("2026-11-24T01:00:00Z"));
+        assert_eq!(shift.since, Some(moment("2026-11-23T22:00:00Z")));
+        assert_eq!(shift.until, Some(moment("2026-11-24T06:00:00Z")));
+    }
+
+    #[test]
+    fn on_a_holiday_nobody_serves() {
+        let calendar =
+            calendar("Asia/Jakarta", &every_day(&["09:00-17:00"]), &["2026-12-25", "2026-12-26"]);
+        assert_eq!(at(&calendar, "2026-12-25T03:00:00Z"), (false, until("2026-12-27T02:00:00Z")));
+    }
+
+    #[test]
+    fn who_never_opens_says_so_and_who_never_closes_is_looked_at_again() {
+        assert_eq!(at(&calendar("UTC", &[], &[]), "2026-11-23T00:00:00Z"), (false, None));
+        let always = calendar("UTC", &every_day(&["00:00-24:00"]), &[]);
+        let now = moment("2026-11-23T12:00:00Z");
+        let shift = always.at(now);
+        assert!(shift.is_open && shift.since.is_none());
+        assert!(shift.until.is_some_and(|until| until > now));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let hours = |day: &str, spans: &[&str], holidays: &[&str]| Hours {
+            time_zone: "UTC".into(),
+            weekly: [(day.into(), spans.iter().map(|s| (*s).into()).collect())].into(),
+            holidays: holidays.iter().map(|s| (*s).into()).collect(),
+        };
+        for (hours, path) in [
+            (hours("monday", &[], &[]), "hours.weekly.monday"),
+            (hours("mon", &["9-17"], &[]), "hours.weekly.mon[0]"),
+            (hours("mon", &["09:00-17:00", "17:00-09:00"], &[]), "hours.weekly.mon[1]"),
+            (hours("mon", &["09:00-24:01"], &[]), "hours.weekly.mon[0]"),
+            (hours("mon", &["09:00-12:00", "11:00-13:00"], &[]), "hours.weekly.mon"),
+            (hours("mon", &["00:00-00:01"; 9], &[]), "hours.weekly.mon"),
+            (hours("mon", &[], &["2026-12-25", "25.12."]), "hours.holidays[1]"),
+        ] {
+            assert_eq!(hours.check().unwrap_err().path, path);
+        }
+    }
+}

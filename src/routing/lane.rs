@@ -21,6 +21,9 @@ pub(super) type LaneId = Option<Uuid>;
 /// Starts of service the estimate looks back on.
 pub(super) const STARTS_MAX: usize = 20;
 
+/// Starts closer together than this are one moment's.
+const RATE_SPAN_MS_MIN: u64 = 1_000;
+
 /// Where a conversation stands: heads first, then by the time it entered, its priority allowed
 /// for. It never changes while it waits, so an old one is overtaken by fewer and fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -275,9 +278,13 @@ impl Lane {
         Some(Moment(from.0 + i64::from(rule.after_seconds) * 1000))
     }
 
-    /// Whether too few were served lately to tell a rate.
+    /// Whether what was served lately tells no rate: too few, or all at once, as when a department
+    /// opens.
     pub(super) fn knows_no_rate(&self) -> bool {
-        self.starts.len() < 2
+        let (Some(first), Some(last)) = (self.starts.front(), self.starts.back()) else {
+            return true;
+        };
+        last.ms_since(*first) < RATE_SPAN_MS_MIN
     }
 
     pub(super) fn started_service(&mut self, at: Moment) {

@@ -12,6 +12,7 @@ mod hours;
 mod lane;
 mod policy;
 mod ranked;
+pub mod simulate;
 #[cfg(test)]
 mod tests;
 mod words;

@@ -12,6 +12,16 @@ fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
     metrics.refused(&Error::MethodNotAllowed);
     metrics.answered(&Method::GET, Some("/health"), StatusCode::OK, Duration::ZERO);
     metrics.bot_answered("faq", "answered", Duration::ZERO);
+    metrics.heartbeat(true);
+    metrics.routed("assigned");
+    metrics.department(&DepartmentFigures {
+        tenant: "default",
+        department: "",
+        agents: [("online", 1), ("busy", 0), ("away", 0)],
+        waiting: 1,
+        longest_wait_seconds: 2,
+        is_empty: false,
+    });
     let text = metrics.encode();
     for (name, kind, help) in catalogue() {
         let family = name.trim_end_matches("_total");

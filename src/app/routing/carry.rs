@@ -315,7 +315,7 @@ fn decided(to: &Winner, why: &Explanation, outcome: DecisionOutcome) -> Event {
         max_chats: c.max_chats,
         idle_seconds: c.idle_ms / 1000,
         excluded: c.excluded.map(|by| by.as_str().to_owned()),
-        score: Some(c.score as f64),
+        score: Some(c.score),
     };
     let excluded =
         why.excluded.iter().map(|(by, count)| (by.as_str().to_owned(), u64::from(*count)));

@@ -182,16 +182,20 @@ impl State {
         })
     }
 
-    /// Keeps what an engine decided, and when it wants to be woken.
+    /// Keeps what an engine decided, and when it wants to be woken. Returns whether whoever carries
+    /// that out has to look.
     fn take(
         &mut self,
         tenant: &TenantId,
         decisions: Vec<Decision>,
         mut done: Option<oneshot::Sender<()>>,
-    ) {
+    ) -> bool {
+        let mut has_work = false;
         if let Some(desk) = self.tenants.get_mut(tenant) {
             let due = desk.engine.next_deadline();
             if due != desk.due {
+                // One that is later than it was is found out at the earlier moment.
+                has_work = due.is_some_and(|due| desk.due.is_none_or(|before| due < before));
                 let old = desk.due.map(|at| (at, tenant.clone()));
                 desk.due = due;
                 old.map(|old| self.due.remove(&old));
@@ -207,7 +211,9 @@ impl State {
             }
             let done = if Some(at) == last { done.take() } else { None };
             self.jobs.push_back(Job { tenant: tenant.clone(), decision, done });
+            has_work = true;
         }
+        has_work
     }
 }
 
@@ -269,9 +275,11 @@ impl App {
             desk.engine.apply(now, input, &mut decisions);
         }
         let has_moved = decisions.iter().any(|d| matches!(d, Decision::QueueMoved { .. }));
-        state.take(tenant, decisions, done);
+        let has_work = state.take(tenant, decisions, done);
         drop(state);
-        router.to_carry.notify_one();
+        if has_work {
+            router.to_carry.notify_one();
+        }
         if has_moved {
             router.to_tell.notify_one();
         }

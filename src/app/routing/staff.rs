@@ -54,6 +54,11 @@ impl App {
         Ok(Some(Input::Department { id, name, policy, is_empty: None }))
     }
 
+    /// Whether an agent is disabled; `None` for one that routing does not know.
+    pub(in crate::app) fn is_disabled(&self, tenant: &TenantId, agent: &UserId) -> Option<bool> {
+        self.ask_engine(tenant, |engine, _| engine.is_disabled(agent)).flatten()
+    }
+
     /// What a user is that has a status; `None` for customers and programs.
     pub(in crate::app) fn status_of(
         &self,

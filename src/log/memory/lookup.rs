@@ -3,9 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::super::{ConversationFilter, QueueFigures, Reading, Recovery, Retention};
+use super::super::{ConversationFilter, Reading, Recovery, Retention};
 use super::Tenant;
 use crate::model::{
     Conversation, ConversationId, Envelope, Event, FaqEntry, History, HistoryRange, Moment, Status,
@@ -41,25 +39,6 @@ impl Tenant {
         found.sort_by_key(|c| Reverse((c.created_at, c.id)));
         found.truncate(filter.limit);
         found
-    }
-
-    pub(super) fn queue(&self, department: Option<Uuid>, queued_before: Moment) -> QueueFigures {
-        let ours = || self.conversations.values().filter(|c| c.department == department);
-        let waits = |c: &&Arc<Conversation>| {
-            c.status == Status::Waiting && c.queued_at.is_some_and(|q| q < queued_before)
-        };
-        // Back in a queue, it has been assigned before it was queued; that was no wait.
-        let mut served: Vec<_> = ours()
-            .filter_map(|c| Some((c.assigned_at?, c.queued_at?)))
-            .filter(|(assigned, queued)| assigned >= queued)
-            .collect();
-        served.sort();
-        let recent: Vec<u64> = served.iter().rev().take(20).map(|(a, q)| a.ms_since(*q)).collect();
-        QueueFigures {
-            ahead: ours().filter(waits).count() as u64,
-            recent_wait_ms: (!recent.is_empty())
-                .then(|| recent.iter().sum::<u64>() / recent.len() as u64),
-        }
     }
 
     pub(super) fn search_faq(&self, words: &[String], limit: usize) -> Vec<FaqEntry> {

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::{
-    ApiKey, Change, ConversationFilter, Error, LeftBehind, Log, Page, Pending, QueueFigures,
-    Reading, RecentLeave, Recovery, Retention,
+    ApiKey, Change, ConversationFilter, Error, LeftBehind, Log, Page, Pending, Reading,
+    RecentLeave, Recovery, Retention,
 };
 use super::file::probe;
 use super::reads::{
@@ -152,16 +152,6 @@ impl Log for Sqlite {
         self.reading(move |db| conversations::read_page(db, &of, &filter)).await
     }
 
-    async fn queue(
-        &self,
-        tenant: &TenantId,
-        department: Option<Uuid>,
-        queued_before: Moment,
-    ) -> Result<QueueFigures, Error> {
-        let of = tenant.clone();
-        self.reading(move |db| conversations::read_queue(db, &of, department, queued_before)).await
-    }
-
     async fn assigned_to(
         &self,
         tenant: &TenantId,
@@ -182,11 +172,6 @@ impl Log for Sqlite {
         self.commit(tenant, Change::default()).await?;
         self.reading(move |db| first(db, sql::RECOVERY, params![id, of.as_str()], rows::recovery))
             .await
-    }
-
-    async fn assigned_count(&self, tenant: &TenantId, agent: &UserId) -> Result<u64, Error> {
-        let (of, agent) = (tenant.clone(), agent.clone());
-        self.reading(move |db| conversations::count_assigned(db, &of, &agent)).await
     }
 
     async fn left_behind(&self) -> Result<Vec<LeftBehind>, Error> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::super::{ConversationFilter, Error, LeftBehind, QueueFigures};
+use super::super::{ConversationFilter, Error, LeftBehind};
 use super::rows::{self, all, first, int};
 use super::sql;
 use crate::model::{Conversation, ConversationId, ExternalId, Moment, TenantId, UserId};
@@ -56,21 +56,6 @@ pub(super) fn read_page(
     }
 }
 
-pub(super) fn read_queue(
-    db: &Connection,
-    tenant: &TenantId,
-    department: Option<Uuid>,
-    queued_before: Moment,
-) -> Result<QueueFigures, Error> {
-    let before = params![tenant.as_str(), department, queued_before.0];
-    let ahead = first(db, sql::QUEUE_AHEAD, before, |row| rows::count(row, 0))?;
-    let of = params![tenant.as_str(), department];
-    let waits: Vec<u64> = all(db, sql::RECENT_WAITS, of, |row| rows::count(row, 0))?;
-    let recent_wait_ms =
-        (!waits.is_empty()).then(|| waits.iter().sum::<u64>() / waits.len() as u64);
-    Ok(QueueFigures { ahead: ahead.unwrap_or(0), recent_wait_ms })
-}
-
 pub(super) fn read_assigned(
     db: &Connection,
     tenant: &TenantId,
@@ -79,15 +64,6 @@ pub(super) fn read_assigned(
 ) -> Result<Vec<ConversationId>, Error> {
     let of = params![tenant.as_str(), agent.as_str(), int(limit as u64)];
     all(db, sql::ASSIGNED_TO, of, |row| rows::conversation_id(row, 0))
-}
-
-pub(super) fn count_assigned(
-    db: &Connection,
-    tenant: &TenantId,
-    agent: &UserId,
-) -> Result<u64, Error> {
-    let of = params![tenant.as_str(), agent.as_str()];
-    Ok(first(db, sql::ASSIGNED_COUNT, of, |row| rows::count(row, 0))?.unwrap_or(0))
 }
 
 pub(super) fn read_left_behind(db: &Connection) -> Result<Vec<LeftBehind>, Error> {

@@ -118,13 +118,6 @@ statements! {
         needs_person, score, metadata, routing FROM conversations
         WHERE tenant = ?1 AND status <> 'closed' AND (?2 IS NULL OR department = ?2)
         AND (created_at, id) < (?3, ?4) ORDER BY created_at DESC, id DESC LIMIT ?5";
-    QUEUE_AHEAD = "SELECT count(*) FROM conversations INDEXED BY conversations_waiting
-        WHERE tenant = ?1 AND department IS ?2 AND status = 'waiting' AND queued_at < ?3";
-    RECENT_WAITS = "SELECT assigned_at - queued_at FROM conversations INDEXED BY conversations_served
-        WHERE tenant = ?1 AND department IS ?2 AND assigned_at IS NOT NULL
-        AND assigned_at >= queued_at ORDER BY assigned_at DESC LIMIT 20";
-    ASSIGNED_COUNT = "SELECT count(*) FROM conversations INDEXED BY conversations_assigned
-        WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned'";
     ASSIGNED_TO = "SELECT id FROM conversations INDEXED BY conversations_assigned
         WHERE tenant = ?1 AND agent = ?2 AND status = 'assigned' LIMIT ?3";
     ADD_EXTERNAL_ID = "INSERT INTO external_ids VALUES (?1, ?2, ?3)";

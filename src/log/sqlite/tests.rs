@@ -78,10 +78,18 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     let add = "INSERT INTO conversations (tenant, id, external_ids, status, created_at, last_seq,
         delivered_seq) VALUES ('default', ?1, '[]', 'waiting', 1, 4, 2)";
     db.execute(add, params![id.0]).unwrap();
+    db.execute_batch(
+        "INSERT INTO agents VALUES
+         ('default', 'ana', 'agent', 'Ana', 'ana@old.example', NULL, '[]', 5, 0);",
+    )
+    .unwrap();
     assert_eq!(migrate(&mut db).unwrap(), (1, MIGRATIONS.len() as u32));
     let of = params!["default", id.0];
     let read = first(&db, sql::CONVERSATION, of, rows::conversation).unwrap().unwrap();
     assert_eq!((read.id, read.last_seq, read.needs_person), (id, 4, false));
+    let age = "SELECT unixepoch() * 1000 - created_at FROM agents WHERE skills = '[]'";
+    let age_ms = db.query_row(age, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert!((0..60_000).contains(&age_ms), "as old as the migration: {age_ms}");
 }
 
 #[test]

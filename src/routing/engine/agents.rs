@@ -33,7 +33,7 @@ impl Engine {
     pub(super) fn set_agent(&mut self, setup: AgentSetup) {
         let id = setup.id.clone();
         let agent = self.agent_mut(&id);
-        (agent.setup, agent.is_removed) = (setup, false);
+        (agent.setup, agent.is_set_up, agent.is_removed) = (setup, true, false);
         self.weigh_calls(&id);
         self.refresh(&id, Trigger::AgentChanged);
     }

@@ -10,7 +10,7 @@ use crate::routing::words::{AgentState, DepartmentState, Waiting};
 impl Engine {
     /// Every agent that was told of, by id.
     pub fn agents(&self, now: Moment) -> impl Iterator<Item = AgentState> {
-        self.agents.values().map(move |agent| agent.state(now))
+        self.agents.values().filter(|a| a.is_known()).map(move |agent| agent.state(now))
     }
 
     /// The agents of a department, by id.
@@ -20,9 +20,15 @@ impl Engine {
         members.filter_map(move |id| self.agent(now, id))
     }
 
-    /// One agent.
+    /// One agent that was told of.
     pub fn agent(&self, now: Moment, agent: &UserId) -> Option<AgentState> {
-        self.agents.get(agent).map(|agent| agent.state(now))
+        self.agents.get(agent).filter(|a| a.is_known()).map(|agent| agent.state(now))
+    }
+
+    /// Whether an agent is disabled; `None` for one that was not told of.
+    pub fn is_disabled(&self, agent: &UserId) -> Option<bool> {
+        let known = self.agents.get(agent).filter(|agent| agent.is_known());
+        known.map(|agent| agent.setup.is_disabled)
     }
 
     /// Every department; first those without one.
