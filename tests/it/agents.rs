@@ -249,8 +249,8 @@ async fn offline_wins_over_open_sockets_until_a_heartbeat_or_a_login() {
     let Scene { office, dewi, chat } = &scene;
     let account = json!({"email": "dewi@shop.example", "password": "correct horse battery"});
     office.admin("PATCH", &format!("/api/agents/{}", dewi.id), account.clone()).await;
-    let _tab = office.socket(dewi).await;
-    let _phone = office.server.open(&office.path(dewi, chat)).await;
+    let tab = office.socket(dewi).await;
+    let phone = office.server.open(&office.path(dewi, chat)).await;
     scene.sockets_are(2).await;
     office.go_offline(dewi).await;
     scene.is("offline", "declared").await;
@@ -258,10 +258,18 @@ async fn offline_wins_over_open_sockets_until_a_heartbeat_or_a_login() {
     assert_eq!(office.announced(dewi).await, ["online", "offline"]);
     clock::advance(GRACE - SECOND).await;
     office.is_with(chat, dewi).await;
-    let _third = office.socket(dewi).await;
+    let third = office.socket(dewi).await;
     clock::advance(SECOND + SLACK).await;
     scene.is("offline", "declared").await;
     office.waits(chat).await;
+    // Nor does it help to come anew.
+    for client in [&tab.client, &phone, &third.client] {
+        client.cut().await;
+    }
+    scene.sockets_are(0).await;
+    let _fourth = office.socket(dewi).await;
+    scene.sockets_are(1).await;
+    scene.is("offline", "declared").await;
 
     office.beat(dewi, Value::Null).await;
     scene.is_here("a heartbeat is a return").await;

@@ -43,6 +43,7 @@ mod recovery;
 mod resume;
 mod resync;
 mod routing;
+mod routing_faults;
 mod routing_restart;
 mod server;
 mod slow_reader;
