@@ -9,7 +9,7 @@
 //!    listens, who is here, who answers by itself, who takes the next conversation.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
 //! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
-//! 5. [`server`]: puts the parts together.
+//! 5. [`server`]: puts the parts together. Beside it [`simulate`], which serves nobody.
 
 pub mod app;
 pub mod auth;
@@ -25,5 +25,6 @@ pub mod model;
 pub mod presence;
 pub mod routing;
 pub mod server;
+pub mod simulate;
 pub mod telemetry;
 pub mod wire;

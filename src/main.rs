@@ -12,7 +12,7 @@ use switchboard::auth::Claims;
 use switchboard::config::{Config, ConfigError, Sources, StoreUrl, environment};
 use switchboard::model::{Event, Moment, Role};
 use switchboard::server::{self, Running};
-use switchboard::{doctor, log, telemetry};
+use switchboard::{doctor, log, simulate, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The real-time layer of a contact centre.
@@ -57,6 +57,9 @@ enum Command {
     Migrate(#[command(flatten)] Common),
     /// Check this machine and the configuration, and say how to mend what is wrong.
     Doctor(#[command(flatten)] Common),
+    /// Try out how conversations are routed.
+    #[command(subcommand)]
+    Routing(Routing),
     /// List the events.
     Events {
         #[command(flatten)]
@@ -64,6 +67,17 @@ enum Command {
         /// As JSON: [{type, durable, roles, payload}], the payload being a sample.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum Routing {
+    /// Serve the load of a log, or one drawn by lot, under another policy, and compare.
+    Simulate {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        wanted: simulate::SimulateArgs,
     },
 }
 
@@ -106,6 +120,15 @@ enum Failure {
 impl From<anyhow::Error> for Failure {
     fn from(err: anyhow::Error) -> Failure {
         Failure::Failed(err)
+    }
+}
+
+impl From<simulate::Error> for Failure {
+    fn from(err: simulate::Error) -> Failure {
+        match err {
+            simulate::Error::Usage(message) => Failure::Usage(message),
+            simulate::Error::Failed(err) => Failure::Failed(err.into()),
+        }
     }
 }
 
@@ -157,6 +180,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::DefaultConfig(_) => print(&Config::default_toml()),
         Command::Migrate(common) => migrate(&load(&common, vec![])?),
         Command::Doctor(common) => examine(&load(&common, vec![])?),
+        Command::Routing(Routing::Simulate { common, wanted }) => {
+            try_out(&load(&common, vec![])?, &wanted)
+        }
         Command::Events { json, .. } => print_events(json),
     }
 }
@@ -310,6 +336,14 @@ fn examine(config: &Config) -> Result<ExitCode, Failure> {
     print(&text.join("\n"))?;
     let is_ill = findings.iter().any(|f| f.verdict == doctor::Verdict::Fail);
     Ok(if is_ill { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn try_out(config: &Config, wanted: &simulate::SimulateArgs) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    print(&runtime.block_on(simulate::run(wanted, &config.store_url()))?)
 }
 
 fn print_events(as_json: bool) -> Result<ExitCode, Failure> {

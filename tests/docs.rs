@@ -1,6 +1,10 @@
 //! The references under `docs/` that come from the code are what the code says. `make docs` writes
 //! them anew; without it this test tells which one is stale.
 
+#[cfg(test)]
+#[path = "docs/alerts.rs"]
+mod alerts;
+
 use std::fs;
 use std::path::Path;
 
@@ -14,9 +18,11 @@ use switchboard::telemetry;
 fn every_example_is_json() {
     for page in [
         "docs/administration.md",
+        "docs/agents.md",
         "docs/bot.md",
         "docs/protocols/session.md",
         "docs/protocols/socketio.md",
+        "docs/reports.md",
         "docs/rest.md",
     ] {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();

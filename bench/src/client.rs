@@ -48,6 +48,8 @@ pub(crate) enum Frame<'a> {
     Message(Body<'a>),
     /// The answer to a message.
     Ack(Body<'a>),
+    /// A conversation has a new agent.
+    Assigned(Body<'a>),
     /// Something was refused, or the log could not be followed.
     Refusal(&'a str),
     /// The server wants to hear this, or it takes the client for dead.

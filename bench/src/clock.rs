@@ -21,6 +21,11 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// The seconds of so many nanoseconds.
+pub(crate) fn seconds(ns: u64) -> f64 {
+    Duration::from_nanos(ns).as_secs_f64()
+}
+
 /// Sleeps in a thread until the clock shows `at_ns`. The runtime's timers have a grain of a
 /// millisecond, which would show in the latencies.
 pub(crate) fn block_until(at_ns: u64) {

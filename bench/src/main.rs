@@ -10,6 +10,7 @@
 //! `report.rs` the targets' shape and the output, `ws.rs`, `client.rs`, `session.rs` and `socketio/`
 //! the client.
 
+mod bulk;
 mod client;
 mod clock;
 mod crowd;
@@ -18,6 +19,7 @@ mod http;
 mod machine;
 mod options;
 mod pace;
+mod pipeline;
 mod process;
 mod reference;
 mod report;

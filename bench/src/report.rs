@@ -66,6 +66,11 @@ impl Figure {
         Self { ok: Some(self.value >= target), target: Some(Target::AtLeast(target)), ..self }
     }
 
+    /// Puts a text before its name.
+    pub(crate) fn named_after(self, before: &str) -> Self {
+        Self { figure: format!("{before}{}", self.figure), ..self }
+    }
+
     /// Adds what a reader should know.
     pub(crate) fn note(self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self }

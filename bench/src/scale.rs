@@ -20,6 +20,8 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const RETURN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests under way at a time where their speed is not what is measured.
 pub(crate) const REQUEST_WIDTH: usize = 16;
+/// Requests under way at a time when many of one kind are asked: enough to share the disk's syncs.
+pub(crate) const BULK_WIDTH: usize = 64;
 /// Connections opened at a time where the speed of opening is not what is measured.
 pub(crate) const JOIN_WIDTH: usize = 32;
 /// How long the disk's own rate is measured.
@@ -66,6 +68,35 @@ pub(crate) struct Scale {
     pub(crate) restart_clients: usize,
     /// How many of them are agents, each in its share of all conversations.
     pub(crate) restart_agents: usize,
+    /// Agents who send heartbeats, and who are online when it is asked who is.
+    pub(crate) beat_agents: usize,
+    /// Kept connections their heartbeats come over.
+    pub(crate) beat_connections: usize,
+    /// Heartbeats per second: a little more than is wanted, so that what is wanted can be reached.
+    pub(crate) beats_per_second: u64,
+    /// How many a second are wanted.
+    pub(crate) beats_wanted: f64,
+    /// Length of the heartbeats.
+    pub(crate) beats: Duration,
+    /// How often it is asked who is online.
+    pub(crate) online_asks: usize,
+    /// Heartbeats per second beside such questions.
+    pub(crate) online_beats_per_second: u64,
+    /// How long it is asked beside heartbeats.
+    pub(crate) online_beside: Duration,
+    /// Agents who free a place and wait for what fills it, and how many conversations each has.
+    pub(crate) free_agents: usize,
+    pub(crate) free_chats: usize,
+    /// Places freed per second.
+    pub(crate) frees_per_second: u64,
+    /// How long they are freed.
+    pub(crate) frees: Duration,
+    /// Agents of the large tenant.
+    pub(crate) large_agents: usize,
+    /// How many of them free their place.
+    pub(crate) large_free_agents: usize,
+    /// Conversations that wait there: first few, then many.
+    pub(crate) large_waiting: [usize; 2],
 }
 
 impl Scale {
@@ -90,6 +121,21 @@ impl Scale {
             connects_for: Duration::from_secs(10),
             restart_clients: 5_000,
             restart_agents: 50,
+            beat_agents: 10_000,
+            beat_connections: 5_000,
+            beats_per_second: 5_250,
+            beats_wanted: 5_000.0,
+            beats: Duration::from_secs(10),
+            online_asks: 200,
+            online_beats_per_second: 1_000,
+            online_beside: Duration::from_secs(5),
+            free_agents: 50,
+            free_chats: 5,
+            frees_per_second: 100,
+            frees: Duration::from_secs(10),
+            large_agents: 10_000,
+            large_free_agents: 100,
+            large_waiting: [1_000, 100_000],
         }
     }
 
@@ -114,6 +160,21 @@ impl Scale {
             connects_for: Duration::from_secs(2),
             restart_clients: 200,
             restart_agents: 5,
+            beat_agents: 1_000,
+            beat_connections: 500,
+            beats_per_second: 525,
+            beats_wanted: 500.0,
+            beats: Duration::from_secs(2),
+            online_asks: 50,
+            online_beats_per_second: 200,
+            online_beside: Duration::from_secs(1),
+            free_agents: 20,
+            free_chats: 5,
+            frees_per_second: 100,
+            frees: Duration::from_secs(2),
+            large_agents: 500,
+            large_free_agents: 100,
+            large_waiting: [500, 5_000],
         }
     }
 }

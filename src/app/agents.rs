@@ -58,15 +58,9 @@ impl App {
         let now = self.0.router.clock.now();
         let until = Moment(now.0.saturating_add(ttl_ms));
         let (tenant, agent) = (&who.tenant, &who.subject);
-        let declared = self.ask_engine(tenant, |e, now| e.agent(now, agent).map(|a| a.declared));
-        // A heartbeat after `offline` is a return.
-        let status = status.or_else(|| {
-            (declared.flatten() == Some(AgentStatus::Offline)).then_some(AgentStatus::Online)
-        });
         self.0.router.note_beat(tenant, agent, until);
-        let mut inputs = vec![Input::Beat { agent: agent.clone(), until }];
-        inputs.extend(status.map(|status| Input::Declare { agent: agent.clone(), status }));
-        self.route_and_keep(tenant, inputs).await?;
+        let beat = Input::Beat { agent: agent.clone(), until, status };
+        self.route_and_keep(tenant, vec![beat]).await?;
         let state = self.ask_engine(tenant, |e, now| e.agent(now, agent).map(|a| a.declared));
         Ok(state.flatten().unwrap_or(AgentStatus::Online))
     }

@@ -134,7 +134,8 @@ pub(super) struct AgentTotals {
     work: Work,
     /// Conversations it has now, of whatever department.
     current_chats: u64,
-    /// How many it may have.
+    /// How many routing lets it have; 0 for whom routing gives nothing: admins, and those whose id
+    /// is no UUID.
     max_chats: u64,
 }
 
@@ -238,7 +239,7 @@ impl AgentRow {
                 figures: AgentTotals {
                     work,
                     current_chats: now.current_chats.into(),
-                    max_chats: now.max_chats.into(),
+                    max_chats: if now.is_routable { now.max_chats.into() } else { 0 },
                 },
             },
             None => AgentRow {

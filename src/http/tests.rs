@@ -1,6 +1,7 @@
 //! A whole REST server in memory, and what is asked of it. Knows no endpoint; the files beside
 //! it do.
 
+mod agent_status;
 mod auth;
 mod bot;
 mod described;

@@ -189,6 +189,10 @@ impl Agent {
             self.came_by = StatusReason::Declared;
         }
         self.declared = status;
+        if status == AgentStatus::Offline {
+            // Whoever logs in later has to show itself anew.
+            self.beat_until = None;
+        }
     }
 
     fn wrap_places(&self) -> u32 {

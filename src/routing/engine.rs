@@ -132,10 +132,12 @@ impl Engine {
             }
             Input::Starts { department, times } => self.restore_starts(department, &times),
             Input::Started => self.start(),
-            Input::Beat { agent, until } => self.beat(&agent, until),
+            Input::Beat { agent, until, status } => self.beat(&agent, until, status),
             Input::Connected(agent) => {
                 self.change(&agent, Trigger::AgentCame, |a, now| a.connect(now));
             }
+            // Whoever was removed may still have had a socket.
+            Input::Disconnected(agent) if !self.agents.contains_key(&agent) => {}
             Input::Disconnected(agent) => {
                 self.change(&agent, Trigger::StatusChanged, |a, now| a.disconnect(now));
             }

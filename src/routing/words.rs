@@ -78,6 +78,9 @@ pub enum Input {
         agent: UserId,
         /// Until when it counts.
         until: Moment,
+        /// What the agent says with it. At once, because whoever comes to say that it is away was
+        /// never there for anybody.
+        status: Option<AgentStatus>,
     },
     /// An agent's first socket, of any dialect, came.
     Connected(UserId),

@@ -61,6 +61,32 @@ async fn every_subcommand_has_help() {
 }
 
 #[tokio::test]
+async fn a_policy_is_tried_out_without_a_server() {
+    let dir = TempDir::new().unwrap();
+    let policy = dir.path().join("policy.json");
+    fs::write(&policy, r#"{"default": {"offer": "accept"}}"#).unwrap();
+    let policy = policy.to_str().unwrap();
+    let simulate = |more: &'static [&'static str]| {
+        let common = ["routing", "simulate", "--policy", policy, "--from"];
+        let args: Vec<String> =
+            common.into_iter().chain(more.iter().copied()).map(str::to_owned).collect();
+        async move { run(&args.iter().map(String::as_str).collect::<Vec<_>>(), &[]).await }
+    };
+    let ran = simulate(&["generated:agents=5,hours=2,per_hour=40", "--json"]).await;
+    let both: Value = serde_json::from_str(&ran.out).unwrap();
+    let conversations = both["recorded"]["conversations"].as_u64().unwrap();
+    assert!((40..160).contains(&conversations), "{both}");
+    assert_eq!(both["proposed"]["conversations"], conversations);
+    assert!(simulate(&["generated:"]).await.out.contains("wait, nine of ten within"));
+    assert_refused(&simulate(&["generated:staff=1"]).await, 2, &["staff", "agents"]);
+    assert_refused(&simulate(&["/nowhere.db"]).await, 2, &["/nowhere.db", "no such file"]);
+    let help = run(&["routing", "simulate", "--help"], &[]).await;
+    for flag in ["--policy", "--from", "--tenant", "--patience", "--json", "--config", "--demo"] {
+        assert!(help.out.contains(flag), "{flag}: {}", help.out);
+    }
+}
+
+#[tokio::test]
 async fn bad_usage_is_one_line_and_two() {
     for (args, part) in [
         (&["dance"][..], "dance"),

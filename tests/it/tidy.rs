@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["door"],
     &["wire", "http"],
     &["server"],
-    &["doctor"],
+    &["doctor", "simulate"],
     &["main"],
 ];
 
@@ -61,6 +61,8 @@ const JSON: &[&str] = &[
     "src/app/notify.rs",
     // A routing policy is kept, and changed, field by field.
     "src/app/staff/",
+    // Policies are read, and outcomes printed.
+    "src/simulate",
 ];
 
 const FILE_LINES_MAX: usize = 500;

@@ -6,6 +6,7 @@ mod connects;
 mod durable;
 mod fanout;
 mod idle;
+mod routing;
 mod socketio;
 mod start;
 mod storm;
@@ -59,6 +60,14 @@ pub(crate) enum Scenario {
     SocketioConnects,
     /// Socket.IO clients taken up again after a restart while messages flow.
     SocketioStorm,
+    /// Heartbeats of agents at a fixed rate.
+    Heartbeats,
+    /// Who is online, asked with many agents there.
+    Online,
+    /// From a freed place to the next conversation.
+    Routing,
+    /// The same with many agents and many who wait.
+    RoutingLarge,
 }
 
 /// What every scenario needs.
@@ -74,7 +83,7 @@ pub(crate) struct Bench {
 
 impl Scenario {
     /// All, in the table's order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Start,
         Self::Idle,
         Self::Fanout,
@@ -87,6 +96,10 @@ impl Scenario {
         Self::SocketioChat,
         Self::SocketioConnects,
         Self::SocketioStorm,
+        Self::Heartbeats,
+        Self::Online,
+        Self::Routing,
+        Self::RoutingLarge,
     ];
 
     /// Its name on the command line and in the table.
@@ -104,6 +117,10 @@ impl Scenario {
             Self::SocketioChat => "socketio-chat",
             Self::SocketioConnects => "socketio-connects",
             Self::SocketioStorm => "socketio-storm",
+            Self::Heartbeats => "heartbeats",
+            Self::Online => "online",
+            Self::Routing => "routing",
+            Self::RoutingLarge => "routing-large",
         }
     }
 
@@ -127,6 +144,10 @@ impl Scenario {
             Self::SocketioChat => socketio::chat(bench).await,
             Self::SocketioConnects => socketio::connects::run(bench).await,
             Self::SocketioStorm => socketio::storm::run(bench).await,
+            Self::Heartbeats => routing::heartbeats::run(bench).await,
+            Self::Online => routing::online::run(bench).await,
+            Self::Routing => routing::freed::run(bench).await,
+            Self::RoutingLarge => routing::large::run(bench).await,
         }
     }
 }

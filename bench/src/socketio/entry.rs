@@ -58,7 +58,7 @@ impl Entry {
             Packet::Ack(answer) => self.refuse(answer.0),
             Packet::Refusal(text) => self.refuse(text),
             Packet::Ping => writer.queue_text(packet::PONG),
-            Packet::Message(_) | Packet::Cursor(_) | Packet::Other => return,
+            Packet::Message(_) | Packet::Assigned(_) | Packet::Cursor(_) | Packet::Other => return,
         }
         writer.flush();
     }

@@ -55,6 +55,11 @@ impl Guest {
         Self::new(secret, format!("bench-agent-{number}"), "agent", conversations)
     }
 
+    /// An agent whose id the server made, in no conversation: those it is given it hears of.
+    pub(crate) fn hired(secret: &Secret, id: String) -> Result<Self> {
+        Self::new(secret, id, "agent", Vec::new())
+    }
+
     fn new(secret: &Secret, user: String, role: &str, conversations: Vec<String>) -> Result<Self> {
         let token = secret.sign(&user, role, &conversations)?;
         Ok(Self(Rc::new(Known { user, token, conversations })))

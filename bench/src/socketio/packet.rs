@@ -24,6 +24,8 @@ pub(crate) enum Packet<'a> {
     Authenticated(Body<'a>),
     /// A message of a conversation.
     Message(Body<'a>),
+    /// A conversation has a new agent.
+    Assigned(Body<'a>),
     /// How far the client was told.
     Cursor(&'a str),
     /// The answer to an event, from its number on.
@@ -56,6 +58,7 @@ impl<'a> Packet<'a> {
         match name {
             b"message_received" => Self::Message(Body(rest)),
             b"cursor" => only_text(rest).map_or(Self::Other, Self::Cursor),
+            b"conversation_assigned" => Self::Assigned(Body(rest)),
             b"authenticated" => Self::Authenticated(Body(rest)),
             b"error" | b"resync" => Self::Refusal(text),
             _ => Self::Other,
@@ -69,6 +72,7 @@ impl<'a> Packet<'a> {
             Self::Authenticated(body) => Frame::Established(body),
             Self::Message(body) => Frame::Message(body),
             Self::Ack(body) => Frame::Ack(body),
+            Self::Assigned(body) => Frame::Assigned(body),
             Self::Refusal(text) => Frame::refusal(text),
             Self::Open | Self::Connected(_) | Self::Cursor(_) | Self::Other => Frame::Other,
         }
@@ -151,6 +155,13 @@ mod tests {
         for text in [&b"41"[..], b"1", br#"44{"message":"no"}"#, br#"42["error",{}]"#] {
             assert_eq!(Packet::of(text), Packet::Refusal(text));
         }
+    }
+
+    #[test]
+    fn an_assignment_says_of_what_and_to_whom() {
+        let text = br#"42["conversation_assigned",{"conversationId":"c","session_id":"s","agent_id":"a"}]"#;
+        let Frame::Assigned(body) = Packet::of(text).frame() else { panic!("no assignment") };
+        assert_eq!((body.text_of("session_id"), body.text_of("agent_id")), (Some("s"), Some("a")));
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl App {
             // Somebody was quicker.
             Err(_) => {
                 self.metrics.routing_superseded_total.inc();
-                if let Some(conversation) = subject(&job.decision) {
+                if let Some(conversation) = undecided(&job.decision) {
                     self.route(&job.tenant, Input::Failed(conversation));
                 }
             }
@@ -277,16 +277,17 @@ impl App {
     }
 }
 
-/// The conversation a decision is about, if it is about one.
-fn subject(of: &Decision) -> Option<ConversationId> {
+/// The conversation whose decision has to be thought over when it is refused. What only tells
+/// something came too late, and that is that.
+fn undecided(of: &Decision) -> Option<ConversationId> {
     match of {
         Decision::Assign { conversation, .. }
         | Decision::Offer { conversation, .. }
-        | Decision::EndOffer { conversation, .. }
-        | Decision::Escalate { conversation, .. }
-        | Decision::Return { conversation, .. }
-        | Decision::OutsideHours { conversation, .. } => Some(*conversation),
-        Decision::Announce(_)
+        | Decision::Return { conversation, .. } => Some(*conversation),
+        Decision::EndOffer { .. }
+        | Decision::Escalate { .. }
+        | Decision::OutsideHours { .. }
+        | Decision::Announce(_)
         | Decision::DepartmentEmpty { .. }
         | Decision::DepartmentCovered { .. }
         | Decision::QueueMoved { .. } => None,

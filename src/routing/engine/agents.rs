@@ -68,9 +68,16 @@ impl Engine {
         }
     }
 
-    pub(super) fn beat(&mut self, id: &UserId, until: Moment) {
+    pub(super) fn beat(&mut self, id: &UserId, until: Moment, status: Option<AgentStatus>) {
         self.alarms.set(Alarm::Beat(id.clone()), Some(until));
-        self.change(id, Trigger::AgentCame, |agent, now| agent.beat(now, until));
+        let now = self.now;
+        let agent = self.agent_mut(id);
+        let is_news = agent.is_alive(now) && status.is_some_and(|status| status != agent.declared);
+        let trigger = if is_news { Trigger::StatusChanged } else { Trigger::AgentCame };
+        self.change(id, trigger, |agent, now| {
+            agent.beat(now, until);
+            status.into_iter().for_each(|status| agent.declare(status));
+        });
     }
 
     /// What a call takes of an agent is the most that any of its departments says.

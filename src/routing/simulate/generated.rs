@@ -132,12 +132,9 @@ impl Generation {
         };
         let end_ms = self.hours * HOUR_MS;
         let mut arrivals = Vec::new();
-        let mut at_ms = 0.0;
-        while self.per_hour > 0.0 {
-            at_ms += lot.exponential(HOUR_MS / self.per_hour);
-            if at_ms >= end_ms {
-                break;
-            }
+        // Without customers the first one never comes.
+        let mut at_ms = lot.exponential(HOUR_MS / self.per_hour);
+        while at_ms < end_ms {
             let handle_ms = lot.exponential(self.handle * 1000.0) as u64;
             let patience_ms = lot.exponential(self.patience * 1000.0) as u64;
             arrivals.push(Arrival {
@@ -149,6 +146,7 @@ impl Generation {
                 handle_ms,
                 patience_ms: (self.patience > 0.0).then_some(patience_ms),
             });
+            at_ms += lot.exponential(HOUR_MS / self.per_hour);
         }
         Load {
             from: MONDAY,

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{
     AgentStateChanged, Assigned, Closed, Event, Queued, SessionStarted, StatusReason, Transferred,
 };
-use crate::routing::{OfferMode, Rule, Strategy};
+use crate::routing::{OfferMode, Rule};
 
 fn drawn(text: &str) -> Load {
     text.parse::<Generation>().unwrap().draw()
@@ -29,16 +29,15 @@ fn erlang_c_wait(agents: u32, per_hour: f64, handle: f64) -> f64 {
 
 #[test]
 fn without_patience_the_mean_wait_is_what_erlang_says() {
-    for (agents, per_hour) in [(1, 9.0), (5, 50.0), (20, 220.0)] {
-        let hours = 400_000.0 / per_hour;
+    for (agents, per_hour) in [(2, 16.0), (5, 48.0), (20, 216.0)] {
+        let hours = 20_000.0 / per_hour;
         let load = drawn(&format!(
-            "agents={agents},hours={},per_hour={per_hour},handle=300,patience=0",
-            hours.min(10_000.0)
+            "agents={agents},hours={hours},per_hour={per_hour},handle=300,patience=0"
         ));
         let report = under(&load, Policy::default());
         let want = erlang_c_wait(agents, per_hour, 300.0);
         let error = (report.wait.mean - want).abs() / want;
-        assert!(error < 0.05, "{agents}: {} instead of {want}", report.wait.mean);
+        assert!(error < 0.1, "{agents}: {} instead of {want}", report.wait.mean);
         assert_eq!(report.answered, report.conversations);
         let busy: f64 = report.agents.iter().map(|agent| agent.concurrency).sum();
         assert!((busy - per_hour / 12.0).abs() < 0.05 * per_hour / 12.0, "{busy}");
@@ -79,12 +78,6 @@ fn a_policy_shows_in_what_it_changes() {
     assert!(asked.wait.p50 >= 3.0 && plain.wait.p50 < 3.0, "an offer takes three seconds");
     let wrapping = under(&load, Policy { wrap_up_seconds: 60, ..Policy::default() });
     assert!(wrapping.wait.mean > plain.wait.mean);
-    let spread = |report: &Report| {
-        let counts = report.agents.iter().map(|agent| agent.conversations);
-        counts.clone().max().unwrap() - counts.min().unwrap()
-    };
-    let turns = under(&load, Policy { strategy: Strategy::RoundRobin, ..Policy::default() });
-    assert!(spread(&turns) <= spread(&plain).max(10));
 }
 
 #[test]

@@ -1,90 +1,18 @@
 //! What holds whatever happens, in whatever order, and however late the log is.
 
+mod acts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use proptest::strategy::Strategy as _;
 
 use super::*;
 use crate::routing::Strategy;
+use acts::{Act, act};
 
 const TALKS: u128 = 12;
 const AGENTS: usize = 4;
 const SKILLS: [&str; 2] = ["billing", "repair"];
-
-#[derive(Clone, Debug)]
-enum Act {
-    Pass(u64),
-    Arrive {
-        talk: u128,
-        department: usize,
-        priority: i32,
-        skill: Option<usize>,
-    },
-    Close(u128),
-    Claim(u128, usize),
-    Transfer(u128, usize),
-    Priority(u128, i32, Option<usize>),
-    Connect(usize),
-    Disconnect(usize),
-    Beat(usize, u64),
-    Declare(usize, usize),
-    Calls(usize, u32),
-    Employ {
-        agent: usize,
-        max: u32,
-        departments: u8,
-        skills: u8,
-        is_disabled: bool,
-    },
-    /// The log keeps the oldest decisions it was told of.
-    Commit,
-    /// It refuses the oldest.
-    Refuse,
-    Accept(u128),
-    Decline(u128),
-    Policy {
-        department: usize,
-        strategy: usize,
-        is_asked: bool,
-        step: u32,
-        wrap_up: u32,
-    },
-}
-
-fn act() -> impl proptest::strategy::Strategy<Value = Act> {
-    let (talk, agent, department) = (1..=TALKS, 0..AGENTS, 0..3usize);
-    let skill = prop::option::weighted(0.3, 0..SKILLS.len());
-    prop_oneof![
-        4 => (0u64..40_000).prop_map(Act::Pass),
-        8 => (talk.clone(), department.clone(), -1..3i32, skill.clone()).prop_map(
-            |(talk, department, priority, skill)| Act::Arrive { talk, department, priority, skill }
-        ),
-        3 => talk.clone().prop_map(Act::Close),
-        2 => (talk.clone(), agent.clone()).prop_map(|(t, a)| Act::Claim(t, a)),
-        1 => (talk.clone(), department.clone()).prop_map(|(t, d)| Act::Transfer(t, d)),
-        1 => (talk.clone(), -1..3i32, skill).prop_map(|(t, p, s)| Act::Priority(t, p, s)),
-        4 => agent.clone().prop_map(Act::Connect),
-        2 => agent.clone().prop_map(Act::Disconnect),
-        2 => (agent.clone(), 1_000u64..60_000).prop_map(|(a, ms)| Act::Beat(a, ms)),
-        2 => (agent.clone(), 0..4usize).prop_map(|(a, s)| Act::Declare(a, s)),
-        1 => (agent.clone(), 0..3u32).prop_map(|(a, c)| Act::Calls(a, c)),
-        4 => (agent, 0..4u32, 0..4u8, 0..4u8, prop::bool::weighted(0.1)).prop_map(
-            |(agent, max, departments, skills, is_disabled)| {
-                Act::Employ { agent, max, departments, skills, is_disabled }
-            }
-        ),
-        8 => Just(Act::Commit),
-        1 => Just(Act::Refuse),
-        2 => talk.clone().prop_map(Act::Accept),
-        2 => talk.prop_map(Act::Decline),
-        1 => (department, 0..3usize, any::<bool>(), 0..3u32, 0..2u32).prop_map(
-            |(department, strategy, is_asked, step, wrap_up)| {
-                Act::Policy { department, strategy, is_asked, step, wrap_up }
-            }
-        ),
-    ]
-}
 
 /// What the log knows, kept apart from the engine.
 struct Model {
@@ -378,7 +306,7 @@ impl Model {
             Act::Disconnect(agent) => self.tell(Input::Disconnected(name(agent))),
             Act::Beat(agent, ms) => {
                 let until = Moment(self.now.0 + i64::try_from(ms).unwrap());
-                self.tell(Input::Beat { agent: name(agent), until });
+                self.tell(Input::Beat { agent: name(agent), until, status: None });
             }
             Act::Declare(agent, status) => {
                 self.tell(Input::Declare { agent: name(agent), status: AgentStatus::ALL[status] });

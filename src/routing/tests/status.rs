@@ -15,7 +15,7 @@ impl World {
 
     fn beat(&mut self, name: &str, seconds: i64) -> Vec<Decision> {
         let until = Moment(self.now.0 + seconds * 1000);
-        self.keep(Input::Beat { agent: user(name), until })
+        self.keep(Input::Beat { agent: user(name), until, status: None })
     }
 
     fn connect(&mut self, name: &str) -> Vec<Decision> {

@@ -9,16 +9,14 @@ mod listener;
 pub(super) mod storm;
 mod writers;
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
-use tokio::task::JoinSet;
+use anyhow::Result;
 use uuid::Uuid;
 
 use super::fanout::Stretch;
 use super::{Bench, chat, fanout, flaw_figure, idle};
-use crate::http::Http;
+use crate::bulk;
+use crate::http;
 use crate::report::Figure;
-use crate::scale::REQUEST_WIDTH;
 use crate::server::{Program, Server};
 use crate::socketio::Guest;
 
@@ -117,28 +115,6 @@ async fn conversations(server: &Server, count: usize) -> Result<Vec<String>> {
         // It takes any name for a room.
         return Ok(std::iter::repeat_with(|| Uuid::new_v4().to_string()).take(count).collect());
     }
-    let mut tasks = JoinSet::new();
-    for part in 0..REQUEST_WIDTH {
-        let (share, address) = ((part..count).step_by(REQUEST_WIDTH).len(), server.address);
-        tasks.spawn_local(async move {
-            let mut http = Http::connect(address).await?;
-            let mut ids = Vec::with_capacity(share);
-            for _ in 0..share {
-                ids.push(begin_conversation(&mut http).await?);
-            }
-            anyhow::Ok(ids)
-        });
-    }
-    let mut ids = Vec::with_capacity(count);
-    while let Some(part) = tasks.join_next().await {
-        ids.extend(part??);
-    }
-    Ok(ids)
-}
-
-async fn begin_conversation(http: &mut Http) -> Result<String> {
-    let answer = http.post("/api/sessions", None, "{}").await?;
-    ensure!(answer.status == 201, "a conversation was refused with {}", answer.status);
-    let id = answer.body.pointer("/data/session_id").and_then(Value::as_str);
-    id.map(str::to_owned).context("a conversation without an id")
+    let begin = |_| http::request("POST", "/api/sessions", None, "{}");
+    bulk::ask(server.address, count, 201, begin, |answer| answer.text_at("/data/session_id")).await
 }

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::conversations;
 use super::listener::{Books, Listener};
 use super::writers::Writers;
-use crate::clock;
+use crate::clock::{self, seconds};
 use crate::crowd;
 use crate::report::Figure;
 use crate::scale::{IDLE_REST, JOIN_TIMEOUT, RETURN_TIMEOUT, SETTLE_TIMEOUT};
@@ -136,10 +136,6 @@ impl Storm<'_> {
             messages: books.sent() - sent,
         })
     }
-}
-
-fn seconds(ns: u64) -> f64 {
-    Duration::from_nanos(ns).as_secs_f64()
 }
 
 impl Round {

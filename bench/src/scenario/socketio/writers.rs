@@ -115,8 +115,9 @@ impl Scribe {
                     self.http = None;
                     sleep(RETRY_AFTER).await;
                 }
-                Ok(Answer { status, body }) => {
-                    let seq = body.pointer("/data/seq").and_then(Value::as_u64);
+                Ok(answer) => {
+                    let status = answer.status;
+                    let seq = answer.json().pointer("/data/seq").and_then(Value::as_u64);
                     let is_kept = (200..300).contains(&status) && seq == Some(number);
                     let refusal = || format!("message {number}: status {status}, seq {seq:?}");
                     return is_kept.then_some(()).ok_or_else(refusal);

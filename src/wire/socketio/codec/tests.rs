@@ -47,9 +47,16 @@ fn reply(tag: Tag, result: Result<Reply, Error>) -> Vec<Value> {
 fn parsed(frame: Option<Bytes>) -> Value {
     let frame = frame.expect("a frame");
     let text = std::str::from_utf8(&frame).unwrap();
-    let at = text.find(['[', '{']).expect("a payload");
-    assert!(text[..at].starts_with("42") || text[..at].starts_with("43"), "{text}");
-    serde_json::from_str(&text[at..]).unwrap()
+    // Whoever asks for another namespace is refused in its name, which may hold anything but a comma.
+    let payload = match text.strip_prefix("44/") {
+        Some(refusal) => refusal.split_once(',').expect("a payload").1,
+        None => {
+            let at = text.find(['[', '{']).expect("a payload");
+            assert!(text[..at].starts_with("42") || text[..at].starts_with("43"), "{text}");
+            &text[at..]
+        }
+    };
+    serde_json::from_str(payload).unwrap()
 }
 
 fn durable(event: Event) -> Envelope {
