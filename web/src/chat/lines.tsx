@@ -80,8 +80,8 @@ function noticeWords(notice: Notice, texts: ChatTexts, language: Language): stri
       const { waited_seconds, action } = notice.data;
       return say.conversation_escalated(texts.span(waited_seconds), action);
     }
-    case "conversation_outside_hours":
-      return texts.closed(momentWords(notice.data.opens_at, language));
+    case "conversation_transferred":
+      return say.conversation_transferred[notice.data.to_department_id ? "department" : "agent"];
     case "conversation_rated":
       return say.conversation_rated(notice.data.score, notice.data.comment);
     case "conversation_offered":

@@ -6,7 +6,7 @@ import "../ui/said.css";
 import "./chat.css";
 import { type ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { About, Login } from "@switchboard/client/rest";
+import type { About, Login, StartedSession } from "@switchboard/client/rest";
 import { api } from "../ui/api.ts";
 import { CopyButton } from "../ui/code.tsx";
 import { Icon } from "../ui/icons.tsx";
@@ -63,6 +63,7 @@ function Head({ children }: { children?: ComponentChildren }) {
 function SideBySide({ about }: { about: About }) {
   const [table, setTable] = useState(() => loadTable(about.open_sessions));
   const [statusCount, setStatusCount] = useState(0);
+  const [firstPlace, setFirstPlace] = useState<StartedSession["queue"]>(null);
   useEffect(() => saveTable(table), [table]);
   const change = (part: Partial<Table>) => setTable((old) => ({ ...old, ...part }));
   const [customerDialect, chooseCustomerDialect] = useDialect("customer", about);
@@ -75,6 +76,7 @@ function SideBySide({ about }: { about: About }) {
   const startAsCustomer = async (name: string) => {
     const started = await api.startSession({ name });
     dropSessionFromAddress();
+    setFirstPlace(started.queue);
     const seat = { userId: started.user_id, token: started.token };
     change({ sessionId: started.session_id, customer: seat, agent: null });
   };
@@ -83,6 +85,7 @@ function SideBySide({ about }: { about: About }) {
   };
   const startAnew = () => {
     dropSessionFromAddress();
+    setFirstPlace(null);
     setTable({ ...emptyTable, login });
   };
 
@@ -100,6 +103,7 @@ function SideBySide({ about }: { about: About }) {
           seat={customer}
           dialect={customerDialect}
           onDialect={chooseCustomerDialect}
+          firstPlace={firstPlace}
           mayWatch={about.open_sessions || customer?.token !== undefined}
           watchToken={customer?.token}
           onStatus={() => setStatusCount((count) => count + 1)}

@@ -11,6 +11,7 @@ import {
   isWaiting,
   type LinkState,
 } from "@switchboard/client/session";
+import type { StartedSession } from "@switchboard/client/rest";
 import { Icon } from "../ui/icons.tsx";
 import { useLanguage, useTexts, type Language } from "../ui/language.tsx";
 import { isPast, momentWords } from "../ui/moments.ts";
@@ -32,6 +33,8 @@ export interface PaneProps {
   onDialect?: ((dialect: Dialect) => void) | undefined;
   /** Shown while nobody sits here; `join` takes the seat. */
   welcome: (join: () => void) => ComponentChildren;
+  /** Where the conversation stood in the queue when it began; what is heard later counts more. */
+  firstPlace?: StartedSession["queue"];
   /** Whether this side may ask who is in the session before it has joined. */
   mayWatch?: boolean;
   watchToken?: string | undefined;
@@ -61,7 +64,12 @@ export function Pane(props: PaneProps) {
     <section class={`card pane pane-${side}`} data-testid={`pane-${side}`} aria-label={texts[side]}>
       <PaneHead {...props} session={session} showsRaw={showsRaw} onRaw={setShowsRaw} />
       {sessionId && <People status={status} selfId={seat?.userId} isLive={isLive} />}
-      <Warnings side={side} session={session} isWaiting={isWaiting(status)} />
+      <Warnings
+        side={side}
+        session={session}
+        isWaiting={isWaiting(status)}
+        firstPlace={props.firstPlace}
+      />
       <LinkNotes session={session} />
       {session.client && seat ? (
         <>
@@ -154,15 +162,14 @@ function Badge({ link, isStarted }: { link: LinkState; isStarted: boolean }) {
   );
 }
 
-interface WarningsProps {
-  side: Side;
+interface WarningsProps extends Pick<PaneProps, "side" | "firstPlace"> {
   session: Session;
   isWaiting: boolean;
 }
 
-function Warnings({ side, session, isWaiting }: WarningsProps) {
+function Warnings({ side, session, isWaiting, firstPlace }: WarningsProps) {
   const texts = useTexts(TEXTS);
-  if (side === "customer") return <QueueNote session={session} />;
+  if (side === "customer") return <QueueNote session={session} firstPlace={firstPlace} />;
   const isAlone = session.link.phase === "connected" && isAbandoned(session.conversation);
   const text = isWaiting ? texts.waiting : isAlone ? texts.abandoned : null;
   return (
@@ -177,16 +184,22 @@ function Warnings({ side, session, isWaiting }: WarningsProps) {
   );
 }
 
-function QueueNote({ session: { conversation, link } }: { session: Session }) {
+function QueueNote({ session, firstPlace }: Pick<WarningsProps, "session" | "firstPlace">) {
   const texts = useTexts(TEXTS);
   const { language } = useLanguage();
+  const { conversation, link } = session;
   const waits = link.phase === "connected" && isWaiting(conversation.status);
+  const first = firstPlace && {
+    position: firstPlace.position,
+    waitSeconds: firstPlace.estimated_wait_seconds,
+  };
+  const queue = conversation.queue ?? first ?? null;
   return (
     <div role="status" class="pane-note">
       {waits && (
         <p class="banner" data-testid="queue">
           <Icon name="clock" />
-          {queueWords(conversation, texts, language)}
+          {queueWords({ ...conversation, queue }, texts, language)}
         </p>
       )}
     </div>

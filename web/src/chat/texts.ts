@@ -99,7 +99,11 @@ const en = {
     resync: "The server has sent the conversation anew",
     conversation_assigned: (id: string) => `${id} takes this conversation`,
     conversation_queued: "The conversation is waiting for an agent",
-    conversation_transferred: "The conversation is being handed to another agent",
+    conversation_transferred: {
+      agent: "The conversation is handed to another agent",
+      department: "The conversation is handed to another department",
+    },
+    conversation_outside_hours: "It waits outside opening hours",
     conversation_escalated: (wait: string, action: EscalationAction) =>
       `Nobody has come for ${wait}: ${
         {
@@ -240,7 +244,11 @@ const id: typeof en = {
     resync: "Server mengirim ulang percakapan ini",
     conversation_assigned: (user) => `${user} menangani percakapan ini`,
     conversation_queued: "Percakapan menunggu agen",
-    conversation_transferred: "Percakapan dialihkan ke agen lain",
+    conversation_transferred: {
+      agent: "Percakapan dialihkan ke agen lain",
+      department: "Percakapan dialihkan ke departemen lain",
+    },
+    conversation_outside_hours: "Percakapan menunggu di luar jam buka",
     conversation_escalated: (wait, action) =>
       `Belum ada yang menjawab selama ${wait}: ${
         {
