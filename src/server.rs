@@ -47,6 +47,8 @@ pub struct Running {
     readiness: Readiness,
     registry: Registry,
     shutdown: CancellationToken,
+    /// Routing goes on while requests are still answered.
+    routing: CancellationToken,
     failed: CancellationToken,
     connections: TaskTracker,
     background: TaskTracker,
@@ -90,7 +92,8 @@ pub async fn start(config: Config) -> Result<Running> {
     let failed = CancellationToken::new();
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
-    prepare(&app, &background, &shutdown).await?;
+    let routing = CancellationToken::new();
+    prepare(&app, &background, &routing).await?;
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -118,6 +121,7 @@ pub async fn start(config: Config) -> Result<Running> {
         readiness,
         registry,
         shutdown,
+        routing,
         failed,
         connections,
         background,
@@ -136,6 +140,7 @@ impl Running {
     pub async fn drain(self) -> bool {
         let deadline = Instant::now() + self.app.config.server.drain_timeout;
         self.readiness.set_draining();
+        self.app.hold_routing();
         self.shutdown.cancel();
         self.connections.close();
         // A handshake under way when the drain began may still add a connection, so this repeats
@@ -149,6 +154,7 @@ impl Running {
         // Time is kept back for the log, whose last commits count more than a silent peer.
         let is_clean =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        self.routing.cancel();
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
             tracing::warn!(error = %err, "the latest heartbeats are not kept");
@@ -254,7 +260,7 @@ fn spawn_background(
 }
 
 /// The default tenant exists, and nobody is left from a run that was killed.
-async fn prepare(app: &App, background: &TaskTracker, shutdown: &CancellationToken) -> Result<()> {
+async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToken) -> Result<()> {
     let default = TenantId::default_tenant();
     if app.log.tenant(&default).await?.is_none() {
         let record = Record::Tenant(default.to_string());
@@ -267,9 +273,9 @@ async fn prepare(app: &App, background: &TaskTracker, shutdown: &CancellationTok
     app.log.end_recoveries(Moment::now()).await?;
     app.remember_leaves().await.context("reading who left the last run")?;
     let unread = app.restore_routing().await.context("reading who waits and who works")?;
-    let (routing, shutdown) = (app.clone(), shutdown.clone());
+    let (serving, until) = (app.clone(), routing.clone());
     background.spawn(async move {
-        shutdown.run_until_cancelled(Box::pin(routing.serve_routing(unread))).await
+        until.run_until_cancelled(Box::pin(serving.serve_routing(unread))).await
     });
     let given = app.settle_bot().await.context("settling what the bot left unanswered")?;
     if given > 0 {

@@ -182,8 +182,14 @@ impl App {
     /// # Errors
     /// When the log does not keep them; they are tried again then.
     pub async fn keep_beats_now(&self) -> Result<(), crate::log::Error> {
-        let beats = std::mem::take(&mut self.0.router.lock().beats);
-        for (tenant, beats) in beats {
+        loop {
+            // One tenant at a time: what is not reached is kept the next time.
+            let beats = {
+                let mut state = self.0.router.lock();
+                let next = state.beats.keys().next().cloned();
+                next.and_then(|tenant| state.beats.remove_entry(&tenant))
+            };
+            let Some((tenant, beats)) = beats else { return Ok(()) };
             let kept: Vec<_> = beats.iter().map(|(agent, until)| (agent.clone(), *until)).collect();
             let change = Change::record(Record::Beats(kept));
             if let Err(err) = self.log.commit(&tenant, change).await {
@@ -195,7 +201,6 @@ impl App {
                 return Err(err);
             }
         }
-        Ok(())
     }
 }
 

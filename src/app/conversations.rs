@@ -215,6 +215,11 @@ impl App {
         claim: Claim,
     ) -> Result<Assigned, Error> {
         let conversation = self.conversation_for_work(who, id).await?;
+        // Of several the router chooses for at once, each knows what the one before was given.
+        let turn = match claim {
+            Claim::Own if who.is_admin() => Some(self.routing_turn(&who.tenant).await),
+            _ => None,
+        };
         let agent_id = match claim {
             Claim::Own if who.role == Role::Agent => who.subject.clone(),
             Claim::Agent(agent) if who.is_admin() || agent == who.subject => agent,
@@ -231,7 +236,10 @@ impl App {
         let accepted = Event::OfferEnded(OfferEnded { session_id: id, agent_id, outcome });
         let mut events = vec![from_bot, accepted, Event::Assigned(assigned.clone())];
         events.extend(admin_act(who, "conversation.assigned", id));
-        self.commit_work(who, events).await?;
+        let kept = self.commit_work(who, events).await?;
+        if turn.is_some() {
+            self.routed(&who.tenant, &kept).await;
+        }
         Ok(assigned)
     }
 
@@ -409,7 +417,7 @@ pub(super) fn handoff(
     to: InCharge,
     reason: HandoffReason,
 ) -> Event {
-    Event::Handoff(Handoff { session_id, from, to, reason, agent_id: None })
+    Event::Handoff(Handoff { session_id, from, to, reason, agent_id: None, stint: None })
 }
 
 /// An admin's act on a conversation goes to the audit trail in the same commit.

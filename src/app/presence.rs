@@ -4,9 +4,8 @@
 
 use super::attendance::presence_fault;
 use super::{App, Connection};
-use crate::model::{AgentStatus, Error, Identity, Place, Role};
+use crate::model::{Error, Identity, Place, Role};
 use crate::presence::{Entered, Entry, Left};
-use crate::routing::Input;
 
 impl App {
     /// Notes that a connection of a user came; told if it is the first in the tenant.
@@ -18,10 +17,11 @@ impl App {
         let entry = Entry { user: who.subject.clone(), role: who.role, conn: conn.id };
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         let entered = self.presence.enter(&who.tenant, Place::Tenant, entry).await;
-        if let Entered::First { .. } = entered.map_err(presence_fault)? {
-            if is_staff(who) {
-                self.route(&who.tenant, Input::Connected(who.subject.clone()));
-            }
+        let entered = entered.map_err(presence_fault)?;
+        if is_staff(who) {
+            self.note_socket(&who.tenant, &who.subject, true);
+        }
+        if let Entered::First { .. } = entered {
             self.tell_presence(who, true).await;
         }
         Ok(())
@@ -31,27 +31,20 @@ impl App {
     pub async fn depart(&self, conn: &Connection) {
         let who = &conn.who;
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
-        match self.presence.leave(&who.tenant, Place::Tenant, &who.subject, conn.id).await {
-            Ok(Left::Last) => {
-                if is_staff(who) {
-                    self.route(&who.tenant, Input::Disconnected(who.subject.clone()));
-                }
-                self.tell_presence(who, false).await;
-            }
+        let left = self.presence.leave(&who.tenant, Place::Tenant, &who.subject, conn.id).await;
+        if is_staff(who) {
+            self.note_socket(&who.tenant, &who.subject, false);
+        }
+        match left {
+            Ok(Left::Last) => self.tell_presence(who, false).await,
             Ok(Left::NotLast) => {}
             Err(err) => tracing::warn!(error = %err, "a leave was not noted"),
         }
     }
-
-    /// An agent is told as what it is; anybody else is there or is not.
-    async fn tell_presence(&self, who: &Identity, is_here: bool) {
-        let plain = if is_here { AgentStatus::Online } else { AgentStatus::Offline };
-        let status = self.status_of(&who.tenant, &who.subject).unwrap_or(plain);
-        self.tell_status(&who.tenant, &who.subject, status, who.role).await;
-    }
 }
 
-/// An agent's sockets keep it alive, as its heartbeats do (document 001).
+/// An agent's sockets keep it alive, as its heartbeats do (document 001); those alone that proved
+/// whose they are.
 fn is_staff(who: &Identity) -> bool {
     matches!(who.role, Role::Agent | Role::Admin) && !who.is_open
 }

@@ -230,8 +230,9 @@ pub(super) async fn agent(
     Path(id): Path<String>,
     Caller(who): Caller,
 ) -> Result<Answer<AgentRecord>, Refusal> {
-    let id = Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
-    let id = UserId::parse(&id.to_string()).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
+    Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
+    // As it is written: an id is the text that tokens have.
+    let id = UserId::parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
     let view = parts.timed(|app| app.agent_status(&who, &id))?;
     Ok(Answer::of("Agent status retrieved successfully", AgentRecord::of(view)))
 }

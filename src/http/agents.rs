@@ -8,7 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Parts;
-use super::answer::{Answer, Created, Input, Nothing, Parameters, Refusal, blank_as_none, given};
+use super::answer::{
+    Answer, Created, Input, Nothing, Parameters, Refusal, blank_as_none, carried_through, given,
+};
 use super::answer::{cursor_behind, id_of_path, read_cursor};
 use super::caller::Caller;
 use super::openapi::Refused;
@@ -214,7 +216,7 @@ pub(super) async fn create(
         is_disabled: new.is_disabled,
         ..plain
     };
-    let agent = parts.app.add_agent(&who, new).await?;
+    let agent = carried_through(async move { parts.app.add_agent(&who, new).await }).await?;
     Ok(Created(Answer::of("Agent created successfully", agent.into())))
 }
 
@@ -276,10 +278,14 @@ pub(super) async fn update(
         languages: change.languages,
         is_disabled: change.is_disabled,
     };
-    let agent = parts.app.change_agent(&who, &id, change).await?;
-    if agent.is_disabled {
-        parts.sockets.put_out(&who.tenant, &agent.id);
-    }
+    let changed = async move {
+        let agent = parts.app.change_agent(&who, &id, change).await?;
+        if agent.is_disabled {
+            parts.sockets.put_out(&who.tenant, &agent.id);
+        }
+        Ok(agent)
+    };
+    let agent = carried_through(changed).await?;
     Ok(Answer::of("Agent updated successfully", agent.into()))
 }
 
@@ -303,8 +309,12 @@ pub(super) async fn remove(
     AgentId(id): AgentId,
     Caller(who): Caller,
 ) -> Result<Answer<Nothing>, Refusal> {
-    parts.app.remove_agent(&who, &id).await?;
-    parts.sockets.put_out(&who.tenant, &id);
+    let removed = async move {
+        parts.app.remove_agent(&who, &id).await?;
+        parts.sockets.put_out(&who.tenant, &id);
+        Ok(())
+    };
+    carried_through(removed).await?;
     Ok(Answer::of("Agent deleted successfully", Nothing {}))
 }
 

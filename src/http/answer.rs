@@ -86,6 +86,18 @@ impl<T: Serialize> IntoResponse for Created<T> {
     }
 }
 
+/// Carries an act through to its end even if its client hangs up: what the log has and the rest of
+/// the server was not told would stay so.
+pub(super) async fn carried_through<T: Send + 'static>(
+    act: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(act).await {
+        Ok(done) => done,
+        // The outer layer makes a fault of it, as of any panic.
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
+
 /// A refusal on its way out. The response carries the [`Error`] as an extension, by which the
 /// outer layer counts it.
 #[derive(Debug)]

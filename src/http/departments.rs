@@ -8,7 +8,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::Parts;
-use super::answer::{Answer, Created, Input, Nothing, Parameters, Refusal, blank_as_none, given};
+use super::answer::{
+    Answer, Created, Input, Nothing, Parameters, Refusal, blank_as_none, carried_through, given,
+};
 use super::answer::{cursor_behind, id_of_path, read_cursor};
 use super::caller::Caller;
 use super::openapi::Refused;
@@ -136,7 +138,8 @@ pub(super) async fn create(
     Input(new): Input<DepartmentToMake>,
 ) -> Result<Created<ShownDepartment>, Refusal> {
     let new = NewDepartment { name: new.name, routing: new.routing.unwrap_or_default() };
-    let department = parts.app.add_department(&who, new).await?;
+    let added = async move { parts.app.add_department(&who, new).await };
+    let department = carried_through(added).await?;
     Ok(Created(Answer::of("Department created successfully", department.into())))
 }
 
@@ -185,7 +188,8 @@ pub(super) async fn update(
     Input(change): Input<ChangeOfDepartment>,
 ) -> Result<Answer<ShownDepartment>, Refusal> {
     let change = DepartmentChange { name: change.name, routing: change.routing };
-    let department = parts.app.change_department(&who, id, change).await?;
+    let changed = async move { parts.app.change_department(&who, id, change).await };
+    let department = carried_through(changed).await?;
     Ok(Answer::of("Department updated successfully", department.into()))
 }
 
@@ -209,7 +213,7 @@ pub(super) async fn remove(
     DepartmentId(id): DepartmentId,
     Caller(who): Caller,
 ) -> Result<Answer<Nothing>, Refusal> {
-    parts.app.remove_department(&who, id).await?;
+    carried_through(async move { parts.app.remove_department(&who, id).await }).await?;
     Ok(Answer::of("Department deleted successfully", Nothing {}))
 }
 

@@ -286,7 +286,8 @@ impl Conversation {
         match (from, to) {
             (from, to) if from == to => {
                 let refused = || Refused::Conflict("in other hands".into(), self.holder());
-                return Err(if holds { Refused::Unchanged } else { refused() });
+                let is_meant = handoff.stint.is_none_or(|stint| stint == self.routing.stint);
+                return Err(if holds && is_meant { Refused::Unchanged } else { refused() });
             }
             (InCharge::Queue, InCharge::Bot) if holds && (!self.needs_person || is_escalated) => {
                 self.status = Status::Bot;

@@ -222,6 +222,7 @@ impl<'a> Trial<'a> {
         }
         self.tell(Input::Waits(Waiting {
             conversation: id_of(index),
+            stint: 1,
             department: arrival.department,
             also: Vec::new(),
             priority: arrival.priority,

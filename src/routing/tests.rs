@@ -108,6 +108,7 @@ impl World {
     fn waiting(&self, number: u128) -> Waiting {
         Waiting {
             conversation: talk(number),
+            stint: 1,
             department: Some(SALES),
             also: vec![],
             priority: 0,

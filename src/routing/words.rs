@@ -186,6 +186,8 @@ pub struct AgentRestored {
 pub struct Waiting {
     /// Which.
     pub conversation: ConversationId,
+    /// Which of its stays in a queue it is; a decision is about this one alone.
+    pub stint: u32,
     /// Whose queue it is in; `None` for any agent's.
     pub department: Option<Uuid>,
     /// Departments it was widened to.

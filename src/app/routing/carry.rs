@@ -4,6 +4,7 @@
 //! tried again until it can.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -20,8 +21,8 @@ use crate::log::{self, Change, Record};
 use crate::model::{
     AgentRecord, AgentStateChanged, Assigned, Candidate, Conversation, ConversationId, Decided,
     DecisionOutcome, DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event,
-    Handoff, HandoffReason, InCharge, Message, Moment, OfferEnded, OfferOutcome, Offered,
-    OutsideHours, Role, TenantId, UserId,
+    Handoff, HandoffReason, InCharge, Message, OfferEnded, OfferOutcome, Offered, OutsideHours,
+    Role, TenantId, UserId,
 };
 use crate::routing::{self, Action, AgentState, Decision, Explanation, Input, OfferEnd};
 
@@ -36,7 +37,7 @@ impl App {
                 let kept = self.carry_out_job(job).await;
                 keeping.push(kept);
             }
-            let due = router.next_due();
+            let due = router.next_due().filter(|_| !router.is_held.load(Acquire));
             let woken = async {
                 match due {
                     Some(at) => sleep_until(at).await,
@@ -52,13 +53,23 @@ impl App {
     }
 
     fn wake_engines(&self) {
+        if self.0.router.is_held.load(Acquire) {
+            return;
+        }
         for tenant in self.0.router.take_due() {
             self.route(&tenant, Input::Tick);
         }
     }
 
+    fn stands(&self, job: &Job) -> bool {
+        self.ask_engine(&job.tenant, |engine, _| engine.stands(&job.decision)).unwrap_or(false)
+    }
+
     /// Gives a decision its place in the log's order; what is returned waits for the disk.
     async fn carry_out_job(&self, job: Job) -> BoxFuture<'static, ()> {
+        if undecided(&job.decision).is_some() && !self.stands(&job) {
+            return Box::pin(std::future::ready(()));
+        }
         let appended = match self.change_of(&job.tenant, &job.decision).await {
             Ok(change) => self.log.append(&job.tenant, change).await,
             Err(err) => Err(err),
@@ -77,7 +88,7 @@ impl App {
         match kept {
             Ok(()) => {
                 match &job.decision {
-                    Decision::Announce(state) => self.tell_change(state, &job.tenant).await,
+                    Decision::Announce(state) => self.tell_change(&state.agent, &job.tenant).await,
                     Decision::Assign { .. } => self.metrics.routed("assigned"),
                     Decision::Offer { .. } => self.metrics.routed("offered"),
                     Decision::Return { .. } => self.metrics.routed("returned"),
@@ -92,37 +103,21 @@ impl App {
             Err(log::Error::Failed(reason)) => {
                 tracing::warn!(error = %reason, "a routing decision waits for the log");
                 sleep(OWED_RETRY_INTERVAL).await;
-                // Whoever waits for what is not true any more need not wait for it.
-                if let Some(decision) = self.by_now(&job.tenant, &job.decision) {
-                    self.0.router.put_back(Job { decision, ..job });
+                // What came later may be kept already, and this must not be told behind it as if
+                // it were news. Whoever waits for it need not wait any longer.
+                if self.stands(&job) {
+                    self.0.router.put_back(job);
                 }
             }
             // Somebody was quicker.
             Err(_) => {
                 self.metrics.routing_superseded_total.inc();
-                if let Some(conversation) = undecided(&job.decision) {
+                if let Some(conversation) = undecided(&job.decision)
+                    && self.stands(&job)
+                {
                     self.route(&job.tenant, Input::Failed(conversation));
                 }
             }
-        }
-    }
-
-    /// What the log could not keep, as it is by now: what came later may be kept already, and what
-    /// came before must not be told behind it as if it were news.
-    fn by_now(&self, tenant: &TenantId, decision: &Decision) -> Option<Decision> {
-        let is_told_empty = matches!(decision, Decision::DepartmentEmpty { .. });
-        match decision {
-            Decision::Announce(state) => {
-                let found = self.ask_engine(tenant, |e, now| e.agent(now, &state.agent)).flatten();
-                Some(Decision::Announce(found.unwrap_or_else(|| state.clone())))
-            }
-            Decision::DepartmentEmpty { department, .. }
-            | Decision::DepartmentCovered { department } => {
-                let found = self.ask_engine(tenant, |e, _| e.department(Some(*department)));
-                let is_so = found.flatten().is_some_and(|d| d.is_empty == is_told_empty);
-                is_so.then(|| decision.clone())
-            }
-            _ => Some(decision.clone()),
         }
     }
 
@@ -134,7 +129,7 @@ impl App {
                 let decided = decided(&to, why, DecisionOutcome::Assigned);
                 let Winner { session_id, department_id, agent_id, agent_name } = to;
                 let given = Assigned { session_id, agent_id, agent_name, department_id };
-                vec![still_waits(session_id), decided, Event::Assigned(given)]
+                vec![self.still_waits(tenant, session_id), decided, Event::Assigned(given)]
             }
             Decision::Offer { conversation, agent, until, attempt, why } => {
                 let to = self.winner(tenant, agent, *conversation).await?;
@@ -142,7 +137,7 @@ impl App {
                 let (until, attempt) = (*until, *attempt);
                 let Winner { session_id, agent_id, agent_name, .. } = to;
                 let offered = Offered { session_id, agent_id, agent_name, until, attempt };
-                vec![still_waits(session_id), decided, Event::Offered(offered)]
+                vec![self.still_waits(tenant, session_id), decided, Event::Offered(offered)]
             }
             Decision::EndOffer { conversation, agent, outcome } => {
                 let outcome = match outcome {
@@ -178,7 +173,8 @@ impl App {
             Decision::OutsideHours { conversation, opens_at } => {
                 let (session_id, opens_at) = (*conversation, *opens_at);
                 let told = Event::OutsideHours(OutsideHours { session_id, opens_at });
-                vec![told, self.notice(tenant, session_id, notices::outside_hours).await?]
+                let notice = self.notice(tenant, session_id, notices::outside_hours).await?;
+                vec![self.still_waits(tenant, session_id), told, notice]
             }
             Decision::QueueMoved { .. } => vec![],
         };
@@ -233,7 +229,7 @@ impl App {
             },
             department_id,
         };
-        let mut events = vec![still_waits(session_id), Event::Escalated(told)];
+        let mut events = vec![self.still_waits(tenant, session_id), Event::Escalated(told)];
         match action {
             Action::Supervisors | Action::Department(_) => {}
             Action::Bot if self.bot.is_some() => {
@@ -257,8 +253,7 @@ impl App {
         agent: &UserId,
     ) -> Result<Vec<Event>, log::Error> {
         let record = self.record(tenant, session_id).await?;
-        let mut waiting =
-            Conversation { queued_at: Some(Moment::now()), ..record.as_ref().clone() };
+        let mut waiting = Conversation { queued_at: None, ..record.as_ref().clone() };
         waiting.routing.is_head = true;
         let queued = self.queued(tenant, &waiting);
         let returned = Handoff {
@@ -267,6 +262,7 @@ impl App {
             to: InCharge::Queue,
             reason: HandoffReason::AgentLost,
             agent_id: Some(agent.clone()),
+            stint: None,
         };
         Ok(vec![Event::Handoff(returned), Event::Queued(queued)])
     }
@@ -291,6 +287,20 @@ impl App {
             sender_name: Some(Arc::from(self.config.bot.name.as_str())),
             body: text(language).to_owned(),
         }))
+    }
+
+    /// A question put to the log: what comes along is refused unless it still waits, in the stint
+    /// the engine knows.
+    fn still_waits(&self, tenant: &TenantId, session_id: ConversationId) -> Event {
+        let stint = self.ask_engine(tenant, |engine, _| engine.stint_of(session_id)).flatten();
+        Event::Handoff(Handoff {
+            session_id,
+            from: InCharge::Queue,
+            to: InCharge::Queue,
+            reason: HandoffReason::Taken,
+            agent_id: None,
+            stint,
+        })
     }
 
     fn department_name(&self, tenant: &TenantId, id: Uuid) -> String {
@@ -322,11 +332,6 @@ struct Winner {
     department_id: Option<Uuid>,
     agent_id: UserId,
     agent_name: String,
-}
-
-/// A question put to the log: what comes along is refused unless it still waits.
-fn still_waits(id: ConversationId) -> Event {
-    handoff(id, InCharge::Queue, InCharge::Queue, HandoffReason::Taken)
 }
 
 /// Why it went to whom, for `GET /api/routing/decisions/{conversation_id}`.

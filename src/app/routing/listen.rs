@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::super::App;
+use crate::limits::OWED_RETRY_INTERVAL;
 use crate::log;
 use crate::model::{
-    Conversation, Envelope, Event, InCharge, Moment, OfferOutcome, Status, TenantId,
+    Conversation, Envelope, Event, InCharge, OfferOutcome, Status, TenantId, UserId,
 };
 use crate::routing::{Input, Waiting};
 
@@ -30,10 +32,11 @@ impl App {
     /// Tells the engines what the log tells. Ends with the log.
     pub(super) async fn follow_log(&self, mut unread: mpsc::Receiver<Arc<Envelope>>) {
         while let Some(envelope) = unread.recv().await {
-            if let Err(err) = self.take_in(&envelope).await {
-                // The engine does not know of this conversation until its next event.
-                self.metrics.faults_total.inc();
-                tracing::error!(error = %err, event = envelope.event.name(), "not routed");
+            // What is not taken in is lost to the engine, and what is behind it would be out of
+            // order. The tail waits meanwhile.
+            while let Err(err) = self.take_in(&envelope).await {
+                tracing::warn!(error = %err, event = envelope.event.name(), "not routed yet");
+                sleep(OWED_RETRY_INTERVAL).await;
             }
             let router = &self.0.router;
             router.lock().desk(&envelope.tenant, self).read_to = envelope.position();
@@ -87,8 +90,23 @@ impl App {
         if let Input::Given { conversation, .. } | Input::Gone(conversation) = &input {
             self.0.router.lock().desk(tenant, self).places.remove(conversation);
         }
-        self.route(tenant, input);
+        let removed = self.removed_agent(tenant, &input).await?;
+        self.route_all(tenant, [input].into_iter().chain(removed.map(Input::AgentGone)), None);
         Ok(())
+    }
+
+    /// Somebody who has been given a conversation and was removed in that very moment.
+    async fn removed_agent(
+        &self,
+        tenant: &TenantId,
+        input: &Input,
+    ) -> Result<Option<UserId>, log::Error> {
+        let Input::Given { agent, .. } = input else { return Ok(None) };
+        if self.is_disabled(tenant, agent).is_some() {
+            return Ok(None);
+        }
+        let is_removed = self.log.is_former_agent(tenant, agent).await?;
+        Ok(is_removed.then(|| agent.clone()))
     }
 
     /// What waits, as the engine takes it.
@@ -101,26 +119,28 @@ impl App {
             Some(customer) => self.log.last_agent(tenant, customer).await?,
             None => None,
         };
-        Ok(Waiting { last_agent, ..waiting_of(record) })
+        Ok(Waiting { last_agent, ..self.waiting_of(record) })
     }
-}
 
-/// What waits, without who served its customer last.
-pub(super) fn waiting_of(record: &Conversation) -> Waiting {
-    let routing = &record.routing;
-    Waiting {
-        conversation: record.id,
-        department: record.department,
-        also: routing.also.clone(),
-        priority: routing.priority,
-        skills: routing.skills.clone(),
-        language: routing.language.clone(),
-        queued_at: record.queued_at.unwrap_or_else(Moment::now),
-        is_head: routing.is_head,
-        last_agent: None,
-        escalations_done: routing.escalations,
-        offer: routing.offer.as_ref().map(|o| (o.agent_id.clone(), o.until)),
-        is_told_closed: routing.is_told_closed,
+    /// What waits, or would from now on, without who served its customer last.
+    pub(super) fn waiting_of(&self, record: &Conversation) -> Waiting {
+        let clock = &self.0.router.clock;
+        let routing = &record.routing;
+        Waiting {
+            conversation: record.id,
+            stint: routing.stint,
+            department: record.department,
+            also: routing.also.clone(),
+            priority: routing.priority,
+            skills: routing.skills.clone(),
+            language: routing.language.clone(),
+            queued_at: record.queued_at.map_or_else(|| clock.now(), |at| clock.here(at)),
+            is_head: routing.is_head,
+            last_agent: None,
+            escalations_done: routing.escalations,
+            offer: routing.offer.as_ref().map(|o| (o.agent_id.clone(), clock.here(o.until))),
+            is_told_closed: routing.is_told_closed,
+        }
     }
 }
 

@@ -19,8 +19,8 @@ pub use verbs::NewRequirements;
 pub(super) use verbs::{check_language, check_skills};
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,8 @@ pub(super) struct Router {
     inbox: mpsc::Sender<Arc<Envelope>>,
     /// Whether somebody reads the inbox; without one nothing is put in.
     is_listening: AtomicBool,
+    /// The server stops: no moment comes any more, so that nobody is lost by it.
+    is_held: AtomicBool,
     /// Taken by whoever does.
     unread: Mutex<Option<mpsc::Receiver<Arc<Envelope>>>>,
 }
@@ -65,6 +67,8 @@ pub(super) struct State {
     /// Queues whose places changed since they were told.
     moved: BTreeSet<(TenantId, Option<Uuid>)>,
     /// Leases of heartbeats that are not kept yet.
+    /// Every tenant there was at the start has its engine.
+    is_restored: bool,
     pub(super) beats: HashMap<TenantId, HashMap<UserId, Moment>>,
 }
 
@@ -80,6 +84,8 @@ pub(super) struct Desk {
     places: HashMap<ConversationId, Told>,
     /// What every agent's status was told as last.
     told: HashMap<UserId, AgentStatus>,
+    /// How many sockets every agent has open that proved whose they are.
+    sockets: HashMap<UserId, usize>,
     /// The agents' e-mail addresses.
     emails: HashMap<UserId, Arc<str>>,
     /// The departments' names.
@@ -97,16 +103,34 @@ struct Job {
     done: Option<oneshot::Sender<()>>,
 }
 
-/// The wall clock, in step with `tokio::time`, so that deadlines and what waits for them agree.
+/// The wall clock, in step with `tokio::time`, so that deadlines and what waits for them agree. It
+/// follows the wall clock forward, for a machine that slept, and never goes back.
 pub(super) struct Clock {
-    origin: Moment,
+    origin: AtomicI64,
     started: Instant,
 }
 
 impl Clock {
+    fn new() -> Clock {
+        Clock { origin: AtomicI64::new(Moment::now().0), started: Instant::now() }
+    }
+
     pub(super) fn now(&self) -> Moment {
         let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Moment(self.origin.0.saturating_add(elapsed))
+        let now = self.origin.load(Acquire).saturating_add(elapsed);
+        let ahead = Moment::now().0.saturating_sub(now);
+        if ahead <= CLOCK_STEP_MS {
+            return Moment(now);
+        }
+        self.origin.fetch_add(ahead, Release);
+        Moment(now.saturating_add(ahead))
+    }
+
+    /// A moment of the log as this clock has it. The two differ when the wall clock was set back:
+    /// what was a minute ago still is.
+    fn here(&self, at: Moment) -> Moment {
+        let behind = self.now().0.saturating_sub(Moment::now().0);
+        if behind <= CLOCK_STEP_MS { at } else { Moment(at.0.saturating_add(behind)) }
     }
 
     fn instant_of(&self, at: Moment) -> Instant {
@@ -114,12 +138,15 @@ impl Clock {
     }
 }
 
+/// More than the two clocks drift apart by themselves while somebody looks.
+const CLOCK_STEP_MS: i64 = 1_000;
+
 impl Router {
     /// A router that knows nobody yet.
     pub(super) fn new() -> Router {
         let (inbox, unread) = mpsc::channel(ROUTING_INBOX_EVENTS);
         Router {
-            clock: Clock { origin: Moment::now(), started: Instant::now() },
+            clock: Clock::new(),
             state: Mutex::default(),
             staff: OrderLock::new(()),
             progress: Notify::new(),
@@ -127,6 +154,7 @@ impl Router {
             to_tell: Notify::new(),
             inbox,
             is_listening: AtomicBool::new(false),
+            is_held: AtomicBool::new(false),
             unread: Mutex::new(Some(unread)),
         }
     }
@@ -171,12 +199,15 @@ impl Router {
 impl State {
     /// A tenant's desk; one that just began has an empty one.
     fn desk(&mut self, tenant: &TenantId, app: &App) -> &mut Desk {
+        let now = app.0.router.clock.now();
+        let is_restored = self.is_restored;
         self.tenants.entry(tenant.clone()).or_insert_with(|| Desk {
-            engine: Engine::new(app.routing_settings()),
+            engine: engine(app.routing_settings(), now, is_restored),
             read_to: 0,
             due: None,
             places: HashMap::new(),
             told: HashMap::new(),
+            sockets: HashMap::new(),
             emails: HashMap::new(),
             departments: HashMap::new(),
         })
@@ -217,7 +248,22 @@ impl State {
     }
 }
 
+/// The engine of a tenant: of one that began after the start there is nothing to restore.
+fn engine(settings: Settings, now: Moment, is_restored: bool) -> Engine {
+    let mut engine = Engine::new(settings);
+    if is_restored {
+        // Nothing can follow: it knows nobody.
+        engine.apply(now, Input::Started, &mut Vec::new());
+    }
+    engine
+}
+
 impl App {
+    /// The server stops: whoever goes now is not lost, and comes back to the next start.
+    pub fn hold_routing(&self) {
+        self.0.router.is_held.store(true, Release);
+    }
+
     /// Routes, from where the log was read by [`App::restore_routing`]. Runs for ever.
     pub async fn serve_routing(&self, unread: Unread) {
         let carrying = Box::pin(self.carry_out_routing());
@@ -283,6 +329,11 @@ impl App {
         if has_moved {
             router.to_tell.notify_one();
         }
+    }
+
+    /// Whoever has this chooses alone.
+    pub(super) async fn routing_turn(&self, tenant: &TenantId) -> tokio::sync::MutexGuard<'_, ()> {
+        self.order_of(tenant, "routing turn").lock().await
     }
 
     /// Waits until routing has taken in what was just committed, so that whoever asks next is told

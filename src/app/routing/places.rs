@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::super::App;
 use super::Told;
-use super::listen::waiting_of;
 use crate::hub::Publication;
 use crate::limits::{PLACES_INTERVAL, PLACES_SLICE};
 use crate::model::{
@@ -25,7 +24,7 @@ impl App {
     /// the place it would have.
     pub(in crate::app) fn queued(&self, tenant: &TenantId, conversation: &Conversation) -> Queued {
         let place = self.ask_engine(tenant, |engine, now| {
-            let waiting = waiting_of(conversation);
+            let waiting = self.waiting_of(conversation);
             let known = engine.position(conversation.id);
             let position = known.unwrap_or_else(|| engine.position_for(&waiting));
             (position, engine.estimate(now, conversation.department, position))
@@ -41,7 +40,7 @@ impl App {
         tenant: &TenantId,
         conversation: &Conversation,
     ) -> Option<UserId> {
-        let waiting = waiting_of(conversation);
+        let waiting = self.waiting_of(conversation);
         self.ask_engine(tenant, |engine, _| engine.choose(&waiting)).flatten()
     }
 

@@ -1,12 +1,13 @@
 //! The engines as they were, from what the log keeps: a restart loses no place, no conversation
 //! of an agent and no deadline.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::super::App;
 use super::super::staff::policy_of;
-use super::listen::{Unread, waiting_of};
+use super::listen::Unread;
 use crate::limits::ROUTING_STARTS_KEPT;
 use crate::log::{self, Agent, AgentWork};
 use crate::model::{AgentRecord, AgentStatus, Moment, StatusReason, TenantId, UserId};
@@ -26,6 +27,7 @@ impl App {
             let inputs = self.inputs_of(&tenant).await?;
             self.route_all(&tenant, inputs, None);
         }
+        self.0.router.lock().is_restored = true;
         Ok(Unread(unread))
     }
 
@@ -43,6 +45,7 @@ impl App {
             inputs.push(Input::Department { id, name, policy, is_empty });
         }
         let agents = self.log.agents(tenant).await?;
+        let employed: HashSet<UserId> = agents.iter().map(|agent| agent.id.clone()).collect();
         {
             let mut state = self.0.router.lock();
             let desk = state.desk(tenant, self);
@@ -59,7 +62,8 @@ impl App {
         for agent in agents {
             let id = agent.id.clone();
             inputs.push(Input::Agent(agent_setup(agent)));
-            inputs.push(restored(id.clone(), known.remove(&id), work.remove(&id)));
+            let status_ttl = self.config.agents.status_ttl;
+            inputs.push(restored(id.clone(), known.remove(&id), work.remove(&id), status_ttl));
         }
         for (department, times) in self.log.starts(tenant, ROUTING_STARTS_KEPT).await? {
             inputs.push(Input::Starts { department, times });
@@ -68,17 +72,19 @@ impl App {
         for (agent, department, _, ended_at) in self.log.wrapping(tenant, since).await? {
             inputs.push(Input::WrappingUp { agent, department, ended_at });
         }
+        let mut removed = HashSet::new();
         for (conversation, agent, department) in self.log.serving(tenant).await? {
+            if !employed.contains(&agent) && self.log.is_former_agent(tenant, &agent).await? {
+                removed.insert(agent.clone());
+            }
             inputs.push(Input::Given { conversation, agent, department });
         }
         for record in self.log.waiting(tenant).await? {
-            let waiting = match record.customer {
-                Some(_) => self.waiting(tenant, &record).await?,
-                None => waiting_of(&record),
-            };
-            inputs.push(Input::Waits(waiting));
+            inputs.push(Input::Waits(self.waiting(tenant, &record).await?));
         }
         inputs.push(Input::Started);
+        // They were removed just before the server stopped, and what they had was to go back.
+        inputs.extend(removed.into_iter().map(Input::AgentGone));
         Ok(inputs)
     }
 }
@@ -88,8 +94,12 @@ fn restored(
     agent: UserId,
     known: Option<(AgentRecord, Option<Moment>)>,
     work: Option<AgentWork>,
+    status_ttl: Duration,
 ) -> Input {
     let (record, beat_until) = known.map_or((None, None), |(r, b)| (Some(r), b));
+    // An agent that went has a lease of no time.
+    let beat_until = beat_until.filter(|until| *until > Moment::default());
+    let ttl_ms = i64::try_from(status_ttl.as_millis()).unwrap_or(i64::MAX);
     let record = record.unwrap_or_else(|| AgentRecord {
         agent,
         declared: AgentStatus::Online,
@@ -105,7 +115,7 @@ fn restored(
         reason: record.reason,
         since: record.since,
         beat_until,
-        last_seen: None,
+        last_seen: beat_until.map(|until| Moment(until.0.saturating_sub(ttl_ms))),
         last_assigned_at: work.as_ref().map(|w| w.last_assigned_at),
         idle_since: work.map(|w| {
             w.last_ended_at.map_or(w.last_assigned_at, |ended| ended.max(w.last_assigned_at))

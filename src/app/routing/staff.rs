@@ -1,5 +1,6 @@
 //! Agents and departments as administration changes them, and telling the others what an agent is.
 
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::App;
@@ -7,9 +8,11 @@ use super::super::agents::AgentView;
 use super::super::staff::{StaffChange, policy_of};
 use super::Desk;
 use super::restore::agent_setup;
-use crate::limits::PRESENCE_CONVERSATIONS_MAX;
+use crate::limits::{OWED_RETRY_INTERVAL, PRESENCE_CONVERSATIONS_MAX};
 use crate::log::{self, Agent};
-use crate::model::{AgentStatus, Event, PresenceChanged, Role, TenantId, UserId};
+use crate::model::{
+    AgentStatus, ConversationId, Event, Identity, PresenceChanged, Role, TenantId, UserId,
+};
 use crate::routing::{AgentState, Input};
 
 impl App {
@@ -17,17 +20,19 @@ impl App {
     pub(in crate::app) async fn staff_changed(&self, tenant: &TenantId, change: &StaffChange) {
         // Two changes at once are read in one order and taken in in the same.
         let _order = self.0.router.staff.lock().await;
-        let input = match change {
-            StaffChange::Agent(id) => self.agent_input(tenant, id).await,
-            StaffChange::AgentRemoved(id) => Ok(Some(Input::AgentGone(id.clone()))),
-            StaffChange::Department(id) => self.department_input(tenant, *id).await,
-            StaffChange::DepartmentRemoved(id) => Ok(Some(Input::DepartmentGone(*id))),
-        };
-        match input {
-            Ok(input) => self.route_all(tenant, input, None),
-            Err(err) => {
-                self.metrics.faults_total.inc();
-                tracing::error!(error = %err, ?change, "routing goes on with what it knew before");
+        loop {
+            let input = match change {
+                StaffChange::Agent(id) => self.agent_input(tenant, id).await,
+                StaffChange::AgentRemoved(id) => Ok(Some(Input::AgentGone(id.clone()))),
+                StaffChange::Department(id) => self.department_input(tenant, *id).await,
+                StaffChange::DepartmentRemoved(id) => Ok(Some(Input::DepartmentGone(*id))),
+            };
+            match input {
+                Ok(input) => return self.route_all(tenant, input, None),
+                Err(err) => {
+                    tracing::warn!(error = %err, ?change, "routing does not know of it yet");
+                    sleep(OWED_RETRY_INTERVAL).await;
+                }
             }
         }
     }
@@ -59,42 +64,69 @@ impl App {
         self.ask_engine(tenant, |engine, _| engine.is_disabled(agent)).flatten()
     }
 
-    /// What a user is that has a status; `None` for customers and programs.
-    pub(in crate::app) fn status_of(
-        &self,
-        tenant: &TenantId,
-        user: &UserId,
-    ) -> Option<AgentStatus> {
-        self.ask_engine(tenant, |engine, now| engine.agent(now, user).map(|a| a.status)).flatten()
+    /// Counts an agent's sockets: the first that comes and the last that goes are news.
+    pub(in crate::app) fn note_socket(&self, tenant: &TenantId, agent: &UserId, is_open: bool) {
+        let input = {
+            let mut state = self.0.router.lock();
+            let sockets = &mut state.desk(tenant, self).sockets;
+            let open = sockets.entry(agent.clone()).or_default();
+            *open = if is_open { *open + 1 } else { open.saturating_sub(1) };
+            match (is_open, *open) {
+                (true, 1) => Some(Input::Connected(agent.clone())),
+                (false, 0) => {
+                    sockets.remove(agent);
+                    Some(Input::Disconnected(agent.clone()))
+                }
+                _ => None,
+            }
+        };
+        self.route_all(tenant, input, None);
     }
 
-    /// Tells an agent's status, if it was told another one before.
-    pub(super) async fn tell_change(&self, state: &AgentState, tenant: &TenantId) {
-        let (agent, status) = (&state.agent, state.status);
-        let told = self.0.router.lock().desk(tenant, self).told.get(agent).copied();
-        if told.unwrap_or(AgentStatus::Offline) != status {
-            self.tell_status(tenant, agent, status, Role::Agent).await;
+    /// Tells what an agent is, if it was told to be something else.
+    pub(super) async fn tell_change(&self, agent: &UserId, tenant: &TenantId) {
+        let conversations = self.conversations_of(tenant, agent).await;
+        let mut state = self.0.router.lock();
+        let now = self.0.router.clock.now();
+        let desk = state.desk(tenant, self);
+        let Some(status) = desk.engine.agent(now, agent).map(|a| a.status) else { return };
+        if desk.told.insert(agent.clone(), status).unwrap_or(AgentStatus::Offline) != status {
+            self.tell_status(tenant, agent, status, conversations);
         }
     }
 
-    /// Tells a user's status to whoever works with it (contract 6, `presence_update`).
-    pub(in crate::app) async fn tell_status(
+    /// Tells that a user came or went (contract 6, `presence_update`): an agent as what it is,
+    /// anybody else as there or not.
+    pub(in crate::app) async fn tell_presence(&self, who: &Identity, is_here: bool) {
+        let plain = if is_here { AgentStatus::Online } else { AgentStatus::Offline };
+        let (tenant, user) = (&who.tenant, &who.subject);
+        let is_staff = matches!(who.role, Role::Agent | Role::Admin);
+        let conversations =
+            if is_staff { self.conversations_of(tenant, user).await } else { vec![] };
+        let mut state = self.0.router.lock();
+        let now = self.0.router.clock.now();
+        let desk = state.desk(tenant, self);
+        let known = desk.engine.agent(now, user).map(|agent| agent.status);
+        if let Some(status) = known {
+            desk.told.insert(user.clone(), status);
+        }
+        self.tell_status(tenant, user, known.unwrap_or(plain), conversations);
+    }
+
+    async fn conversations_of(&self, tenant: &TenantId, agent: &UserId) -> Vec<ConversationId> {
+        let found = self.log.assigned_to(tenant, agent, PRESENCE_CONVERSATIONS_MAX).await;
+        // Its customers are not told then; they would not be by a slow line either.
+        found.map_err(|e| self.fault(e)).unwrap_or_default()
+    }
+
+    /// Under the router's lock, so that two of these are heard in the order in which they are true.
+    fn tell_status(
         &self,
         tenant: &TenantId,
         user: &UserId,
         status: AgentStatus,
-        role: Role,
+        conversations: Vec<ConversationId>,
     ) {
-        let conversations = match role {
-            Role::Agent | Role::Admin => {
-                self.0.router.lock().desk(tenant, self).told.insert(user.clone(), status);
-                let limit = PRESENCE_CONVERSATIONS_MAX;
-                let found = self.log.assigned_to(tenant, user, limit).await;
-                // Its customers are not told then; they would not be by a slow line either.
-                found.map_err(|e| self.fault(e)).unwrap_or_default()
-            }
-            _ => vec![],
-        };
         let changed = PresenceChanged { user_id: user.clone(), status, conversations };
         self.publish(tenant, Event::PresenceChanged(changed));
     }

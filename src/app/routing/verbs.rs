@@ -86,7 +86,8 @@ impl App {
         if who.role == Role::Customer {
             return Err(Error::Forbidden("for agents and admins only".into()));
         }
-        self.conversation_for(who, id).await?;
+        let conversation = self.conversation_for(who, id).await?;
+        self.audit_look(who, &conversation).await?;
         let reading = Reading::Decisions(id);
         let page = self.log.read_latest(&who.tenant, reading, ROUTING_DECISIONS_MAX).await;
         Ok(page.map_err(|e| self.fault(e))?.events)
@@ -94,7 +95,7 @@ impl App {
 }
 
 fn check_priority(priority: i32) -> Result<i32, Error> {
-    if priority.abs() <= PRIORITY_MAX {
+    if (-PRIORITY_MAX..=PRIORITY_MAX).contains(&priority) {
         return Ok(priority);
     }
     let reason = format!("must be from -{PRIORITY_MAX} to {PRIORITY_MAX}");

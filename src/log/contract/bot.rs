@@ -14,7 +14,14 @@ pub(super) async fn suite(log: &dyn Log) {
 }
 
 fn handoff(session_id: ConversationId, from: InCharge, to: InCharge) -> Event {
-    Event::Handoff(Handoff { session_id, from, to, reason: HandoffReason::Asked, agent_id: None })
+    Event::Handoff(Handoff {
+        session_id,
+        from,
+        to,
+        reason: HandoffReason::Asked,
+        agent_id: None,
+        stint: None,
+    })
 }
 
 fn claim(session_id: ConversationId, agent: &str) -> Change {

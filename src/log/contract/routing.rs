@@ -57,6 +57,7 @@ fn lost(session_id: ConversationId, agent: &str) -> Event {
         to: InCharge::Queue,
         reason: HandoffReason::AgentLost,
         agent_id: Some(user(agent)),
+        stint: None,
     })
 }
 

@@ -19,11 +19,18 @@ impl Conversation {
                 Status::Open | Status::Waiting | Status::Bot => {
                     self.department.is_none_or(|d| who.departments.contains(&d))
                         || self.routing.also.iter().any(|d| who.departments.contains(d))
+                        || self.is_offered_to(who)
                 }
             },
             Role::Bot => true,
             Role::Service => who.is_admin() || who.scopes.contains(&Scope::EventsRead),
         }
+    }
+
+    /// Whether `who` is asked to take it. Routing goes by what administration says of an agent, and
+    /// its token may be older than that.
+    fn is_offered_to(&self, who: &Identity) -> bool {
+        self.routing.offer.as_ref().is_some_and(|offer| offer.agent_id == who.subject)
     }
 
     /// Whether `who` may write in it.

@@ -109,6 +109,13 @@ impl Conversation {
     pub(super) fn route(&mut self, event: &Event) -> Result<(), Refused> {
         let is_waiting = self.status == Status::Waiting;
         let routing = &mut self.routing;
+        if let (Event::Offered(offered), Some(stands)) = (event, &routing.offer)
+            && is_waiting
+            && stands.agent_id != offered.agent_id
+        {
+            // Not to be taken for one that was made.
+            return Err(Refused::Conflict("offered to another agent".into(), None));
+        }
         let is_news = match event {
             Event::Offered(offered) if is_waiting && routing.offer.is_none() => {
                 let (agent_id, until) = (offered.agent_id.clone(), offered.until);

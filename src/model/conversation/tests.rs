@@ -55,6 +55,7 @@ fn handoff(c: &Conversation, from: InCharge, to: InCharge) -> Event {
         to,
         reason: HandoffReason::Asked,
         agent_id: None,
+        stint: None,
     })
 }
 
@@ -160,6 +161,7 @@ fn taken_from(c: &Conversation, agent: Option<&str>) -> Event {
         to: InCharge::Queue,
         reason: HandoffReason::AgentLost,
         agent_id: agent.map(user),
+        stint: None,
     })
 }
 
@@ -293,7 +295,7 @@ fn an_escalation_gives_to_the_bot_what_asked_for_a_person() {
     c.apply(&mut queued(&c.clone()), Moment(1)).unwrap();
     let hand = |c: &mut Conversation, reason| {
         let (session_id, agent_id) = (c.id, None);
-        let handoff = Handoff { session_id, from: Queue, to: Bot, reason, agent_id };
+        let handoff = Handoff { session_id, from: Queue, to: Bot, reason, agent_id, stint: None };
         c.apply(&mut Event::Handoff(handoff), Moment(2))
     };
     assert_eq!(hand(&mut c, HandoffReason::Asked), Err(Refused::Unchanged));

@@ -147,6 +147,10 @@ pub struct Handoff {
     /// The agent it was taken from, when `from` is `agent`; told wherever it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<UserId>,
+    /// For a question alone: the stint that is meant, if it matters which.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub stint: Option<u32>,
 }
 
 /// Payload of `conversation.offered`.

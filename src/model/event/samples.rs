@@ -96,6 +96,7 @@ impl Event {
                 to: InCharge::Queue,
                 reason: HandoffReason::CustomerAsked,
                 agent_id: None,
+                stint: None,
             }),
             Event::Closed(Closed {
                 session_id,

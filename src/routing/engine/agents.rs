@@ -46,6 +46,12 @@ impl Engine {
         agent.setup.is_routable = false;
         agent.setup.departments.clear();
         self.refresh(id, Trigger::AgentChanged);
+        // One that was gone before it was removed keeps nothing either.
+        let has_work = !self.agents[id].serving.is_empty();
+        if has_work && self.alarms.at(&Alarm::Lost(id.clone())).is_none() {
+            let until = self.after(self.settings.grace_ms);
+            self.alarms.set(Alarm::Lost(id.clone()), Some(until));
+        }
         self.forget_if_idle(id);
     }
 

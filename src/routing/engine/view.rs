@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{Engine, Pending};
 use crate::model::{AgentStatus, ConversationId, Moment, UserId};
 use crate::routing::lane::{Lane, LaneId};
-use crate::routing::words::{AgentState, DepartmentState, Waiting};
+use crate::routing::words::{AgentState, Decision, DepartmentState, Waiting};
 
 impl Engine {
     /// Every agent that was told of, by id.
@@ -63,6 +63,44 @@ impl Engine {
             return 0;
         }
         self.wait_ms(now, lane, position).div_ceil(1000)
+    }
+
+    /// Which stay in a queue a conversation is in.
+    pub fn stint_of(&self, conversation: ConversationId) -> Option<u32> {
+        self.waiting.get(&conversation).map(|wait| wait.info.stint)
+    }
+
+    /// Whether a decision is still what the engine would have done. One that was on its way for
+    /// long, or that the log refused, may have been overtaken.
+    pub fn stands(&self, decision: &Decision) -> bool {
+        let pending = |id: &ConversationId| self.waiting.get(id).map(|wait| &wait.pending);
+        match decision {
+            Decision::Assign { conversation, agent, .. } => {
+                matches!(pending(conversation), Some(Pending::Assign(to)) if to == agent)
+            }
+            Decision::Offer { conversation, agent, until, .. } => {
+                let offer = pending(conversation);
+                matches!(offer, Some(Pending::Offer(to, end)) if to == agent && end == until)
+            }
+            Decision::Return { conversation, agent } => {
+                self.serving.get(conversation).is_some_and(|served| served.agent == *agent)
+            }
+            Decision::Escalate { conversation, .. }
+            | Decision::OutsideHours { conversation, .. } => {
+                self.waiting.contains_key(conversation)
+            }
+            Decision::Announce(state) => {
+                let agent = self.agents.get(&state.agent);
+                agent.is_none_or(|agent| agent.announced == (state.status, state.declared))
+            }
+            Decision::DepartmentEmpty { department, .. } => {
+                self.lanes.get(&Some(*department)).is_some_and(|lane| lane.is_empty)
+            }
+            Decision::DepartmentCovered { department } => {
+                self.lanes.get(&Some(*department)).is_none_or(|lane| !lane.is_empty)
+            }
+            Decision::EndOffer { .. } | Decision::QueueMoved { .. } => true,
+        }
     }
 
     /// Whether a conversation that waits is to be somebody's as soon as the log has it.
