@@ -199,12 +199,10 @@ impl App {
     }
 }
 
-/// Those who are there, in the order of their ids.
+/// Those who are there, in the order of their ids, as the engine has them.
 fn views(desk: &Desk, agents: impl Iterator<Item = AgentState>) -> Vec<AgentView> {
     let there = agents.filter(|agent| agent.status != AgentStatus::Offline);
-    let mut views: Vec<_> = there.map(|agent| desk.view(agent)).collect();
-    views.sort_unstable_by(|a, b| a.state.agent.cmp(&b.state.agent));
-    views
+    there.map(|agent| desk.view(agent)).collect()
 }
 
 fn check_staff(who: &Identity) -> Result<(), Error> {

@@ -10,11 +10,14 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Parts;
-use super::answer::{Answer, OptionalInput, Refusal};
+use super::answer::{Answer, LongList, OptionalInput, Refusal};
 use super::caller::Caller;
 use super::openapi::Refused;
 use crate::app::{AgentView, App, DepartmentView};
 use crate::model::{AgentStatus, Error, IdOf, StatusReason, UserId};
+
+/// About what a record takes in an answer.
+const RECORD_BYTES: usize = 448;
 
 /// What an agent may say of itself.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -179,9 +182,10 @@ async fn beat(
 pub(super) async fn online(
     State(parts): State<Parts>,
     Caller(who): Caller,
-) -> Result<Answer<Vec<AgentRecord>>, Refusal> {
+) -> Result<LongList<AgentRecord>, Refusal> {
     let agents = parts.timed(|app| app.online_agents(&who))?;
-    Ok(Answer::of("Online agents retrieved successfully", records(agents)))
+    let message = "Online agents retrieved successfully";
+    Ok(LongList::of(message, records(agents), RECORD_BYTES))
 }
 
 /// The agents of a department who are not offline
@@ -200,10 +204,11 @@ pub(super) async fn department(
     State(parts): State<Parts>,
     Path(id): Path<String>,
     Caller(who): Caller,
-) -> Result<Answer<Vec<AgentRecord>>, Refusal> {
+) -> Result<LongList<AgentRecord>, Refusal> {
     let id = Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Department))?;
     let agents = parts.timed(|app| app.online_agents_of(&who, id))?;
-    Ok(Answer::of("Department agents retrieved successfully", records(agents)))
+    let message = "Department agents retrieved successfully";
+    Ok(LongList::of(message, records(agents), RECORD_BYTES))
 }
 
 /// One agent

@@ -48,6 +48,31 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
+/// A long list as an answer. Room for it is made once, because a body of megabytes that grows is
+/// copied over and over.
+pub(super) struct LongList<T> {
+    answer: Answer<Vec<T>>,
+    entry_bytes: usize,
+}
+
+impl<T> LongList<T> {
+    /// An answer whose entries take about so many bytes each.
+    pub(super) fn of(message: &'static str, entries: Vec<T>, entry_bytes: usize) -> LongList<T> {
+        LongList { answer: Answer::of(message, entries), entry_bytes }
+    }
+}
+
+impl<T: Serialize> IntoResponse for LongList<T> {
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(self.answer.data.len() * self.entry_bytes + 256);
+        match serde_json::to_writer(&mut body, &self.answer) {
+            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            // The same again, to be refused as any other.
+            Err(_) => self.answer.into_response(),
+        }
+    }
+}
+
 /// The data of an answer that has none: an empty object, so that clients may read it all the same.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Nothing {}

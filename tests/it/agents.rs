@@ -2,16 +2,15 @@
 //! what it declared; and for how long at most somebody who is gone is taken for one who is here
 //! (document 001; contract 8 and 11).
 
+mod sources;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchboard::model::Role;
-use tokio::time::Instant;
 
-use crate::client::Client;
 use crate::clock::{self, settle};
 use crate::office::{Agent, Chat, Office};
-use crate::socketio::Socket;
 
 const TTL: Duration = Duration::from_secs(40);
 const GRACE: Duration = Duration::from_secs(5);
@@ -71,143 +70,6 @@ impl Scene {
     }
 }
 
-/// What can keep an agent alive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    FirstTab,
-    SecondTab,
-    Phone,
-    Heartbeat,
-}
-
-const SOURCES: [Source; 4] =
-    [Source::FirstTab, Source::SecondTab, Source::Phone, Source::Heartbeat];
-
-fn orders(of: &[Source]) -> Vec<Vec<Source>> {
-    if of.is_empty() {
-        return vec![vec![]];
-    }
-    let mut all = Vec::new();
-    for first in of {
-        let others: Vec<Source> = of.iter().copied().filter(|other| other != first).collect();
-        for mut rest in orders(&others) {
-            rest.insert(0, *first);
-            all.push(rest);
-        }
-    }
-    all
-}
-
-/// One agent's sources; those that ended are `None`.
-struct Sources {
-    tabs: [Option<Socket>; 2],
-    phone: Option<Client>,
-    lease_ends: Instant,
-}
-
-impl Sources {
-    async fn all(scene: &Scene) -> Sources {
-        let Scene { office, dewi, chat } = scene;
-        let tabs = [Some(office.socket(dewi).await), Some(office.socket(dewi).await)];
-        let phone = office.server.open(&office.path(dewi, chat)).await;
-        scene.sockets_are(3).await;
-        office.beat(dewi, json!({})).await;
-        Sources { tabs, phone: Some(phone), lease_ends: Instant::now() + TTL }
-    }
-
-    async fn end(&mut self, source: Source, scene: &Scene) {
-        let tab = match source {
-            Source::FirstTab => self.tabs[0].take(),
-            Source::SecondTab => self.tabs[1].take(),
-            Source::Phone => {
-                self.phone.take().unwrap().cut().await;
-                None
-            }
-            Source::Heartbeat => {
-                clock::advance(self.lease_ends - Instant::now() - SECOND).await;
-                scene.is_here("the heartbeat counts until its time is over").await;
-                clock::advance(SECOND).await;
-                None
-            }
-        };
-        if let Some(tab) = tab {
-            tab.client.cut().await;
-        }
-        let left = self.tabs.iter().flatten().count() + usize::from(self.phone.is_some());
-        scene.sockets_are(left).await;
-    }
-}
-
-/// Every order that ends with this one.
-async fn ends_all_but_last(last: Source) {
-    let _stopped = clock::stop();
-    let others: Vec<Source> = SOURCES.into_iter().filter(|source| *source != last).collect();
-    let orders = orders(&others);
-    assert_eq!(orders.len(), 6);
-    for order in orders {
-        let scene = Scene::set(OPTIONS).await;
-        let mut sources = Sources::all(&scene).await;
-        for source in &order {
-            sources.end(*source, &scene).await;
-            // For longer than any grace.
-            clock::advance(GRACE + SECOND).await;
-            scene.is_here(&format!("{order:?}: {source:?} has ended, others have not")).await;
-        }
-        sources.end(last, &scene).await;
-        scene.is_lost_and_then_told(&format!("{order:?}, {last:?}")).await;
-    }
-}
-
-#[tokio::test]
-async fn an_agent_is_here_until_the_first_tab_is_closed_last() {
-    ends_all_but_last(Source::FirstTab).await;
-}
-
-#[tokio::test]
-async fn an_agent_is_here_until_the_second_tab_is_closed_last() {
-    ends_all_but_last(Source::SecondTab).await;
-}
-
-#[tokio::test]
-async fn an_agent_is_here_until_the_phone_is_cut_last() {
-    ends_all_but_last(Source::Phone).await;
-}
-
-#[tokio::test]
-async fn an_agent_is_here_until_the_heartbeat_ends_last() {
-    ends_all_but_last(Source::Heartbeat).await;
-}
-
-#[tokio::test]
-async fn whoever_is_back_within_the_grace_was_never_gone() {
-    let _stopped = clock::stop();
-    for source in [Source::FirstTab, Source::Phone, Source::Heartbeat] {
-        let scene = Scene::set(OPTIONS).await;
-        let since = scene.office.record(&scene.dewi).await["since"].clone();
-        clock::advance(TTL).await;
-        scene.is("offline", "heartbeat_ended").await;
-        clock::advance(GRACE - SECOND).await;
-        let mut sources =
-            Sources { tabs: [None, None], phone: None, lease_ends: Instant::now() + TTL };
-        match source {
-            Source::Phone => {
-                let path = scene.office.path(&scene.dewi, &scene.chat);
-                sources.phone = Some(scene.office.server.open(&path).await);
-            }
-            Source::Heartbeat => scene.office.beat(&scene.dewi, json!({})).await,
-            _ => sources.tabs[0] = Some(scene.office.socket(&scene.dewi).await),
-        }
-        settle().await;
-        scene.is_here(&format!("back by {source:?}")).await;
-        assert_eq!(scene.office.record(&scene.dewi).await["since"], since, "{source:?}");
-        clock::advance(2 * GRACE).await;
-        scene.is_here(&format!("back by {source:?}, and it stays")).await;
-        assert_eq!(scene.office.announced(&scene.dewi).await, ["online"], "{source:?}");
-        sources.end(source, &scene).await;
-        assert_eq!(scene.office.status(&scene.dewi).await, "offline", "{source:?}");
-    }
-}
-
 // 001: what was chosen stays until something else is.
 #[tokio::test]
 async fn no_way_of_coming_back_resets_away() {
@@ -249,8 +111,8 @@ async fn offline_wins_over_open_sockets_until_a_heartbeat_or_a_login() {
     let Scene { office, dewi, chat } = &scene;
     let account = json!({"email": "dewi@shop.example", "password": "correct horse battery"});
     office.admin("PATCH", &format!("/api/agents/{}", dewi.id), account.clone()).await;
-    let _tab = office.socket(dewi).await;
-    let _phone = office.server.open(&office.path(dewi, chat)).await;
+    let tab = office.socket(dewi).await;
+    let phone = office.server.open(&office.path(dewi, chat)).await;
     scene.sockets_are(2).await;
     office.go_offline(dewi).await;
     scene.is("offline", "declared").await;
@@ -258,10 +120,18 @@ async fn offline_wins_over_open_sockets_until_a_heartbeat_or_a_login() {
     assert_eq!(office.announced(dewi).await, ["online", "offline"]);
     clock::advance(GRACE - SECOND).await;
     office.is_with(chat, dewi).await;
-    let _third = office.socket(dewi).await;
+    let third = office.socket(dewi).await;
     clock::advance(SECOND + SLACK).await;
     scene.is("offline", "declared").await;
     office.waits(chat).await;
+    // Nor does it help to come anew.
+    for client in [&tab.client, &phone, &third.client] {
+        client.cut().await;
+    }
+    scene.sockets_are(0).await;
+    let _fourth = office.socket(dewi).await;
+    scene.sockets_are(1).await;
+    scene.is("offline", "declared").await;
 
     office.beat(dewi, Value::Null).await;
     scene.is_here("a heartbeat is a return").await;

@@ -6,6 +6,8 @@
 //!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
 //!   [`verbs`];
+//! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
+//!   [`routing_faults`], [`routing_restart`], [`waiting`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
@@ -43,6 +45,7 @@ mod recovery;
 mod resume;
 mod resync;
 mod routing;
+mod routing_faults;
 mod routing_restart;
 mod server;
 mod slow_reader;

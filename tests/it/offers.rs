@@ -184,7 +184,7 @@ async fn a_disconnect_during_an_offer_gives_it_to_the_next_at_once() {
             _ => None,
         })
     };
-    assert_eq!(offers().await.collect::<Vec<_>>(), [dewi.id.clone()]);
+    assert_eq!(offers().await.collect::<Vec<_>>(), std::slice::from_ref(&dewi.id));
     tab.client.cut().await;
     office.connections_are(0).await;
     let expected = [dewi.id.clone(), "Withdrawn".to_owned(), agus.id.clone()];

@@ -84,12 +84,12 @@ async fn of_a_thousand_claims_at_once_one_wins_and_the_others_learn_who() {
     assert_eq!(office.told(&chat, MOVES).await, ["conversation.queued", "conversation.assigned"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_claims_over_http_one_wins_and_the_others_learn_who() {
     let office = on_disk().await;
     let chat = office.customer(json!({})).await;
     let mut asking = Vec::new();
-    for n in 1..=20 {
+    for n in 1..=AGENTS {
         let token = token(Role::Agent, &Uuid::from_u128(n).to_string());
         let path = format!("/api/sessions/{}/assign?token={token}", chat.id);
         let addr = office.server.addr;

@@ -223,14 +223,14 @@ async fn a_department_that_nobody_is_in_is_told_once_and_so_is_the_end_of_that()
     assert_eq!(alerts(&office).await, [""; 0], "she may be back");
     clock::advance(2 * SECOND).await;
     let empty = "Sales is empty, 0 wait".to_owned();
-    assert_eq!(alerts(&office).await, [empty.clone()]);
+    assert_eq!(alerts(&office).await, std::slice::from_ref(&empty));
     let told = sari.event_of("agent_department_empty").await;
     assert_eq!((&told["department_id"], &told["waiting"]), (&json!(sales), &json!(0)));
     // Neither customers nor somebody who is away change anything about it.
     let chat = office.customer_of(&sales).await;
     office.beat(&agus, json!({"status": "away"})).await;
     clock::advance(60 * SECOND).await;
-    assert_eq!(alerts(&office).await, [empty.clone()]);
+    assert_eq!(alerts(&office).await, std::slice::from_ref(&empty));
     office.beat(&agus, json!({"status": "online"})).await;
     office.is_with(&chat, &agus).await;
     let covered = "Sales is covered".to_owned();

@@ -92,7 +92,10 @@ impl App {
             Err(log::Error::Failed(reason)) => {
                 tracing::warn!(error = %reason, "a routing decision waits for the log");
                 sleep(OWED_RETRY_INTERVAL).await;
-                self.0.router.put_back(job);
+                // Whoever waits for what is not true any more need not wait for it.
+                if let Some(decision) = self.by_now(&job.tenant, &job.decision) {
+                    self.0.router.put_back(Job { decision, ..job });
+                }
             }
             // Somebody was quicker.
             Err(_) => {
@@ -101,6 +104,25 @@ impl App {
                     self.route(&job.tenant, Input::Failed(conversation));
                 }
             }
+        }
+    }
+
+    /// What the log could not keep, as it is by now: what came later may be kept already, and what
+    /// came before must not be told behind it as if it were news.
+    fn by_now(&self, tenant: &TenantId, decision: &Decision) -> Option<Decision> {
+        let is_told_empty = matches!(decision, Decision::DepartmentEmpty { .. });
+        match decision {
+            Decision::Announce(state) => {
+                let found = self.ask_engine(tenant, |e, now| e.agent(now, &state.agent)).flatten();
+                Some(Decision::Announce(found.unwrap_or_else(|| state.clone())))
+            }
+            Decision::DepartmentEmpty { department, .. }
+            | Decision::DepartmentCovered { department } => {
+                let found = self.ask_engine(tenant, |e, _| e.department(Some(*department)));
+                let is_so = found.flatten().is_some_and(|d| d.is_empty == is_told_empty);
+                is_so.then(|| decision.clone())
+            }
+            _ => Some(decision.clone()),
         }
     }
 

@@ -84,6 +84,9 @@ impl App {
             }
             _ => return Ok(()),
         };
+        if let Input::Given { conversation, .. } | Input::Gone(conversation) = &input {
+            self.0.router.lock().desk(tenant, self).places.remove(conversation);
+        }
         self.route(tenant, input);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::{Engine, later};
-use crate::model::{AgentStatus, Moment, UserId};
+use crate::model::{AgentStatus, ConversationId, Moment, UserId};
 use crate::routing::agent::{Agent, is_loss};
 use crate::routing::alarms::Alarm;
 use crate::routing::lane::{Indexed, LaneId, Slot, Tag};
@@ -119,9 +119,29 @@ impl Engine {
         self.agent_mut(id).observe(now);
         self.mind_loss(id, before, self.settings.grace_ms);
         self.reindex(id);
-        self.announce(id);
+        // A place that is filled at once was never free for anybody: that is told afterwards, if
+        // it is news then.
+        if !self.has_place_again(id) {
+            self.announce(id);
+        }
         self.withdraw_unfit(id);
         self.seek_work(id, trigger);
+        if !(self.has_place_again(id) && self.is_being_given(id)) {
+            self.announce(id);
+        }
+    }
+
+    fn has_place_again(&self, id: &UserId) -> bool {
+        let agent = &self.agents[id];
+        agent.shown.status == AgentStatus::Online && agent.announced.0 == AgentStatus::Busy
+    }
+
+    /// Whether it is full once the log has what was decided for it.
+    fn is_being_given(&self, id: &UserId) -> bool {
+        let is_given = |held: ConversationId| self.is_given(held);
+        self.agents
+            .get(id)
+            .is_some_and(|agent| agent.room() == 0 && agent.held.ids().into_iter().any(is_given))
     }
 
     /// Sets the clock for what an agent that is not there any more leaves behind.

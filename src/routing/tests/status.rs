@@ -209,3 +209,20 @@ fn who_waits_where_nobody_ever_was_is_an_alert_at_once() {
     world.declare("ann", AWAY);
     assert_eq!(empties(&world.pass(5)), [Some(0)], "away is not there");
 }
+
+/// Consoles would see every agent of a busy queue go online and busy again with each close.
+#[test]
+fn a_place_that_is_filled_at_once_is_nobodys_news() {
+    let mut world = World::new();
+    world.agent("ann", 1);
+    let told = [world.customer(1), world.customer(2)].concat();
+    assert_eq!(announced(&told), [("ann", BUSY)]);
+    let told = world.close(1);
+    assert_eq!((assigned(&told), announced(&told)), (vec![(2, "ann")], vec![]));
+    // Refused by the log, and nothing else to do: now she is free.
+    world.customer(3);
+    let told = world.tell(Input::Gone(talk(2)));
+    assert_eq!((assigned(&told), announced(&told)), (vec![(3, "ann")], vec![]));
+    let told = world.tell(Input::Gone(talk(3)));
+    assert_eq!(announced(&told), [("ann", ONLINE)]);
+}
