@@ -24,16 +24,27 @@ TRANSPORTS = {
 }
 
 
+def post(path, body, token=None):
+    """The data of a successful POST."""
+    headers = {"content-type": "application/json"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(URL + path, data=json.dumps(body).encode(), headers=headers)
+    with urllib.request.urlopen(request, timeout=SOON_S) as response:
+        return json.load(response)["data"]
+
+
 def start_conversation():
     """A customer's own conversation: its id, and what the customer shows in the handshake."""
-    request = urllib.request.Request(
-        f"{URL}/api/sessions",
-        data=json.dumps({"name": "Budi"}).encode(),
-        headers={"content-type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=SOON_S) as response:
-        data = json.load(response)["data"]
+    data = post("/api/sessions", {"name": "Budi"})
     return data["session_id"], {"sessionId": data["session_key"]}
+
+
+def log_in(name):
+    """The token and the id of one of the demo's people."""
+    said = {"email": f"{name}@demo.example", "password": "demo"}
+    data = post("/api/auth/login", said)
+    return data["token"], data["user"]["id"]
 
 
 def found(heard, event, fits):

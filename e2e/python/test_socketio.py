@@ -7,7 +7,17 @@ import unittest
 
 import socketio
 
-from peers import ADMIN, TRANSPORTS, URL, AsyncPeer, Line, SyncPeer, start_conversation
+from peers import (
+    ADMIN,
+    TRANSPORTS,
+    URL,
+    AsyncPeer,
+    Line,
+    SyncPeer,
+    log_in,
+    post,
+    start_conversation,
+)
 
 
 class AsyncClient(unittest.IsolatedAsyncioTestCase):
@@ -152,6 +162,25 @@ class AsyncClient(unittest.IsolatedAsyncioTestCase):
         await admin.asks("send_message", said("live"))
         await customer.hears("message_received", lambda told: told["content"] == "live")
         self.assertEqual(customer.texts(), ["missed 1", "missed 2", "live"])
+
+    async def test_an_admin_hears_what_an_agent_says_of_itself(self):
+        token, dewi = log_in("dewi")
+        for name, transports in TRANSPORTS.items():
+            with self.subTest(name):
+                admin = await self.peer(ADMIN, transports)
+                # It is given some of those who wait, and what it is then depends on how many.
+                post("/api/agent-status/heartbeat", {"status": "online"}, token)
+                # 001: acceptance 101, 102, 118; 003: acceptance 201, 275
+                for status in ("away", "busy"):
+                    post("/api/agent-status/heartbeat", {"status": status}, token)
+                    await self.hears_status(admin, dewi, status)
+                post("/api/agent-status/offline", {}, token)
+                await self.hears_status(admin, dewi, "offline")
+
+    async def hears_status(self, peer, user, status):
+        is_told = lambda told: (told["userId"], told["status"]) == (user, status)
+        told = await peer.hears("presence_update", is_told)
+        self.assertEqual(set(told), {"userId", "status", "timestamp"})
 
     async def read_to_the_end(self, peer):
         """The cursor comes right behind what it stands for."""
