@@ -50,14 +50,15 @@ test("the customer's and the agent's flow, from login to the last reply", async 
   // 003: acceptance 259
   await asking.says(customer.conversation, "My order has not come.");
 
-  // The agent: log in, connect with the token, pick the conversation, load what was said, join.
+  // The agent: log in, connect with the token, be given who waits, load what was said, join.
   const credentials = { email: "dewi@demo.example", password: "demo" };
   const { token } = await post(origin, "/api/auth/login", credentials);
   const answering = new Peer(t, origin, { token });
   await answering.ready();
-  const { data: list } = await get(origin, "/api/sessions?status=waiting", token);
+  await answering.hears("conversation_assigned");
+  const { data: list } = await get(origin, "/api/sessions?status=assigned", token);
   const ids = list.sessions.map(({ session_id: id }) => id);
-  assert.ok(ids.includes(customer.conversation), "the waiting conversation is listed");
+  assert.ok(ids.includes(customer.conversation), "the conversation it was given is listed");
   // 003: acceptance 260, 261
   const { messages } = await get(origin, history, token);
   assert.deepEqual(messages, [await asking.hears("message_received")]);
