@@ -282,11 +282,5 @@ pub const BEATS_KEPT_INTERVAL: Duration = Duration::from_secs(10);
 /// How far a conversation's priority may be from the usual one.
 pub const PRIORITY_MAX: i32 = 100;
 
-/// Skills a conversation may ask for.
-pub const REQUIREMENTS_MAX: usize = 16;
-
-/// Longest name of a skill or a language.
-pub const REQUIREMENT_CHARS_MAX: usize = 32;
-
 /// Decisions about one conversation that are shown.
 pub const ROUTING_DECISIONS_MAX: usize = 50;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
-use super::routing::Desk;
+use super::routing::{Desk, is_uuid};
 use crate::limits::{BEATS_KEPT_INTERVAL, OWED_RETRY_INTERVAL};
 use crate::log::{Change, Record};
 use crate::model::{AgentStatus, Error, IdOf, Identity, Moment, Role, Scope, TenantId, UserId};
@@ -43,6 +43,15 @@ impl DepartmentView {
 }
 
 impl App {
+    /// Whether somebody may say that it is there.
+    ///
+    /// # Errors
+    /// 403 for anybody but agents and admins, 400 for an id that is no UUID.
+    pub fn check_heartbeat(&self, who: &Identity) -> Result<(), Error> {
+        check_staff(who)?;
+        check_id(who)
+    }
+
     /// An agent is there, with this status or the one it had.
     ///
     /// # Errors
@@ -52,8 +61,7 @@ impl App {
         who: &Identity,
         status: Option<AgentStatus>,
     ) -> Result<AgentStatus, Error> {
-        check_staff(who)?;
-        check_id(who)?;
+        self.check_heartbeat(who)?;
         let ttl_ms = i64::try_from(self.config.agents.status_ttl.as_millis()).unwrap_or(i64::MAX);
         let now = self.0.router.clock.now();
         let until = Moment(now.0.saturating_add(ttl_ms));
@@ -219,9 +227,9 @@ fn check_staff(who: &Identity) -> Result<(), Error> {
 
 /// Agents are known by UUIDs here (contract 1).
 fn check_id(who: &Identity) -> Result<(), Error> {
-    match Uuid::try_parse(who.subject.as_str()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Error::InvalidUuid(IdOf::Agent)),
+    match is_uuid(&who.subject) {
+        true => Ok(()),
+        false => Err(Error::InvalidUuid(IdOf::Agent)),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::{
     Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded, OfferOutcome, Queued, Rated,
     Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
 };
+use crate::routing::Input;
 
 /// What a customer says when it starts a conversation.
 #[derive(Clone, Debug, Default)]
@@ -201,6 +202,8 @@ impl App {
         };
         let kept = self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
         self.routed(tenant, &kept).await;
+        // Of many who came at once, each is told where it came to stand.
+        let queue = self.place_of(tenant, &conversation).unwrap_or(queue);
         Ok(Started { session_id, user_id, token, session_key, queue })
     }
 
@@ -227,6 +230,9 @@ impl App {
             _ => return Err(Error::Forbidden("an agent claims for itself".into())),
         };
         let agent_name = self.name_of(who, &agent_id).await?;
+        if agent_id == who.subject {
+            self.route(&who.tenant, Input::WorksUnseen(agent_id.clone()));
+        }
         let department_id = conversation.department;
         let assigned = Assigned { session_id: id, agent_id, agent_name, department_id };
         // Each told only if it is so when this is committed: the bot has it, or it was offered.

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
+use http::request::Parts as Head;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Parts;
-use super::answer::{Answer, LongList, OptionalInput, Refusal};
+use super::answer::{Answer, LongList, OptionalInput, Refusal, id_of_path};
 use super::caller::Caller;
 use super::openapi::Refused;
 use crate::app::{AgentView, App, DepartmentView};
@@ -157,6 +158,7 @@ async fn beat(
     who: &crate::model::Identity,
     heartbeat: Heartbeat,
 ) -> Result<AgentStatus, Error> {
+    parts.app.check_heartbeat(who)?;
     let status = heartbeat.status.as_deref().map(|text| match AgentStatus::parse(text) {
         Some(status) if status != AgentStatus::Offline => Ok(status),
         _ => {
@@ -202,10 +204,9 @@ pub(super) async fn online(
 )]
 pub(super) async fn department(
     State(parts): State<Parts>,
-    Path(id): Path<String>,
+    DepartmentId(id): DepartmentId,
     Caller(who): Caller,
 ) -> Result<LongList<AgentRecord>, Refusal> {
-    let id = Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Department))?;
     let agents = parts.timed(|app| app.online_agents_of(&who, id))?;
     let message = "Department agents retrieved successfully";
     Ok(LongList::of(message, records(agents), RECORD_BYTES))
@@ -227,12 +228,9 @@ pub(super) async fn department(
 )]
 pub(super) async fn agent(
     State(parts): State<Parts>,
-    Path(id): Path<String>,
+    AgentId(id): AgentId,
     Caller(who): Caller,
 ) -> Result<Answer<AgentRecord>, Refusal> {
-    Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
-    // As it is written: an id is the text that tokens have.
-    let id = UserId::parse(&id).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
     let view = parts.timed(|app| app.agent_status(&who, &id))?;
     Ok(Answer::of("Agent status retrieved successfully", AgentRecord::of(view)))
 }
@@ -281,6 +279,35 @@ pub(super) async fn offline(
 
 fn records(views: Vec<AgentView>) -> Vec<AgentRecord> {
     views.into_iter().map(AgentRecord::of).collect()
+}
+
+/// The agent a path names.
+pub(super) struct AgentId(UserId);
+
+impl FromRequestParts<Parts> for AgentId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Head, parts: &Parts) -> Result<AgentId, Refusal> {
+        let id = uuid_of_path(head, parts, IdOf::Agent).await?;
+        let id = UserId::parse(&id.to_string()).map_err(|_| Error::InvalidUuid(IdOf::Agent))?;
+        Ok(AgentId(id))
+    }
+}
+
+/// The department a path names.
+pub(super) struct DepartmentId(Uuid);
+
+impl FromRequestParts<Parts> for DepartmentId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Head, parts: &Parts) -> Result<DepartmentId, Refusal> {
+        Ok(DepartmentId(uuid_of_path(head, parts, IdOf::Department).await?))
+    }
+}
+
+async fn uuid_of_path(head: &mut Head, parts: &Parts, of: IdOf) -> Result<Uuid, Error> {
+    let id = id_of_path(head, parts).await.map_err(|_| Error::InvalidUuid(of))?;
+    Uuid::try_parse(&id).map_err(|_| Error::InvalidUuid(of))
 }
 
 impl Parts {

@@ -58,6 +58,8 @@ pub(super) struct Agent {
     /// What it declared; [`Agent::declare`] is how it changes.
     pub(super) declared: AgentStatus,
     pub(super) is_connected: bool,
+    /// It works without a sign of life, and is not lost for want of one.
+    pub(super) works_unseen: bool,
     pub(super) beat_until: Option<Moment>,
     pub(super) last_seen: Option<Moment>,
     came_by: StatusReason,
@@ -106,6 +108,7 @@ impl Agent {
             is_restored: false,
             declared: AgentStatus::Online,
             is_connected: false,
+            works_unseen: false,
             beat_until: None,
             last_seen: None,
             came_by: StatusReason::Connected,
@@ -159,6 +162,7 @@ impl Agent {
         if self.declared == AgentStatus::Offline {
             self.declared = AgentStatus::Online;
         }
+        self.works_unseen = false;
         self.beat_until = Some(until);
         self.last_seen = Some(now);
     }
@@ -168,6 +172,7 @@ impl Agent {
             self.came_by = StatusReason::Connected;
         }
         self.is_connected = true;
+        self.works_unseen = false;
         self.last_seen = Some(now);
     }
 

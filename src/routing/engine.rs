@@ -133,6 +133,11 @@ impl Engine {
             Input::Starts { department, times } => self.restore_starts(department, &times),
             Input::Started => self.start(),
             Input::Beat { agent, until, status } => self.beat(&agent, until, status),
+            Input::WorksUnseen(agent) => {
+                if let Some(agent) = self.agents.get_mut(&agent) {
+                    agent.works_unseen = true;
+                }
+            }
             Input::Connected(agent) => {
                 self.change(&agent, Trigger::AgentCame, |a, now| a.connect(now));
             }

@@ -275,10 +275,12 @@ impl<'a> Trial<'a> {
                     self.give(index, agent);
                 }
             }
-            Decision::Offer { conversation, agent, .. } => {
+            Decision::Offer { conversation, agent, until, .. } => {
                 let index = index_of(conversation);
                 self.fates[index] = Fate::Offered(agent);
-                self.later(ACCEPT_MS, Step::Accept(index));
+                // Just in time, where there is less of it.
+                let in_time_ms = until.ms_since(self.now).saturating_sub(1);
+                self.later(ACCEPT_MS.min(in_time_ms), Step::Accept(index));
             }
             Decision::EndOffer { conversation, agent, .. } => {
                 let index = index_of(conversation);

@@ -93,6 +93,9 @@ pub enum Input {
         /// What.
         status: AgentStatus,
     },
+    /// An agent takes something by its own hand, and shows itself in no other way: what it has stays
+    /// with it until it has come and gone.
+    WorksUnseen(UserId),
     /// So many calls an agent has now.
     Calls {
         /// Who.

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
+use switchboard::model::Role;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use crate::client::{Seen, connect};
 use crate::clock::within;
-use crate::server::Server;
+use crate::server::{Server, token};
 
 const OPEN: &[(&str, &str)] =
     &[("auth.open_sessions", "true"), ("limits.messages_per_minute", "0")];
@@ -103,4 +105,44 @@ async fn two_servers_do_not_share_a_data_directory() {
     drop(client);
     assert!(within("the drain", first.running.drain()).await);
     Server::on_disk(data, OPEN).await;
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_it_takes_and_makes_nobody_a_ghost() {
+    let data = Arc::new(TempDir::new().unwrap());
+    let server = Server::on_disk(data.clone(), &[]).await;
+    let agent = Uuid::new_v4().to_string();
+    let path = format!("/api/agent-status/heartbeat?token={}", token(Role::Agent, &agent));
+    assert_eq!(server.request("POST", &path, "{}").await.status, 200);
+    // The connection is there before the drain begins, and its request is on its way.
+    let (addr, began) = (server.addr, tokio::time::Instant::now());
+    let mut line = TcpStream::connect(addr).await.unwrap();
+    let body = r#"{"status":"away"}"#;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    line.write_all(request.as_bytes()).await.unwrap();
+    let half = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        line.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let drain = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.running.drain().await
+    };
+    let (answer, is_clean) = tokio::join!(half, drain);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(is_clean && began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+
+    // It is what it said, and its lease still counts.
+    let server = Server::on_disk(data, &[]).await;
+    let admin = token(Role::Admin, &Uuid::new_v4().to_string());
+    let path = format!("/api/agent-status/agent/{agent}?token={admin}");
+    let answer = server.request("GET", &path, "").await;
+    assert_eq!(answer.body["data"]["status"], "away", "{answer:?}");
 }

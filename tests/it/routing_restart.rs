@@ -270,3 +270,23 @@ async fn what_an_agent_declared_and_its_lease_outlive_a_power_cut() {
     office.beat(&rina, Value::Null).await;
     assert_eq!(statuses().await, ["away", "offline", "online"]);
 }
+
+#[tokio::test]
+async fn what_a_removed_agent_had_goes_back_though_the_power_is_cut_before_that() {
+    let _stopped = clock::stop();
+    let data = Arc::new(TempDir::new().unwrap());
+    let before = Office::of(Server::on_disk(data.clone(), &[]).await);
+    let (sales, dewi) = department(&before, "Sales", Value::Null).await;
+    before.beat(&dewi, json!({})).await;
+    let chat = customer(&before, &sales).await;
+    before.is_with(&chat, &dewi).await;
+    before.admin("DELETE", &format!("/api/agents/{}", dewi.id), Value::Null).await;
+    before.is_with(&chat, &dewi).await;
+    let left = power_cut(data.path());
+    drop(before);
+
+    let office = Office::of(Server::on_disk(left, &[]).await);
+    office.is_with(&chat, &dewi).await;
+    clock::advance(6 * SECOND).await;
+    office.waits(&chat).await;
+}

@@ -75,7 +75,9 @@ transcripts! {
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
+    a_tenant_made_while_running_is_routed
     an_agent_is_routed_to
+    an_offer_is_answered_with_an_older_token
     an_offer_goes_round
     document_000
     document_001

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::super::App;
+use super::restore::spoken;
 use crate::limits::OWED_RETRY_INTERVAL;
 use crate::log;
 use crate::model::{
@@ -80,7 +81,7 @@ impl App {
                 conversation: e.session_id,
                 priority: e.priority,
                 skills: e.skills.clone(),
-                language: e.language.clone(),
+                language: e.language.as_deref().map(spoken),
             },
             Event::OfferEnded(e) if e.outcome == OfferOutcome::Declined => {
                 Input::Declined { conversation: e.session_id, agent: e.agent_id.clone() }
@@ -133,7 +134,7 @@ impl App {
             also: routing.also.clone(),
             priority: routing.priority,
             skills: routing.skills.clone(),
-            language: routing.language.clone(),
+            language: routing.language.as_deref().map(spoken),
             queued_at: record.queued_at.map_or_else(|| clock.now(), |at| clock.here(at)),
             is_head: routing.is_head,
             last_agent: None,

@@ -15,6 +15,7 @@ mod staff;
 mod verbs;
 
 pub use listen::Unread;
+pub(super) use staff::is_uuid;
 pub use verbs::NewRequirements;
 pub(super) use verbs::{check_language, check_skills};
 

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::App;
+use super::super::conversations::QueuePlace;
 use super::Told;
 use crate::hub::Publication;
 use crate::limits::{PLACES_INTERVAL, PLACES_SLICE};
@@ -32,6 +33,34 @@ impl App {
         let (position, estimated_wait_seconds) = place.unwrap_or((1, 0));
         let (session_id, department_id) = (conversation.id, conversation.department);
         Queued { session_id, position, estimated_wait_seconds, department_id }
+    }
+
+    /// Where a conversation stands by now, if it waits and has not found an agent.
+    pub(in crate::app) fn place_of(
+        &self,
+        tenant: &TenantId,
+        conversation: &Conversation,
+    ) -> Option<QueuePlace> {
+        let (id, department) = (conversation.id, conversation.department);
+        let place = self.ask_engine(tenant, |engine, now| {
+            let position = engine.position(id).filter(|_| !engine.is_given(id))?;
+            let estimated_wait_seconds = engine.estimate(now, department, position);
+            Some(QueuePlace { position, estimated_wait_seconds })
+        });
+        place.flatten()
+    }
+
+    /// Tells a customer who came where its conversation stands, if that is not what it was told.
+    pub(in crate::app) fn tell_place_again(&self, tenant: &TenantId, id: ConversationId) {
+        let department = self.ask_desk(tenant, |desk, _| {
+            let position = desk.engine.position(id)?;
+            let told = desk.places.get(&id).map(|(position, _)| *position);
+            (told != Some(position)).then(|| desk.engine.department_of(id))
+        });
+        if let Some(department) = department {
+            self.0.router.lock().moved.insert((tenant.clone(), department));
+            self.0.router.to_tell.notify_one();
+        }
     }
 
     /// Who would get it now: the agent whom the router finds.

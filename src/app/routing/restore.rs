@@ -131,8 +131,13 @@ pub(super) fn agent_setup(agent: Agent) -> AgentSetup {
         name: agent.name,
         departments: agent.departments,
         skills: agent.skills,
-        languages: agent.languages,
+        languages: agent.languages.iter().map(|tag| spoken(tag)).collect(),
         max_chats: agent.max_chats,
         is_disabled: agent.is_disabled,
     }
+}
+
+/// What counts of a language's tag: browsers say `en-US` where agents say `en`.
+pub(super) fn spoken(tag: &str) -> String {
+    tag.split(['-', '_']).next().unwrap_or(tag).to_owned()
 }

@@ -148,8 +148,13 @@ impl Desk {
     }
 }
 
+/// Whether an id is a UUID as it is usually written: of two spellings one would be another agent.
+pub(in crate::app) fn is_uuid(id: &UserId) -> bool {
+    Uuid::try_parse(id.as_str()).is_ok_and(|uuid| uuid.to_string() == id.as_str())
+}
+
 /// Agents are found by their ids in 001's endpoints and in routing, and those are UUIDs (contract
 /// 1). Admins are there to watch, and are never routed to.
 pub(super) fn is_routable(agent: &Agent) -> bool {
-    agent.role == Role::Agent && Uuid::try_parse(agent.id.as_str()).is_ok()
+    agent.role == Role::Agent && is_uuid(&agent.id)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::super::App;
 use super::super::audit::audit_entry;
-use crate::limits::{PRIORITY_MAX, REQUIREMENT_CHARS_MAX, REQUIREMENTS_MAX, ROUTING_DECISIONS_MAX};
+use super::super::staff::checked_words;
+use crate::limits::{PRIORITY_MAX, ROUTING_DECISIONS_MAX};
 use crate::log::{Change, Outcome, Reading};
 use crate::model::{
     ConversationId, Envelope, Error, Event, Identity, OfferEnded, OfferOutcome, Requirements, Role,
@@ -102,33 +103,20 @@ fn check_priority(priority: i32) -> Result<i32, Error> {
     Err(Error::Invalid { field: "priority", reason })
 }
 
-/// Skills in the form in which they are compared.
+/// Skills in the form in which they are compared, as those of agents.
 pub(in crate::app) fn check_skills(skills: Vec<String>) -> Result<Vec<String>, Error> {
-    if skills.len() > REQUIREMENTS_MAX {
-        let reason = format!("at most {REQUIREMENTS_MAX}");
-        return Err(Error::Invalid { field: "skills", reason });
-    }
-    let mut skills =
-        skills.iter().map(|skill| check_word("skills", skill)).collect::<Result<Vec<_>, _>>()?;
+    let mut skills = checked_words("skills", &skills)?;
     skills.sort();
-    skills.dedup();
     Ok(skills)
 }
 
-/// A language in the form in which it is compared.
+/// A language in the form in which it is kept.
 pub(in crate::app) fn check_language(language: Option<String>) -> Result<Option<String>, Error> {
-    language.map(|tag| check_word("language", &tag)).transpose()
-}
-
-fn check_word(field: &'static str, word: &str) -> Result<String, Error> {
-    let word = word.trim().to_lowercase();
-    let is_fit = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
-    if word.is_empty() || word.chars().count() > REQUIREMENT_CHARS_MAX || !word.chars().all(is_fit)
-    {
-        let reason = format!(
-            "{word:?}: 1 to {REQUIREMENT_CHARS_MAX} letters, digits, spaces and _ - . are expected"
-        );
-        return Err(Error::Invalid { field, reason });
-    }
-    Ok(word)
+    let checked = checked_words("language", &Vec::from_iter(language));
+    let checked = checked.map_err(|err| match err {
+        // There is but one.
+        Error::InvalidAt { reason, .. } => Error::Invalid { field: "language", reason },
+        err => err,
+    });
+    Ok(checked?.into_iter().next())
 }

@@ -115,6 +115,14 @@ impl App {
         if !agents.is_empty() {
             return conflict("agents work in this department; move them first");
         }
+        let all = self.log.departments(&who.tenant).await.map_err(|e| self.fault(e))?;
+        let widens_here = |department: &&Department| {
+            let rules = policy_of(department).escalations;
+            department.id != id && rules.iter().any(|rule| rule.action == Action::Department(id))
+        };
+        if let Some(other) = all.iter().find(widens_here) {
+            return conflict(format!("{} escalates to this department", other.name));
+        }
         let record = Record::DepartmentRemoved(id);
         let change = StaffChange::DepartmentRemoved(id);
         self.keep_staff(who, "department.deleted", record, change).await

@@ -76,7 +76,10 @@ pub(super) fn checked_max_chats(count: i64) -> Result<u32, Error> {
 }
 
 /// Skills or languages in lower case, each once, in the order given.
-pub(super) fn checked_words(field: &'static str, words: &[String]) -> Result<Vec<String>, Error> {
+pub(in crate::app) fn checked_words(
+    field: &'static str,
+    words: &[String],
+) -> Result<Vec<String>, Error> {
     if words.len() > WORDS_MAX {
         return invalid(field, format!("has more than {WORDS_MAX}"));
     }

@@ -19,6 +19,7 @@ use crate::model::{Error, Identity, TenantId, UserId};
 
 pub use agents::{AgentChange, NewAgent};
 pub use departments::{DepartmentChange, NewDepartment};
+pub(super) use fields::checked_words;
 pub use fields::is_email;
 pub use policy::policy_of;
 pub use tenants::Tenant;

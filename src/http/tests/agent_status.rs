@@ -277,7 +277,7 @@ async fn what_a_conversation_needs_is_checked() {
     let scene = Scene::set().await;
     let path = format!("/api/sessions/{}", scene.offered);
     let admin = &scene.tokens[6];
-    let many: Vec<String> = (0..17).map(|n| format!("skill-{n}")).collect();
+    let many: Vec<String> = (0..51).map(|n| format!("skill-{n}")).collect();
     for (needs, field) in [
         (json!({"priority": 101}), "priority"),
         (json!({"priority": -101}), "priority"),
@@ -290,7 +290,7 @@ async fn what_a_conversation_needs_is_checked() {
         let reply = scene.server.ask(ask("PATCH", &path).bearer(admin).json(&needs)).await;
         reply.is_refused(422, "invalid");
         let named: Vec<&String> = reply.body["fields"].as_object().unwrap().keys().collect();
-        assert_eq!(named, [field], "{needs}: {}", reply.text);
+        assert!(named.len() == 1 && named[0].starts_with(field), "{needs}: {}", reply.text);
     }
     for needs in [json!({"urgency": 1}), json!({"priority": "high"}), json!([])] {
         let reply = scene.server.ask(ask("PATCH", &path).bearer(admin).json(&needs)).await;

@@ -184,6 +184,19 @@ impl Engine {
             self.served(&wait, &agent);
         }
         self.refresh(&agent, Trigger::AgentFree);
+        self.mind_gift(&agent);
+    }
+
+    /// Whoever is given something by others and is not there is lost with it, unless it comes.
+    fn mind_gift(&mut self, id: &UserId) {
+        let agent = &self.agents[id];
+        let is_absent = agent.shown.status == crate::model::AgentStatus::Offline
+            && agent.setup.is_routable
+            && !agent.works_unseen;
+        if self.is_started() && is_absent && self.alarms.at(&Alarm::Lost(id.clone())).is_none() {
+            let until = self.after(self.settings.grace_ms);
+            self.alarms.set(Alarm::Lost(id.clone()), Some(until));
+        }
     }
 
     /// Somebody waits no longer: the rate of service, and whoever was meant to have it.

@@ -65,6 +65,11 @@ impl Engine {
         self.wait_ms(now, lane, position).div_ceil(1000)
     }
 
+    /// Whose queue a conversation waits in.
+    pub fn department_of(&self, conversation: ConversationId) -> Option<Uuid> {
+        self.waiting.get(&conversation).and_then(|wait| wait.home)
+    }
+
     /// Which stay in a queue a conversation is in.
     pub fn stint_of(&self, conversation: ConversationId) -> Option<u32> {
         self.waiting.get(&conversation).map(|wait| wait.info.stint)

@@ -226,3 +226,22 @@ fn a_place_that_is_filled_at_once_is_nobodys_news() {
     let told = world.tell(Input::Gone(talk(3)));
     assert_eq!(announced(&told), [("ann", ONLINE)]);
 }
+
+#[test]
+fn what_is_given_to_somebody_absent_comes_back_unless_it_works_unseen() {
+    let mut world = World::new();
+    world.keep(Input::Agent(setup("ann", &[SALES])));
+    let given = Input::Given { conversation: talk(1), agent: user("ann"), department: Some(SALES) };
+    world.keep(given.clone());
+    assert_eq!(returned(&world.pass(4)), []);
+    assert_eq!(returned(&world.pass(2)), [1]);
+    // By her own hand.
+    world.keep(Input::Gone(talk(1)));
+    world.keep(Input::WorksUnseen(user("ann")));
+    world.keep(given);
+    assert_eq!(returned(&world.pass(60)), []);
+    // She comes, and goes.
+    world.connect("ann");
+    world.disconnect("ann");
+    assert_eq!(returned(&world.pass(6)), [1]);
+}
