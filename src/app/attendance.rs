@@ -77,9 +77,7 @@ impl App {
             Ok(outcomes) => {
                 self.0.owed.settle(&whose);
                 self.metrics.reconnections_total.inc_by(u64::from(away_ms.is_some()));
-                if who.user_type == Role::Customer {
-                    self.tell_place_again(&who.tenant, id);
-                }
+                self.listen_to_place(&who.tenant, id);
                 // Unchanged after a leave that could not be kept: nobody has to be told anything.
                 Ok(matches!(outcomes.first(), Some(Outcome::Kept(_))))
             }

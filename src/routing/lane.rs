@@ -206,6 +206,8 @@ impl Queue {
 pub(super) struct Lane {
     pub(super) name: String,
     pub(super) policy: Policy,
+    /// What conversations ask for that ask for nothing: most of them, so they share it.
+    pub(super) plain: Arc<Class>,
     /// The policy's, in order of time.
     pub(super) rules: Vec<Rule>,
     calendar: Option<Calendar>,
@@ -225,6 +227,7 @@ impl Lane {
         let mut lane = Lane {
             name,
             policy: Policy::default(),
+            plain: Arc::default(),
             rules: Vec::new(),
             calendar: None,
             shift: Shift::ALWAYS,
@@ -244,6 +247,7 @@ impl Lane {
         self.rules.clone_from(&policy.escalations);
         self.rules.sort_by_key(|rule| rule.after_seconds);
         self.calendar = policy.hours.as_ref().and_then(|hours| Calendar::new(hours).ok());
+        self.plain = Arc::new(Class::new(&[], None, policy.weights.chat));
         self.policy = policy;
     }
 

@@ -81,7 +81,7 @@ pub(super) struct Desk {
     read_to: u64,
     /// When it wants to be woken.
     due: Option<Moment>,
-    /// The place every waiting conversation was told last.
+    /// The place that waiting conversations were told last, of those somebody listens to.
     places: HashMap<ConversationId, Told>,
     /// What every agent's status was told as last.
     told: HashMap<UserId, AgentStatus>,

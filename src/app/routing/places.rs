@@ -50,16 +50,14 @@ impl App {
         place.flatten()
     }
 
-    /// Tells a customer who came where its conversation stands, if that is not what it was told.
-    pub(in crate::app) fn tell_place_again(&self, tenant: &TenantId, id: ConversationId) {
-        let department = self.ask_desk(tenant, |desk, _| {
-            let position = desk.engine.position(id)?;
-            let told = desk.places.get(&id).map(|(position, _)| *position);
-            (told != Some(position)).then(|| desk.engine.department_of(id))
-        });
-        if let Some(department) = department {
-            self.0.router.lock().moved.insert((tenant.clone(), department));
-            self.0.router.to_tell.notify_one();
+    /// Somebody listens to a conversation from now on: it is told its place when that changes.
+    pub(in crate::app) fn listen_to_place(&self, tenant: &TenantId, id: ConversationId) {
+        let mut state = self.0.router.lock();
+        let now = self.0.router.clock.now();
+        let desk = state.desk(tenant, self);
+        if let Some(position) = desk.engine.position(id) {
+            let wait = desk.engine.estimate(now, desk.engine.department_of(id), position);
+            desk.places.entry(id).or_insert((position, wait));
         }
     }
 
@@ -73,9 +71,11 @@ impl App {
         self.ask_engine(tenant, |engine, _| engine.choose(&waiting)).flatten()
     }
 
-    /// Notes what an event of the log told.
+    /// Notes what an event of the log told, if anybody heard it.
     pub(super) fn note_place(&self, tenant: &TenantId, id: ConversationId, told: Told) {
-        self.0.router.lock().desk(tenant, self).places.insert(id, told);
+        if self.hub.is_heard(&Topic::Conversation(tenant.clone(), id)) {
+            self.0.router.lock().desk(tenant, self).places.insert(id, told);
+        }
     }
 
     /// Tells places that changed, and the figures of their queues. Runs for ever.
@@ -95,31 +95,27 @@ impl App {
         }
     }
 
-    /// Slice by slice, so that a queue of a hundred thousand holds nobody up.
+    /// Those that somebody listens to, slice by slice: what it costs does not grow with the queue.
     async fn tell_queue(&self, tenant: &TenantId, department: Option<Uuid>) {
-        let mut from = 0;
-        loop {
-            let slice = self.ask_engine(tenant, |engine, now| {
-                let slice = engine.waiting_in(department, from, PLACES_SLICE);
-                let place = |(at, id): (usize, ConversationId)| {
-                    let position = (from + at) as u64 + 1;
+        let listened = self.ask_desk(tenant, |desk, _| {
+            let is_here = |id: &&ConversationId| {
+                desk.engine.stint_of(**id).is_some()
+                    && desk.engine.department_of(**id) == department
+            };
+            desk.places.keys().filter(is_here).copied().collect::<Vec<_>>()
+        });
+        for slice in listened.chunks(PLACES_SLICE) {
+            let places = self.ask_engine(tenant, |engine, now| {
+                let place = |id: &ConversationId| {
                     // Who has an agent already is told that next.
-                    let told = (position, engine.estimate(now, department, position));
-                    (id, (!engine.is_given(id)).then_some(told))
+                    let position = engine.position(*id).filter(|_| !engine.is_given(*id))?;
+                    Some((*id, (position, engine.estimate(now, department, position))))
                 };
-                slice.enumerate().map(place).collect::<Vec<_>>()
+                slice.iter().filter_map(place).collect::<Vec<_>>()
             });
-            let slice = slice.unwrap_or_default();
-            let is_end = slice.len() < PLACES_SLICE;
-            for (id, told) in slice {
-                if let Some(told) = told {
-                    self.tell_place(tenant, department, id, told);
-                }
+            for (id, told) in places.unwrap_or_default() {
+                self.tell_place(tenant, department, id, told);
             }
-            if is_end {
-                break;
-            }
-            from += PLACES_SLICE;
             tokio::task::yield_now().await;
         }
         self.tell_stats(tenant, department);
@@ -132,10 +128,15 @@ impl App {
         session_id: ConversationId,
         told: Told,
     ) {
-        if !self.hub.is_heard(&Topic::Conversation(tenant.clone(), session_id)) {
-            return;
-        }
-        let before = self.0.router.lock().desk(tenant, self).places.insert(session_id, told);
+        let before = {
+            let mut state = self.0.router.lock();
+            let places = &mut state.desk(tenant, self).places;
+            if !self.hub.is_heard(&Topic::Conversation(tenant.clone(), session_id)) {
+                places.remove(&session_id);
+                return;
+            }
+            places.insert(session_id, told)
+        };
         if before == Some(told) {
             return;
         }

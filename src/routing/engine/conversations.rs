@@ -64,7 +64,11 @@ impl Engine {
     }
 
     fn class_of(&self, info: &Waiting, home: LaneId) -> Arc<Class> {
-        let places = self.lanes[&home].policy.weights.chat;
+        let lane = &self.lanes[&home];
+        if info.skills.is_empty() && info.language.is_none() {
+            return lane.plain.clone();
+        }
+        let places = lane.policy.weights.chat;
         Arc::new(Class::new(&info.skills, info.language.as_ref(), places))
     }
 
