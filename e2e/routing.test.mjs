@@ -216,20 +216,7 @@ test("who comes back as away or busy is given nobody", async (t) => {
   assert.deepEqual(customer.peer.all("conversation_assigned"), []);
 });
 
-// What follows the server does not do yet; `todo` keeps a failure from failing the run.
-
-test("who comes to a queue, or back to it, is told the place", { todo: "told on moves" }, async (t) => {
-  const server = await startServer(t);
-  const [, second] = await queue(t, server, 2);
-  await standsAt(second, 2);
-  second.peer.forget();
-  second.peer.socket.disconnect().connect();
-  await second.peer.ready();
-  await second.peer.joins(second.conversation);
-  await standsAt(second, 2);
-});
-
-test("an agent may take what is offered to it", { todo: "rights by the token" }, async (t) => {
+test("an agent may take what is offered to it", async (t) => {
   const server = await startServer(t);
   const department = await makeDepartment(server, "Support", { offer: "accept" });
   const dewi = await makeAgent(server, "Dewi");
