@@ -177,8 +177,8 @@ const without = (person) => ({ ...person, sessionId: undefined });
 for (const [who, [code, comesFrom]] of Object.entries(STRANGERS)) {
   test(`${who} is refused on every event, and neither side hears of it`, async (t) => {
     const server = await startClosedServer(t);
-    // The tenant begins with the first token that names it.
-    await connect(t, server.origin, agent({ tenant: "acme" }));
+    // The tenant begins with the first token that names it; an admin's, who is given nothing.
+    await connect(t, server.origin, agent({ tenant: "acme", role: "admin" }));
     const met = await meet(t, server);
     const { conversation, asking, answering } = met;
     await post(server.origin, `/api/sessions/${conversation}/assign`, {}, met.agent.token);

@@ -1,7 +1,7 @@
 //! Where waiting conversations stand, and telling their customers when that changes.
 //!
 //! The entry into a queue is an event of the log. What follows are the same event's later versions
-//! and volatile: only the latest counts, and whoever comes back is told anew. They are told once a
+//! and volatile: only the latest counts, and only those hear them who listen. They are told once a
 //! second for each queue at most, because in a long queue every assignment moves everybody.
 
 use std::sync::Arc;
