@@ -115,7 +115,7 @@ fn read_policies(path: &Path) -> Result<PolicyFile, Error> {
     let file: PolicyFile = if text.trim_start().starts_with('{') {
         serde_json::from_str(&text).map_err(|err| wrong(&err))?
     } else {
-        toml::from_str(&text).map_err(|err| wrong(&err.to_string().trim_end()))?
+        toml::from_str(&text).map_err(|err| wrong(&in_one_line(&text, &err)))?
     };
     if let Some(policy) = &file.default {
         policy.check().map_err(|err| wrong(&format!("default.{err}")))?;
@@ -124,6 +124,13 @@ fn read_policies(path: &Path) -> Result<PolicyFile, Error> {
         policy.check().map_err(|err| wrong(&format!("departments.{id}.{err}")))?;
     }
     Ok(file)
+}
+
+/// The library shows the line with a pointer below it.
+fn in_one_line(text: &str, err: &toml::de::Error) -> String {
+    let line = err.span().map(|span| text[..span.start].matches('\n').count() + 1);
+    let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    format!("{place}{}", err.message())
 }
 
 /// The policies of a file, in the places of those that are followed now.
@@ -146,7 +153,7 @@ fn propose(file: PolicyFile, load: &Load, recorded: &Policies) -> Result<Policie
 async fn from_log(wanted: &SimulateArgs, path: PathBuf) -> Result<(Load, Policies), Error> {
     let tenant = TenantId::parse(&wanted.tenant).map_err(|e| usage(format!("--tenant: {e}")))?;
     let wrong = |why: &str| usage(format!("--from {}: {why}", path.display()));
-    match log::examine(&path)? {
+    match log::examine(&path).map_err(|err| wrong(&err.to_string()))? {
         None => return Err(wrong("there is no such file")),
         Some(0) => return Err(wrong("not a database of this program")),
         Some(_) => {}

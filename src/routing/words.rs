@@ -376,7 +376,8 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// How many free agents were looked at before the winner was found.
     pub considered: u32,
-    /// How many agents of the department each filter left out, of those the search came across.
+    /// How many agents of the department each filter left out, of those the search came across or
+    /// the list has.
     pub excluded: BTreeMap<Exclusion, u32>,
 }
 

@@ -124,6 +124,8 @@ async fn what_cannot_be_read_is_named_in_a_line() {
     let path = recorded(&bench.dir, "{}").await.display().to_string();
     let other = bench.dir.path().join("other.db");
     fs::write(&other, "").unwrap();
+    let text = bench.dir.path().join("notes.txt");
+    fs::write(&text, "no database, but long enough to look like the head of one").unwrap();
     let unknown = format!("[departments.{}]\n", Uuid::from_u128(7));
     for (policy, from, told) in [
         ("[default]\noffer_timeout_seconds = 1", &*path, "default.offer_timeout_seconds: from 3"),
@@ -132,8 +134,11 @@ async fn what_cannot_be_read_is_named_in_a_line() {
         ("", "generated:agents=none", "agents=none: a whole number"),
         ("", "/nowhere.db", "there is no such file"),
         ("", other.to_str().unwrap(), "not a database of this program"),
+        ("", text.to_str().unwrap(), "notes.txt: "),
+        ("a = 1\nb", &path, "line 2: "),
     ] {
         let err = bench.run(policy, from, true).await.unwrap_err();
         assert!(matches!(err, Error::Usage(_)) && err.to_string().contains(told), "{err}");
+        assert!(!err.to_string().contains('\n'), "{err}");
     }
 }

@@ -66,6 +66,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    a_believed_socket_keeps_nobody_alive
     a_conversation_changes_hands
     a_foreign_cursor_is_a_resync
     a_lost_agent_gives_its_conversations_back
@@ -75,6 +76,7 @@ transcripts! {
     an_admin_observes
     an_admin_puts_somebody_out
     close_and_reopen
+    a_place_is_told_with_an_honest_wait
     a_tenant_made_while_running_is_routed
     an_agent_is_routed_to
     an_offer_is_answered_with_an_older_token

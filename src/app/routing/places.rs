@@ -41,10 +41,10 @@ impl App {
         tenant: &TenantId,
         conversation: &Conversation,
     ) -> Option<QueuePlace> {
-        let (id, department) = (conversation.id, conversation.department);
+        let id = conversation.id;
         let place = self.ask_engine(tenant, |engine, now| {
             let position = engine.position(id).filter(|_| !engine.is_given(id))?;
-            let estimated_wait_seconds = engine.estimate(now, department, position);
+            let estimated_wait_seconds = engine.estimate_for(now, id)?;
             Some(QueuePlace { position, estimated_wait_seconds })
         });
         place.flatten()
@@ -55,9 +55,9 @@ impl App {
         let mut state = self.0.router.lock();
         let now = self.0.router.clock.now();
         let desk = state.desk(tenant, self);
-        if let Some(position) = desk.engine.position(id) {
-            let wait = desk.engine.estimate(now, desk.engine.department_of(id), position);
-            desk.places.entry(id).or_insert((position, wait));
+        let place = desk.engine.position(id).zip(desk.engine.estimate_for(now, id));
+        if let Some(place) = place {
+            desk.places.entry(id).or_insert(place);
         }
     }
 
@@ -109,7 +109,7 @@ impl App {
                 let place = |id: &ConversationId| {
                     // Who has an agent already is told that next.
                     let position = engine.position(*id).filter(|_| !engine.is_given(*id))?;
-                    Some((*id, (position, engine.estimate(now, department, position))))
+                    Some((*id, (position, engine.estimate_for(now, *id)?)))
                 };
                 slice.iter().filter_map(place).collect::<Vec<_>>()
             });

@@ -355,3 +355,42 @@ fn a_stint_lasts_from_the_queue_to_the_end_with_the_agent_it_got() {
     }
     assert_eq!(c.rated_stint(), Some(6));
 }
+
+#[test]
+fn an_offer_beside_another_is_refused_and_not_taken_for_one_that_was_made() {
+    let mut c = begun();
+    c.apply(&mut queued(&c.clone()), Moment(1)).unwrap();
+    c.apply(&mut offered(&c.clone(), "ana"), Moment(2)).unwrap();
+    assert_eq!(c.apply(&mut offered(&c.clone(), "ana"), Moment(3)), Err(Refused::Unchanged));
+    let beside = c.apply(&mut offered(&c.clone(), "ben"), Moment(3));
+    assert!(matches!(beside, Err(Refused::Conflict(..))), "{beside:?}");
+    c.apply(&mut offer_ended(&c.clone(), "ana"), Moment(4)).unwrap();
+    c.apply(&mut offered(&c.clone(), "ben"), Moment(5)).unwrap();
+}
+
+#[test]
+fn a_question_about_an_earlier_wait_is_answered_with_no() {
+    let mut c = begun();
+    c.apply(&mut queued(&c.clone()), Moment(1)).unwrap();
+    let asked = |c: &mut Conversation, stint| {
+        let (session_id, queue) = (c.id, InCharge::Queue);
+        let (reason, agent_id) = (HandoffReason::Taken, None);
+        let question = Handoff { session_id, from: queue, to: queue, reason, agent_id, stint };
+        c.apply(&mut Event::Handoff(question), Moment(9))
+    };
+    assert_eq!(asked(&mut c, Some(1)), Err(Refused::Unchanged));
+    c.apply(&mut assigned(&c.clone(), "ana"), Moment(2)).unwrap();
+    let back = Handoff {
+        session_id: c.id,
+        from: InCharge::Agent,
+        to: InCharge::Queue,
+        reason: HandoffReason::AgentLost,
+        agent_id: c.agent.clone(),
+        stint: None,
+    };
+    c.apply(&mut Event::Handoff(back), Moment(3)).unwrap();
+    c.apply(&mut queued(&c.clone()), Moment(3)).unwrap();
+    assert!(matches!(asked(&mut c, Some(1)), Err(Refused::Conflict(..))));
+    assert_eq!(asked(&mut c, Some(2)), Err(Refused::Unchanged));
+    assert_eq!(asked(&mut c, None), Err(Refused::Unchanged), "whichever it is");
+}

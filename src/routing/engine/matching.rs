@@ -223,11 +223,20 @@ impl Engine {
             }
         }
         let shown = shown.into_iter().filter_map(|agent| self.agents.get(agent));
+        let candidates: Vec<_> = shown.map(|agent| self.candidate(agent, wait, lane)).collect();
+        // A search that finds somebody at once has seen none of those it would have left out.
+        for filter in [Exclusion::Skills, Exclusion::Language, Exclusion::AskedBefore] {
+            let listed = candidates.iter().filter(|c| c.excluded == Some(filter)).count();
+            let listed = u32::try_from(listed).unwrap_or(u32::MAX);
+            if listed > excluded.get(&filter).copied().unwrap_or(0) {
+                excluded.insert(filter, listed);
+            }
+        }
         Explanation {
             strategy: lane.policy.strategy,
             trigger,
             department: lane_id,
-            candidates: shown.map(|agent| self.candidate(agent, wait, lane)).collect(),
+            candidates,
             considered: search.considered,
             excluded,
         }

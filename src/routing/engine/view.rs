@@ -155,7 +155,8 @@ impl Engine {
     }
 
     /// The conversations of a queue in order, from the `from`-th (counted from 0) on.
-    pub fn waiting_in(
+    #[cfg(test)]
+    pub(in crate::routing) fn waiting_in(
         &self,
         department: Option<Uuid>,
         from: usize,
