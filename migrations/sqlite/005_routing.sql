@@ -44,7 +44,6 @@ CREATE TABLE agent_states (
   tenant      TEXT    NOT NULL,
   agent       TEXT    NOT NULL,
   declared    TEXT    NOT NULL,
-  declared_at INTEGER NOT NULL,
   status      TEXT    NOT NULL,
   reason      TEXT    NOT NULL,
   since       INTEGER NOT NULL,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
-use super::routing::{Desk, is_uuid};
+use super::routing::{Floor, is_uuid};
 use crate::limits::{BEATS_KEPT_INTERVAL, OWED_RETRY_INTERVAL};
 use crate::log::{Change, Record};
 use crate::model::{AgentStatus, Error, IdOf, Identity, Moment, Role, Scope, TenantId, UserId};
@@ -101,7 +101,7 @@ impl App {
     /// 403 for customers.
     pub fn online_agents(&self, who: &Identity) -> Result<Vec<AgentView>, Error> {
         check_reader(who)?;
-        Ok(self.ask_desk(&who.tenant, |desk, now| views(desk, desk.engine.agents(now))))
+        Ok(self.ask_floor(&who.tenant, |floor, now| views(floor, floor.engine.agents(now))))
     }
 
     /// Those of a department.
@@ -119,8 +119,9 @@ impl App {
         if is_known != Some(true) {
             return Err(Error::NotFound("department"));
         }
-        Ok(self
-            .ask_desk(&who.tenant, |desk, now| views(desk, desk.engine.agents_of(now, department))))
+        Ok(self.ask_floor(&who.tenant, |floor, now| {
+            views(floor, floor.engine.agents_of(now, department))
+        }))
     }
 
     /// One agent, offline or not.
@@ -129,8 +130,8 @@ impl App {
     /// 403 for customers, 404 for nobody's id.
     pub fn agent_status(&self, who: &Identity, agent: &UserId) -> Result<AgentView, Error> {
         check_reader(who)?;
-        let found = self.ask_desk(&who.tenant, |desk, now| {
-            desk.engine.agent(now, agent).map(|found| desk.view(found))
+        let found = self.ask_floor(&who.tenant, |floor, now| {
+            floor.engine.agent(now, agent).map(|found| floor.view(found))
         });
         found.ok_or(Error::NotFound("agent"))
     }
@@ -154,8 +155,8 @@ impl App {
         let now = router.clock.now();
         let state = router.lock();
         self.metrics.forget_departments();
-        for (tenant, desk) in &state.tenants {
-            for department in desk.engine.departments() {
+        for (tenant, floor) in &state.tenants {
+            for department in floor.engine.departments() {
                 let view = DepartmentView::of(department, now);
                 let DepartmentState { department, online, busy, away, waiting, is_empty, .. } =
                     view.state;
@@ -213,9 +214,9 @@ impl App {
 }
 
 /// Those who are there, in the order of their ids, as the engine has them.
-fn views(desk: &Desk, agents: impl Iterator<Item = AgentState>) -> Vec<AgentView> {
+fn views(floor: &Floor, agents: impl Iterator<Item = AgentState>) -> Vec<AgentView> {
     let there = agents.filter(|agent| agent.status != AgentStatus::Offline);
-    there.map(|agent| desk.view(agent)).collect()
+    there.map(|agent| floor.view(agent)).collect()
 }
 
 fn check_staff(who: &Identity) -> Result<(), Error> {

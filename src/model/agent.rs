@@ -106,8 +106,6 @@ pub struct AgentRecord {
     pub agent: UserId,
     /// What it declared last.
     pub declared: AgentStatus,
-    /// When it did.
-    pub declared_at: Moment,
     /// What it was told to be last.
     pub status: AgentStatus,
     /// Why it is that.

@@ -366,7 +366,6 @@ fn record_of(state: &AgentState) -> AgentRecord {
     AgentRecord {
         agent: state.agent.clone(),
         declared: state.declared,
-        declared_at: state.since,
         status: state.status,
         reason: state.reason,
         since: state.since,

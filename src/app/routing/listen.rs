@@ -40,7 +40,7 @@ impl App {
                 sleep(OWED_RETRY_INTERVAL).await;
             }
             let router = &self.0.router;
-            router.lock().desk(&envelope.tenant, self).read_to = envelope.position();
+            router.lock().floor(&envelope.tenant, self).read_to = envelope.position();
             router.progress.notify_waiters();
         }
     }
@@ -89,7 +89,7 @@ impl App {
             _ => return Ok(()),
         };
         if let Input::Given { conversation, .. } | Input::Gone(conversation) = &input {
-            self.0.router.lock().desk(tenant, self).places.remove(conversation);
+            self.0.router.lock().floor(tenant, self).places.remove(conversation);
         }
         let removed = self.removed_agent(tenant, &input).await?;
         self.route_all(tenant, [input].into_iter().chain(removed.map(Input::AgentGone)), None);

@@ -59,7 +59,7 @@ pub(super) struct Router {
 /// One lock for all: what is done under it is in memory and short.
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) tenants: HashMap<TenantId, Desk>,
+    pub(super) tenants: HashMap<TenantId, Floor>,
     /// The tenants whose engines wait for a moment, soonest first.
     due: BTreeSet<(Moment, TenantId)>,
     /// Decisions on their way to the log, in the order they were made. Bounded by what they are
@@ -75,7 +75,7 @@ pub(super) struct State {
 
 /// A tenant's engine with what it needs not know.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Floor {
     pub(super) engine: Engine,
     /// Up to where it has taken in what the log told.
     read_to: u64,
@@ -198,11 +198,11 @@ impl Router {
 }
 
 impl State {
-    /// A tenant's desk; one that just began has an empty one.
-    fn desk(&mut self, tenant: &TenantId, app: &App) -> &mut Desk {
+    /// A tenant's floor; one that just began has an empty one.
+    fn floor(&mut self, tenant: &TenantId, app: &App) -> &mut Floor {
         let now = app.0.router.clock.now();
         let is_restored = self.is_restored;
-        self.tenants.entry(tenant.clone()).or_insert_with(|| Desk {
+        self.tenants.entry(tenant.clone()).or_insert_with(|| Floor {
             engine: engine(app.routing_settings(), now, is_restored),
             read_to: 0,
             due: None,
@@ -223,13 +223,13 @@ impl State {
         mut done: Option<oneshot::Sender<()>>,
     ) -> bool {
         let mut has_work = false;
-        if let Some(desk) = self.tenants.get_mut(tenant) {
-            let due = desk.engine.next_deadline();
-            if due != desk.due {
+        if let Some(floor) = self.tenants.get_mut(tenant) {
+            let due = floor.engine.next_deadline();
+            if due != floor.due {
                 // One that is later than it was is found out at the earlier moment.
-                has_work = due.is_some_and(|due| desk.due.is_none_or(|before| due < before));
-                let old = desk.due.map(|at| (at, tenant.clone()));
-                desk.due = due;
+                has_work = due.is_some_and(|due| floor.due.is_none_or(|before| due < before));
+                let old = floor.due.map(|at| (at, tenant.clone()));
+                floor.due = due;
                 old.map(|old| self.due.remove(&old));
                 due.map(|at| self.due.insert((at, tenant.clone())));
             }
@@ -317,9 +317,9 @@ impl App {
         let now = router.clock.now();
         let mut decisions = Vec::new();
         let mut state = router.lock();
-        let desk = state.desk(tenant, self);
+        let floor = state.floor(tenant, self);
         for input in inputs {
-            desk.engine.apply(now, input, &mut decisions);
+            floor.engine.apply(now, input, &mut decisions);
         }
         let has_moved = decisions.iter().any(|d| matches!(d, Decision::QueueMoved { .. }));
         let has_work = state.take(tenant, decisions, done);
@@ -349,7 +349,7 @@ impl App {
         let caught_up = async {
             while router.is_listening.load(Acquire) {
                 let progress = router.progress.notified();
-                if self.ask_desk(tenant, |desk, _| desk.read_to) >= position {
+                if self.ask_floor(tenant, |floor, _| floor.read_to) >= position {
                     break;
                 }
                 progress.await;
@@ -358,16 +358,16 @@ impl App {
         let _ = timeout(ROUTING_CATCH_UP, caught_up).await;
     }
 
-    /// Asks a tenant's desk; nothing is known of a tenant without one.
-    pub(super) fn ask_desk<T: Default>(
+    /// Asks a tenant's floor; nothing is known of a tenant without one.
+    pub(super) fn ask_floor<T: Default>(
         &self,
         tenant: &TenantId,
-        question: impl FnOnce(&Desk, Moment) -> T,
+        question: impl FnOnce(&Floor, Moment) -> T,
     ) -> T {
         let router = &self.0.router;
         let now = router.clock.now();
         let state = router.lock();
-        state.tenants.get(tenant).map(|desk| question(desk, now)).unwrap_or_default()
+        state.tenants.get(tenant).map(|floor| question(floor, now)).unwrap_or_default()
     }
 
     /// Asks a tenant's engine; `None` for a tenant without one.
@@ -379,6 +379,6 @@ impl App {
         let router = &self.0.router;
         let now = router.clock.now();
         let state = router.lock();
-        state.tenants.get(tenant).map(|desk| question(&desk.engine, now))
+        state.tenants.get(tenant).map(|floor| question(&floor.engine, now))
     }
 }

@@ -54,10 +54,10 @@ impl App {
     pub(in crate::app) fn listen_to_place(&self, tenant: &TenantId, id: ConversationId) {
         let mut state = self.0.router.lock();
         let now = self.0.router.clock.now();
-        let desk = state.desk(tenant, self);
-        let place = desk.engine.position(id).zip(desk.engine.estimate_for(now, id));
+        let floor = state.floor(tenant, self);
+        let place = floor.engine.position(id).zip(floor.engine.estimate_for(now, id));
         if let Some(place) = place {
-            desk.places.entry(id).or_insert(place);
+            floor.places.entry(id).or_insert(place);
         }
     }
 
@@ -74,7 +74,7 @@ impl App {
     /// Notes what an event of the log told, if anybody heard it.
     pub(super) fn note_place(&self, tenant: &TenantId, id: ConversationId, told: Told) {
         if self.hub.is_heard(&Topic::Conversation(tenant.clone(), id)) {
-            self.0.router.lock().desk(tenant, self).places.insert(id, told);
+            self.0.router.lock().floor(tenant, self).places.insert(id, told);
         }
     }
 
@@ -97,12 +97,12 @@ impl App {
 
     /// Those that somebody listens to, slice by slice: what it costs does not grow with the queue.
     async fn tell_queue(&self, tenant: &TenantId, department: Option<Uuid>) {
-        let listened = self.ask_desk(tenant, |desk, _| {
+        let listened = self.ask_floor(tenant, |floor, _| {
             let is_here = |id: &&ConversationId| {
-                desk.engine.stint_of(**id).is_some()
-                    && desk.engine.department_of(**id) == department
+                floor.engine.stint_of(**id).is_some()
+                    && floor.engine.department_of(**id) == department
             };
-            desk.places.keys().filter(is_here).copied().collect::<Vec<_>>()
+            floor.places.keys().filter(is_here).copied().collect::<Vec<_>>()
         });
         for slice in listened.chunks(PLACES_SLICE) {
             let places = self.ask_engine(tenant, |engine, now| {
@@ -130,7 +130,7 @@ impl App {
     ) {
         let before = {
             let mut state = self.0.router.lock();
-            let places = &mut state.desk(tenant, self).places;
+            let places = &mut state.floor(tenant, self).places;
             if !self.hub.is_heard(&Topic::Conversation(tenant.clone(), session_id)) {
                 places.remove(&session_id);
                 return;

@@ -48,9 +48,9 @@ impl App {
         let employed: HashSet<UserId> = agents.iter().map(|agent| agent.id.clone()).collect();
         {
             let mut state = self.0.router.lock();
-            let desk = state.desk(tenant, self);
-            agents.iter().for_each(|agent| desk.note_agent(agent));
-            desk.departments.extend(names);
+            let floor = state.floor(tenant, self);
+            agents.iter().for_each(|agent| floor.note_agent(agent));
+            floor.departments.extend(names);
         }
         let mut known: HashMap<UserId, (AgentRecord, Option<Moment>)> = HashMap::new();
         for (record, beat_until) in self.log.agent_states(tenant).await? {
@@ -103,7 +103,6 @@ fn restored(
     let record = record.unwrap_or_else(|| AgentRecord {
         agent,
         declared: AgentStatus::Online,
-        declared_at: Moment::default(),
         status: AgentStatus::Offline,
         reason: StatusReason::Disconnected,
         since: Moment::default(),

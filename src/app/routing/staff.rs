@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::agents::AgentView;
 use super::super::staff::{StaffChange, policy_of};
-use super::Desk;
+use super::Floor;
 use super::restore::agent_setup;
 use crate::limits::{OWED_RETRY_INTERVAL, PRESENCE_CONVERSATIONS_MAX};
 use crate::log::{self, Agent};
@@ -43,7 +43,7 @@ impl App {
         id: &UserId,
     ) -> Result<Option<Input>, log::Error> {
         let Some(agent) = self.log.agent(tenant, id).await? else { return Ok(None) };
-        self.0.router.lock().desk(tenant, self).note_agent(&agent);
+        self.0.router.lock().floor(tenant, self).note_agent(&agent);
         Ok(Some(Input::Agent(agent_setup(agent))))
     }
 
@@ -55,7 +55,7 @@ impl App {
         let Some(department) = self.log.department(tenant, id).await? else { return Ok(None) };
         let policy = policy_of(&department);
         let name = department.name;
-        self.0.router.lock().desk(tenant, self).departments.insert(id, name.as_str().into());
+        self.0.router.lock().floor(tenant, self).departments.insert(id, name.as_str().into());
         Ok(Some(Input::Department { id, name, policy, is_empty: None }))
     }
 
@@ -68,7 +68,7 @@ impl App {
     pub(in crate::app) fn note_socket(&self, tenant: &TenantId, agent: &UserId, is_open: bool) {
         let input = {
             let mut state = self.0.router.lock();
-            let sockets = &mut state.desk(tenant, self).sockets;
+            let sockets = &mut state.floor(tenant, self).sockets;
             let open = sockets.entry(agent.clone()).or_default();
             *open = if is_open { *open + 1 } else { open.saturating_sub(1) };
             match (is_open, *open) {
@@ -88,9 +88,9 @@ impl App {
         let conversations = self.conversations_of(tenant, agent).await;
         let mut state = self.0.router.lock();
         let now = self.0.router.clock.now();
-        let desk = state.desk(tenant, self);
-        let Some(status) = desk.engine.agent(now, agent).map(|a| a.status) else { return };
-        if desk.told.insert(agent.clone(), status).unwrap_or(AgentStatus::Offline) != status {
+        let floor = state.floor(tenant, self);
+        let Some(status) = floor.engine.agent(now, agent).map(|a| a.status) else { return };
+        if floor.told.insert(agent.clone(), status).unwrap_or(AgentStatus::Offline) != status {
             self.tell_status(tenant, agent, status, conversations);
         }
     }
@@ -105,10 +105,10 @@ impl App {
             if is_staff { self.conversations_of(tenant, user).await } else { vec![] };
         let mut state = self.0.router.lock();
         let now = self.0.router.clock.now();
-        let desk = state.desk(tenant, self);
-        let known = desk.engine.agent(now, user).map(|agent| agent.status);
+        let floor = state.floor(tenant, self);
+        let known = floor.engine.agent(now, user).map(|agent| agent.status);
         if let Some(status) = known {
-            desk.told.insert(user.clone(), status);
+            floor.told.insert(user.clone(), status);
         }
         self.tell_status(tenant, user, known.unwrap_or(plain), conversations);
     }
@@ -132,7 +132,7 @@ impl App {
     }
 }
 
-impl Desk {
+impl Floor {
     pub(super) fn note_agent(&mut self, agent: &Agent) {
         match &agent.email {
             Some(email) => self.emails.insert(agent.id.clone(), email.as_str().into()),

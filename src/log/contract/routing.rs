@@ -280,7 +280,6 @@ async fn agents_are_what_they_were(log: &dyn Log) {
     let [ana, ben] = ["ana", "ben"].map(|agent| AgentRecord {
         agent: user(agent),
         declared: AgentStatus::Away,
-        declared_at: Moment(1),
         status: AgentStatus::Online,
         reason: StatusReason::Heartbeat,
         since: Moment(2),

@@ -136,12 +136,11 @@ fn agent_state(row: &Row) -> rusqlite::Result<(AgentRecord, Option<Moment>)> {
     let record = AgentRecord {
         agent: rows::user(row, 0)?,
         declared: rows::parsed(row, 1, AgentStatus::parse)?,
-        declared_at: Moment(row.get(2)?),
-        status: rows::parsed(row, 3, AgentStatus::parse)?,
-        reason: rows::parsed(row, 4, StatusReason::parse)?,
-        since: Moment(row.get(5)?),
+        status: rows::parsed(row, 2, AgentStatus::parse)?,
+        reason: rows::parsed(row, 3, StatusReason::parse)?,
+        since: Moment(row.get(4)?),
     };
-    Ok((record, rows::moment(row, 6)?))
+    Ok((record, rows::moment(row, 5)?))
 }
 
 fn figures(row: &Row) -> rusqlite::Result<Figures> {
@@ -211,8 +210,8 @@ pub(super) fn put_agent_state(
 ) -> Result<(), Error> {
     let (declared, status, reason) = (r.declared.as_str(), r.status.as_str(), r.reason.as_str());
     let of = tenant.as_str();
-    let (agent, declared_at, since) = (r.agent.as_str(), r.declared_at.0, r.since.0);
-    let record = params![of, agent, declared, declared_at, status, reason, since];
+    let (agent, since) = (r.agent.as_str(), r.since.0);
+    let record = params![of, agent, declared, status, reason, since];
     run(db, sql::PUT_AGENT_STATE, record)
 }
 

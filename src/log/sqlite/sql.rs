@@ -234,9 +234,9 @@ statements! {
         FROM stints INDEXED BY stints_by_age
         WHERE tenant = ?1 AND began_at >= ?2 AND began_at < ?3
         GROUP BY department, agent ORDER BY department, agent";
-    PUT_AGENT_STATE = "INSERT OR REPLACE INTO agent_states VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    PUT_AGENT_STATE = "INSERT OR REPLACE INTO agent_states VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     PUT_BEAT = "INSERT OR REPLACE INTO beats VALUES (?1, ?2, ?3)";
-    AGENT_STATES = "SELECT s.agent, s.declared, s.declared_at, s.status, s.reason, s.since, b.until
+    AGENT_STATES = "SELECT s.agent, s.declared, s.status, s.reason, s.since, b.until
         FROM agent_states s LEFT JOIN beats b ON b.tenant = s.tenant AND b.agent = s.agent
         WHERE s.tenant = ?1 ORDER BY s.agent";
     ADD_DEPARTMENT_ALERT = "INSERT OR IGNORE INTO department_alerts VALUES (?1, ?2)";
