@@ -205,6 +205,15 @@ pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
 /// week is little beside its joins and leaves.
 pub const RECOVERIES_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
+/// For how long a repeat of a post is known (contract 7).
+pub const POSTS_KEPT: Duration = Duration::from_secs(86_400);
+
+/// For how long a call is believed to go on whose end nobody tells. Longer than anybody talks.
+pub const CALLS_KEPT: Duration = Duration::from_secs(86_400);
+
+/// Most patterns of events that a key, a subscription or a webhook names. There are fewer events.
+pub const PATTERNS_MAX: usize = 100;
+
 /// How often events past their retention are deleted.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(60 * 60);
 

@@ -196,10 +196,10 @@ impl App {
             position: queued.position,
             estimated_wait_seconds: queued.estimated_wait_seconds,
         };
-        let change = Change {
-            events: vec![Event::SessionStarted(started), taken_up],
-            records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
-        };
+        let change = Change::new(
+            vec![Event::SessionStarted(started), taken_up],
+            vec![Record::SessionKey(session_id, auth::digest(&session_key))],
+        );
         let kept = self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
         self.routed(tenant, &kept).await;
         // Of many who came at once, each is told where it came to stand.
@@ -403,7 +403,7 @@ impl App {
     }
 
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
     }
 }

@@ -288,6 +288,7 @@ impl App {
     fn fault(&self, err: log::Error) -> Error {
         match err {
             log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
+            log::Error::KeyReused(_) => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::UnknownConversation => Error::NotFound("conversation"),
             log::Error::Closed => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::Failed(reason) => {

@@ -92,4 +92,8 @@ pub struct Retention {
     pub all_before: Option<Moment>,
     /// Where connections were that ended before this goes.
     pub recoveries_before: Option<Moment>,
+    /// What repeats of posts are known by, older than this.
+    pub posts_before: Option<Moment>,
+    /// Calls whose end was never told and that began before this.
+    pub calls_before: Option<Moment>,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConversationId, TenantId, UserId};
+use super::{ConversationId, Role, TenantId, UserId};
 
 /// An address connections subscribe to.
 ///
@@ -17,6 +17,8 @@ pub enum Topic {
     Staff(TenantId),
     /// One user, wherever it is connected.
     User(TenantId, UserId),
+    /// Everybody of a role, where what is meant for a role is heard.
+    Role(TenantId, Role),
 }
 
 /// How far a reader has read a tenant's log: the log's own number and a position in it.

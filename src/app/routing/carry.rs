@@ -178,7 +178,7 @@ impl App {
             }
             Decision::QueueMoved { .. } => vec![],
         };
-        Ok(Change { events, records })
+        Ok(Change::new(events, records))
     }
 
     async fn record(

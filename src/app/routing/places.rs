@@ -167,7 +167,13 @@ fn stats_of(engine: &Engine, now: Moment, department: Option<Uuid>) -> Option<Qu
         calls_waiting: waiting,
         available_agents: u64::from(state.online),
         logged_in_agents: u64::from(state.online + state.busy + state.away),
-        longest_wait_seconds: state.waiting_since.map_or(0, |since| now.ms_since(since) / 1000),
-        estimated_wait_seconds: engine.estimate(now, department, waiting + 1),
+        longest_wait_seconds: Some(
+            state.waiting_since.map_or(0, |since| now.ms_since(since) / 1000),
+        ),
+        estimated_wait_seconds: Some(engine.estimate(now, department, waiting + 1)),
+        average_hold_seconds: None,
+        average_talk_seconds: None,
+        completed: None,
+        abandoned: None,
     })
 }

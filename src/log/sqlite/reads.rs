@@ -193,6 +193,9 @@ pub(super) fn prune_events(
         let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
         gone += deleted.map_err(Error::failed)? as u64;
         run(db, sql::SET_PRUNED, of)?;
+        if delete == sql::PRUNE_ALL {
+            run(db, sql::PRUNE_NOTICES, of)?;
+        }
     }
     Ok(gone)
 }
