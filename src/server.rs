@@ -304,6 +304,9 @@ async fn prune(app: &App) {
             calls_before: before(CALLS_KEPT),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
+        if let Some(before) = retention.calls_before {
+            app.forget_calls(before);
+        }
         match app.log.prune(retention).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "deleted events past their retention"),

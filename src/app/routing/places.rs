@@ -152,7 +152,7 @@ impl App {
         }
     }
 
-    pub(super) fn publish(&self, tenant: &TenantId, event: Event) {
+    pub(in crate::app) fn publish(&self, tenant: &TenantId, event: Event) {
         let envelope = Envelope::volatile(tenant.clone(), event);
         self.hub.publish(&Publication::new(Arc::new(envelope)));
     }
