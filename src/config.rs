@@ -21,8 +21,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
 use reference::tidy;
+pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
 pub use value::{BotProvider, LogFormat, Secret, parse_duration};
 
 use value::{

@@ -8,7 +8,8 @@
 //! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`], [`routing`]: who speaks, what is kept, who
 //!    listens, who is here, who answers by itself, who takes the next conversation.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
-//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
+//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes. Beside
+//!    them [`ingest`]: what other systems tell.
 //! 5. [`server`]: puts the parts together. Beside it [`simulate`], which serves nobody.
 
 pub mod app;
@@ -19,6 +20,7 @@ pub mod doctor;
 pub mod door;
 pub mod http;
 pub mod hub;
+pub mod ingest;
 pub mod limits;
 pub mod log;
 pub mod model;

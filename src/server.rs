@@ -27,6 +27,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
+use crate::ingest::ami;
 use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
@@ -98,6 +99,8 @@ pub async fn start(config: Config) -> Result<Running> {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
     };
+
+    spawn_ingest(&app, &background, &shutdown);
 
     let readiness = Readiness::default();
     let router = router(&app, &registry, &readiness, &connections, &shutdown);
@@ -256,6 +259,15 @@ fn spawn_background(
     background.spawn(until(Box::pin(async move { prune(&old).await })));
     if let Some(tls) = tls {
         background.spawn(tls.watch(shutdown.clone()));
+    }
+}
+
+/// What other systems tell. Whose telephone is whose is known by now.
+fn spawn_ingest(app: &App, background: &TaskTracker, shutdown: &CancellationToken) {
+    for (tenant, settings) in &app.config.ami {
+        let telling = ami::serve(app.clone(), tenant.clone(), settings.clone());
+        let shutdown = shutdown.clone();
+        background.spawn(async move { shutdown.run_until_cancelled(Box::pin(telling)).await });
     }
 }
 

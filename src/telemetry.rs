@@ -188,6 +188,12 @@ metrics! {
     routing_superseded_total: Counter = Counter::default();
     /// Time conversations had waited when they were assigned.
     queue_wait_seconds: Histogram = Histogram::new(WAIT_SECONDS);
+    /// Whether a tenant's telephone system is connected and known.
+    ami_connected: Family<ByTenant, Gauge> = Family::default();
+    /// Times the line to a tenant's telephone system was lost, or could not be had.
+    ami_disconnects_total: Family<ByTenant, Counter> = Family::default();
+    /// Events that a tenant's telephone system caused and the log keeps.
+    ami_events_total: Family<ByTenant, Counter> = Family::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -255,6 +261,13 @@ pub struct ByDepartment {
     pub tenant: String,
     /// Which; empty for conversations without one.
     pub department: String,
+}
+
+/// A tenant, where there is one of something for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByTenant {
+    /// Whose.
+    pub tenant: String,
 }
 
 /// A department at a scrape.

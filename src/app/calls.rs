@@ -42,6 +42,14 @@ impl App {
         Ok(kept.cursor)
     }
 
+    /// The calls of a tenant that have not ended, as far as the log knows.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn open_calls(&self, tenant: &TenantId) -> Result<Vec<OpenCall>, Error> {
+        self.log.open_calls(tenant).await.map_err(|e| self.fault(e))
+    }
+
     /// The agent at a telephone's extension, and its name.
     pub fn agent_at(&self, tenant: &TenantId, extension: &str) -> Option<(UserId, Arc<str>)> {
         self.ask_floor(tenant, |floor, _| floor.lines.agent_at(extension))

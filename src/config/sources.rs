@@ -258,13 +258,13 @@ fn is_each(section: &str) -> bool {
 /// in the wrong section.
 fn nearest(unknown: &str) -> String {
     let alone = unknown.rsplit('.').next().unwrap_or(unknown);
+    let (section, rest) = unknown.split_once('.').unwrap_or((unknown, "TENANT"));
     // Of a tenant's section the nearest is one of the same tenant.
-    let tenant = match unknown.split_once('.') {
-        Some((section, rest)) if is_each(section) => rest.rsplit_once('.').map_or(rest, |(t, _)| t),
-        _ => "TENANT",
+    let options = match is_each(section) {
+        true => Config::options_of(rest.rsplit_once('.').map_or(rest, |(tenant, _)| tenant)),
+        false => Config::options(),
     };
-    let options = Config::options().into_iter().chain(Config::options_of(tenant));
-    let keys = options.map(|o| (o.name(), o.key));
+    let keys = options.into_iter().map(|o| (o.name(), o.key));
     let distance = |(name, key): &(String, &str)| {
         let by_name = strsim::damerau_levenshtein(unknown, name);
         by_name.min(strsim::damerau_levenshtein(alone, key) + 1)

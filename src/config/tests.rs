@@ -297,9 +297,15 @@ fn what_is_wrong_with_a_tenants_section_is_named() {
         ("", "ami.acme.secret is not set, and neither is secret_file"),
         ("secret = \"s\"\nsecret_file = \"f\"", "ami.acme.secret and secret_file are both set"),
         ("secret = \"s\"\ntls_ca = \"f\"", "ami.acme.tls_ca is set but tls is not"),
-        ("secert = \"s\"", "unknown key ami.acme.secert in FILE line 4; did you mean ami.acme.secret?"),
+        (
+            "secert = \"s\"",
+            "unknown key ami.acme.secert in FILE line 4; did you mean ami.acme.secret?",
+        ),
         ("secret = 7", "ami.acme.secret in FILE line 4: expected a string"),
-        ("secret = \"a\\nAction: b\"", "ami.acme.secret in FILE line 4: expected a text of one line"),
+        (
+            "secret = \"a\\nAction: b\"",
+            "ami.acme.secret in FILE line 4: expected a text of one line",
+        ),
         ("stats_interval = 0", "ami.acme.stats_interval in FILE line 4: expected more than 0"),
         ("[ami.acme.deep]\nx = 1", "unknown key ami.acme.deep in FILE line 4"),
         ("[ami.new]", "unknown key ami.new in FILE line 4; did you mean ami.new.tls?"),
@@ -309,8 +315,10 @@ fn what_is_wrong_with_a_tenants_section_is_named() {
         assert!(err.starts_with(problem), "{more}: {err}");
         assert!(!err.contains('\n'), "{err}");
     }
-    let bad = |address: &str| load_file(&format!("[ami.x]\naddress = \"{address}\"\n")).unwrap_err();
-    for address in ["pbx", "pbx:", "pbx:0", "pbx:65536", ":5038", "::1:5038", "a b:1", "tcp://a:1"] {
+    let bad =
+        |address: &str| load_file(&format!("[ami.x]\naddress = \"{address}\"\n")).unwrap_err();
+    for address in ["pbx", "pbx:", "pbx:0", "pbx:65536", ":5038", "::1:5038", "a b:1", "tcp://a:1"]
+    {
         assert!(bad(address).contains("expected a host and a port"), "{address}");
     }
     assert!(bad("").contains("ami.x.address is not set"));
