@@ -144,7 +144,8 @@ impl Machine {
         if channel.exten.is_none() {
             channel.exten.clone_from(&party.exten);
         }
-        let other = party.linked_id.clone().filter(|id| *id != channel.call);
+        // A channel only ever comes to an older call. What says otherwise was said before that.
+        let other = party.linked_id.clone().filter(|id| is_older(id, &channel.call));
         if let Some(other) = other.filter(|id| !self.is_over(id)) {
             self.relink(&party.unique_id, &other, telling);
         }
@@ -195,12 +196,12 @@ impl Machine {
         let id = &party.unique_id;
         let Some(bridge) = packet.get("BridgeUniqueid") else { return };
         let Some(channel) = self.channels.get(id) else { return };
-        if channel.bridge.as_deref() == Some(bridge) {
-            return;
-        }
+        let is_there = channel.bridge.as_deref() == Some(bridge);
         let call = channel.call.clone();
         self.tell_incoming(&call, telling);
-        self.put_into_bridge(id, Some(bridge));
+        if !is_there {
+            self.put_into_bridge(id, Some(bridge));
+        }
         self.merge(&call, bridge, telling);
         self.settle(&call, telling);
     }
@@ -212,21 +213,17 @@ impl Machine {
         let others: Vec<String> = self.bridges.get(bridge).into_iter().flatten().cloned().collect();
         for other in others {
             let its = self.channels.get(&other).map(|channel| channel.call.clone());
-            let Some(its) = its.filter(|its| its != call) else { continue };
-            if age_of(call).zip(age_of(&its)).is_some_and(|(this, that)| this < that) {
+            if its.is_some_and(|its| is_older(call, &its)) {
                 self.relink(&other, call, telling);
             }
         }
     }
 
-    pub(super) fn leave(&mut self, party: &Party, packet: &Packet, telling: &mut Telling) {
+    pub(super) fn leave(&mut self, party: &Party, telling: &mut Telling) {
         let Some(channel) = self.channels.get(&party.unique_id) else { return };
-        // It may be in the next one already, if a snapshot said so.
-        if channel.bridge.as_deref() == packet.get("BridgeUniqueid") {
-            let call = channel.call.clone();
-            self.put_into_bridge(&party.unique_id, None);
-            self.settle(&call, telling);
-        }
+        let call = channel.call.clone();
+        self.put_into_bridge(&party.unique_id, None);
+        self.settle(&call, telling);
     }
 
     pub(super) fn put_into_bridge(&mut self, unique_id: &str, bridge: Option<&str>) {
@@ -259,6 +256,11 @@ impl Machine {
         let cause = packet.get("Cause-txt").filter(|text| *text != "Unknown").map(str::to_owned);
         self.part(&call, id, cause, telling);
     }
+}
+
+/// Whether a call is older than another one. Who belongs to two belongs to the older.
+fn is_older(this: &str, that: &str) -> bool {
+    age_of(this).zip(age_of(that)).is_some_and(|(this, that)| this < that)
 }
 
 /// Why a call ended that went on as a part of another one.

@@ -192,7 +192,7 @@ impl Machine {
                 self.leg_answers(dialled.as_ref());
             }
             ("BridgeEnter", Some(party)) => self.enter(party, packet, telling),
-            ("BridgeLeave", Some(party)) => self.leave(party, packet, telling),
+            ("BridgeLeave", Some(party)) => self.leave(party, telling),
             ("Hold", Some(party)) => self.hold(party, true, telling),
             ("Unhold", Some(party)) => self.hold(party, false, telling),
             ("Hangup", Some(party)) => self.hang_up(party, packet, telling),

@@ -76,6 +76,8 @@ impl Machine {
         if self.entries.contains_key(&key) {
             return;
         }
+        // Nobody waits in two; of the other one the end is told late.
+        self.leave_queues(&joined.unique_id, telling);
         self.entries.insert(key, Entry::new(since));
         if let Some(call) = self.calls.get_mut(&joined.unique_id) {
             call.queue = Some(joined.queue_name.clone());

@@ -31,6 +31,8 @@ pub struct Pbx {
     pub members: BTreeMap<(String, String), bool>,
     /// What it has told and nobody has been sent yet.
     pub told: Vec<String>,
+    /// Whoever gives a call away unasked stays in the bridge until that is told.
+    pub lingers: bool,
     next: u64,
     next_bridge: u64,
 }
@@ -199,7 +201,9 @@ impl Pbx {
         let bridge = self.channels[by].bridge.unwrap();
         let other = self.in_bridge(bridge).into_iter().find(|id| id != by).unwrap();
         let (state, others) = (self.state(by, "Transferer"), self.state(&other, "Transferee"));
-        self.leave(by);
+        if !self.lingers {
+            self.leave(by);
+        }
         let rest = [field("IsExternal", "Yes"), field("Extension", exten)];
         let fields = [field("Result", "Success"), state, others, rest.concat()];
         self.tell("BlindTransfer", &fields);
@@ -234,14 +238,16 @@ impl Pbx {
     /// Somebody works in a queue, or does no longer.
     pub fn employ(&mut self, queue: &str, interface: &str, works: bool) {
         let key = (queue.to_owned(), interface.to_owned());
-        let is_paused = match works {
-            true => self.members.insert(key, false),
-            false => self.members.remove(&key),
-        };
-        let event = if works { "QueueMemberAdded" } else { "QueueMemberRemoved" };
-        if works != is_paused.is_some() {
-            self.tell(event, &[member(queue, interface, false)]);
+        if works == self.members.contains_key(&key) {
+            return;
         }
+        if works {
+            self.members.insert(key, false);
+        } else {
+            self.members.remove(&key);
+        }
+        let event = if works { "QueueMemberAdded" } else { "QueueMemberRemoved" };
+        self.tell(event, &[member(queue, interface, false)]);
     }
 
     /// A member is paused, or is no longer.

@@ -87,6 +87,17 @@ fn a_blind_transfer_frees_the_agent_and_the_next_one_answers() {
 }
 
 #[test]
+fn who_gives_a_call_away_and_is_still_there_has_it_no_more() {
+    let mut world = World::new();
+    world.pbx.lingers = true;
+    let caller = world.pbx.call_in("+6281", "1001");
+    let ana = world.pbx.ring(&caller, "PJSIP/1001");
+    world.pbx.answer(&caller, &ana);
+    world.pbx.transfer_blindly(&ana, "1002");
+    assert_eq!(world.told()[2..], ["1 transferred to 1002 blind by ana"]);
+}
+
+#[test]
 fn a_transfer_that_comes_back_is_answered_again() {
     let mut world = World::new();
     let caller = world.pbx.call_in("+6281", "1001");
@@ -368,6 +379,62 @@ fn what_happens_while_the_lists_are_read_is_neither_lost_nor_doubled() {
             "4 ended 0s (Normal Clearing)",
         ]
     );
+}
+
+#[test]
+fn what_is_told_late_of_a_call_that_was_ended_is_not_told_again() {
+    let mut world = World::new();
+    let caller = world.pbx.call_in("+1", "1500");
+    world.told();
+    world.cut();
+    let [channels, queues] = world.machine.begin_snapshot();
+    let legs = ["PJSIP/1001", "PJSIP/1002"].map(|line| world.pbx.ring(&caller, line));
+    world.pbx.answer(&caller, &legs[0]);
+    let bridge = world.pbx.channels[&caller].bridge.unwrap();
+    world.pbx.enter(&legs[1], bridge);
+    for channel in [&caller, &legs[0], &legs[1]] {
+        world.pbx.hang_up(channel);
+    }
+    // The lists overtake it all.
+    let lists = [world.pbx.list_channels(&channels), world.pbx.list_queues(&queues)].concat();
+    world.take(&lists.concat()).unwrap();
+    assert_eq!(world.told(), ["1 incoming +1 to 1500", "1 ended 0s corrected"]);
+}
+
+#[test]
+fn what_was_said_of_a_call_before_it_was_part_of_an_older_one_parts_nothing() {
+    let mut world = World::new();
+    let caller = world.pbx.call_in("+1", "1001");
+    let ana = world.pbx.ring(&caller, "PJSIP/1001");
+    world.pbx.answer(&caller, &ana);
+    assert_eq!(world.told().len(), 2);
+    world.cut();
+    let [channels, queues] = world.machine.begin_snapshot();
+    let asks = world.pbx.call_out("PJSIP/1001", "1002");
+    let ben = world.pbx.ring(&asks, "PJSIP/1002");
+    world.pbx.answer(&asks, &ben);
+    world.pbx.transfer_attended(&ana, &asks);
+    let lists = [world.pbx.list_channels(&channels), world.pbx.list_queues(&queues)].concat();
+    world.take(&lists.concat()).unwrap();
+    let told = world.told();
+    assert_eq!(told, ["1 answered ben corrected", "1 transferred to 1002 attended by ana"]);
+}
+
+#[test]
+fn who_waits_in_another_queue_waits_in_the_first_no_more() {
+    let mut world = World::new();
+    let caller = world.pbx.call_in("+1", "1500");
+    world.pbx.queue(&caller, "support");
+    let joined = std::mem::take(&mut world.pbx.told);
+    world.pbx.unqueue(&caller);
+    let left = std::mem::take(&mut world.pbx.told);
+    world.pbx.queue(&caller, "sales");
+    world.connect();
+    assert_eq!(world.told()[1..], ["1 joined sales corrected"]);
+    world.take(&joined.concat()).unwrap();
+    assert_eq!(world.told(), ["1 left sales", "1 joined support"]);
+    world.take(&left.concat()).unwrap();
+    assert_eq!(world.told(), ["1 left support"]);
 }
 
 #[test]
