@@ -64,6 +64,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/users/{id}/notify"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/asyncapi.json"),
     ("get", "/openapi.json"),
     ("get", "/ready"),
 ];
