@@ -83,6 +83,7 @@ pub fn document() -> Value {
     }
     for frame in frames::all() {
         messages.insert(key_of(&frame), frame_message(&frame));
+        schemas.extend(frame.parts);
     }
     json!({
         "asyncapi": "3.0.0",

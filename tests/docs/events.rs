@@ -198,10 +198,12 @@ fn protocol() -> String {
 
 /// What the names in the tables stand for.
 fn types() -> String {
-    let schema: Value = serde_json::from_str(&catalogue::document()).unwrap();
+    let mut schema: Value = serde_json::from_str(&catalogue::document()).unwrap();
+    let defs = schema["$defs"].as_object_mut().unwrap();
+    defs.extend(frames::all().into_iter().flat_map(|frame| frame.parts));
     let mut text = String::from("\n## Types\n\n| type | what it is | values |\n|---|---|---|\n");
     let mut shapes = String::new();
-    for (name, schema) in schema["$defs"].as_object().unwrap() {
+    for (name, schema) in defs {
         if schema["properties"].is_object() {
             let _ = write!(shapes, "\n### {name}\n\n{}\n\n{}", meaning(schema), fields(schema));
             continue;

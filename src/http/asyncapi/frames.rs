@@ -29,6 +29,8 @@ pub struct ProtocolFrame {
     pub sender: Sender,
     /// What its payload looks like, and in its description what the frame is for.
     pub payload: Value,
+    /// The schemas that refers to, by name.
+    pub parts: Vec<(String, Value)>,
     /// One such frame. Without a payload it needs none.
     pub sample: ProtocolSample,
 }
@@ -109,8 +111,8 @@ struct Unsubscribed {
     cursor: String,
 }
 
-/// Are you there? Answered by `pong`. The server's own pings are WebSocket's, every 54 s, and no
-/// business of scripts: what a browser answers by itself.
+/// Are you there? Answered by `pong`. The server's own pings are WebSocket's, every 54 s, and
+/// browsers answer them by themselves.
 #[derive(ToSchema)]
 struct Ping {}
 
@@ -225,16 +227,22 @@ struct Seen {
 pub fn all() -> Vec<ProtocolFrame> {
     let session_id = "550e8400-e29b-41d4-a716-446655440000";
     let (cursor, token) = (SAMPLE_CURSOR, "eyJhbGciOiJIUzI1NiJ9.e30.c2FtcGxl");
-    let calls = ["call.answered", "call.incoming"];
+    let members = [
+        "queue.member.added",
+        "queue.member.removed",
+        "queue.member.paused",
+        "queue.member.unpaused",
+    ];
+    let all: Vec<&str> = ["alert"].into_iter().chain(members).collect();
     vec![
         told::<Connected>(
             "connected",
             json!({"connection_id": "c1", "user_id": "agent_456", "role": "agent", "cursor": cursor}),
         ),
-        said::<Subscribe>("subscribe", json!({"events": ["call.*", "agent.state.changed"]})),
-        told::<Subscribed>("subscribed", json!({"events": calls, "cursor": cursor})),
-        said::<Unsubscribe>("unsubscribe", json!({"events": ["agent.state.changed"]})),
-        told::<Unsubscribed>("unsubscribed", json!({"events": calls, "cursor": cursor})),
+        said::<Subscribe>("subscribe", json!({"events": ["alert", "queue.member.*"]})),
+        told::<Subscribed>("subscribed", json!({"events": all, "cursor": cursor})),
+        said::<Unsubscribe>("unsubscribe", json!({"events": ["alert"]})),
+        told::<Unsubscribed>("unsubscribed", json!({"events": members, "cursor": cursor})),
         said::<Say>(
             "chat.message",
             json!({"session_id": session_id, "body": "Hello", "client_id": "m-1"}),
@@ -263,12 +271,20 @@ pub fn all() -> Vec<ProtocolFrame> {
 fn told<T: ToSchema>(name: &'static str, payload: Value) -> ProtocolFrame {
     let (id, timestamp) = (Some(SAMPLE_ID), Some(SAMPLE_TIME));
     let sample = ProtocolSample { r#type: name, payload: Some(payload), id, timestamp };
-    ProtocolFrame { name, sender: Sender::Server, payload: value_of(&T::schema()), sample }
+    frame::<T>(Sender::Server, sample)
 }
 
 /// A frame of the client.
 fn said<T: ToSchema>(name: &'static str, payload: impl Into<Option<Value>>) -> ProtocolFrame {
-    let sample =
-        ProtocolSample { r#type: name, payload: payload.into(), id: None, timestamp: None };
-    ProtocolFrame { name, sender: Sender::Client, payload: value_of(&T::schema()), sample }
+    let payload = payload.into();
+    let sample = ProtocolSample { r#type: name, payload, id: None, timestamp: None };
+    frame::<T>(Sender::Client, sample)
+}
+
+fn frame<T: ToSchema>(sender: Sender, sample: ProtocolSample) -> ProtocolFrame {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    let parts = parts.into_iter().map(|(name, schema)| (name, value_of(&schema)));
+    let (name, payload, parts) = (sample.r#type, value_of(&T::schema()), parts.collect());
+    ProtocolFrame { name, sender, payload, parts, sample }
 }
