@@ -258,6 +258,10 @@ impl<C: Codec> Serving<C> {
                 self.write_all(frames).await?;
                 self.check_stays().await?;
             }
+            After::Subscribed => {
+                self.write_all(frames).await?;
+                self.begin_past();
+            }
             After::Joined(id) => self.take_up(id, frames).await?,
         }
         if self.conn.is_overrun() { Err(CloseReason::RateLimited) } else { Ok(()) }
@@ -355,6 +359,7 @@ async fn leave_for_good(app: &App, conn: &Connection, room: Room, reason: CloseR
 enum After {
     Nothing,
     Renewed,
+    Subscribed,
     Joined(ConversationId),
 }
 
@@ -363,6 +368,7 @@ impl From<&Result<Reply, Error>> for After {
         match result {
             Ok(Reply::Authenticated(_)) => After::Renewed,
             Ok(Reply::Joined(id)) => After::Joined(*id),
+            Ok(Reply::Subscribed(_)) => After::Subscribed,
             _ => After::Nothing,
         }
     }

@@ -33,6 +33,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/agent-status/offline"),
     ("get", "/api/agent-status/online"),
     ("get", "/api/agent-status/stats"),
+    ("post", "/api/events"),
     ("get", "/api/faq"),
     ("post", "/api/faq"),
     ("delete", "/api/faq/{id}"),
@@ -43,6 +44,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("delete", "/api/keys/{id}"),
     ("get", "/api/messages"),
     ("post", "/api/messages"),
+    ("get", "/api/notifications"),
+    ("post", "/api/notifications/read"),
     ("get", "/api/reports/agents"),
     ("get", "/api/reports/departments"),
     ("get", "/api/routing/decisions/{id}"),
@@ -66,6 +69,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("get", "/metrics"),
     ("get", "/openapi.json"),
     ("get", "/ready"),
+    ("get", "/ws/stats"),
+    ("get", "/ws/users/{user_id}/online"),
 ];
 
 async fn document(server: &Server) -> Value {

@@ -11,6 +11,7 @@ use super::requests::{
     AuthenticateIn, ClientIdOnly, FrameIn, HistoryIn, MessageIn, ReadIn, TypingIn, data,
 };
 use crate::app::{Connection, Start};
+use crate::hub::Encoding;
 use crate::model::{
     CloseReason, Command, ConnectionStatus, ConversationId, Credential, Cursor, Dialect, Envelope,
     Error, Event, ExternalId, History, HistoryRange, Message, Moment, Receipt, Reply, Role, UserId,
@@ -258,6 +259,7 @@ struct AuthenticatedOut {
 
 impl Codec for Session {
     const DIALECT: Dialect = Dialect::Session;
+    const ENCODING: Encoding = Encoding::Session;
     const HEARS_BEYOND_ROOMS: bool = false;
     type Line = Socket;
     type Tag = Tag;
@@ -323,6 +325,7 @@ impl Codec for Session {
             Event::Requirements(p) => {
                 frame("conversation_requirements", WithCursor { payload: p, cursor })
             }
+            Event::Alert(p) => frame("alert", WithCursor { payload: p, cursor }),
             Event::Notification(n) => {
                 let (name, payload) = NotificationOut::of(n);
                 frame(name, WithCursor { payload: &payload, cursor })
@@ -339,7 +342,6 @@ impl Codec for Session {
             | Event::AgentLogin(_)
             | Event::AgentLogout(_)
             | Event::NotificationRead(_)
-            | Event::Alert(_)
             | Event::DepartmentEmpty(_)
             | Event::DepartmentCovered(_)
             | Event::QueueStats(_)
@@ -371,7 +373,16 @@ impl Codec for Session {
                 let at = |seconds: i64| Moment(seconds.saturating_mul(1000)).to_seconds_string();
                 frame("authenticated", AuthenticatedOut { expires_at: who.expires_at.map(at) })
             }
-            (_, Ok(Reply::Done | Reply::Sent(_) | Reply::Joined(_) | Reply::Left(_))) => None,
+            (
+                _,
+                Ok(
+                    Reply::Done
+                    | Reply::Sent(_)
+                    | Reply::Joined(_)
+                    | Reply::Left(_)
+                    | Reply::Subscribed(_),
+                ),
+            ) => None,
         });
     }
 
@@ -403,8 +414,8 @@ impl Codec for Session {
         frame("resync", ResyncOut { reason })
     }
 
-    fn history(&self, history: &History) -> Option<Bytes> {
-        frame("history", HistoryOut::of(history))
+    fn history(&self, history: &History) -> Vec<Bytes> {
+        frame("history", HistoryOut::of(history)).into_iter().collect()
     }
 
     /// Its path names one conversation, so without it there is nothing left to do.

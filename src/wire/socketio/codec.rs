@@ -14,6 +14,7 @@ use super::frames::{
 use super::line::Message;
 use super::requests;
 use crate::app::{Connection, Start};
+use crate::hub::Encoding;
 use crate::model::{
     CloseReason, ConnectionStatus, ConversationId, Cursor, Dialect, Envelope, Error, Event,
     ExternalId, History, Reply,
@@ -86,7 +87,7 @@ impl SocketIo {
                 id.and_then(|id| ack(id, &AckOut::history(history, tag.name.as_ref())))
             }
             Reply::Joined(_) | Reply::Left(_) => id.and_then(|id| ack(id, &AckOut::room(name))),
-            Reply::Done | Reply::Pong | Reply::Authenticated(_) => {
+            Reply::Done | Reply::Pong | Reply::Subscribed(_) | Reply::Authenticated(_) => {
                 id.and_then(|id| ack(id, &AckOut::done()))
             }
         }
@@ -101,6 +102,7 @@ const EVENT_CHARS_MAX: usize = 64;
 
 impl Codec for SocketIo {
     const DIALECT: Dialect = Dialect::SocketIo;
+    const ENCODING: Encoding = Encoding::SocketIo;
     const HEARS_BEYOND_ROOMS: bool = true;
     type Line = Link<Socket>;
     type Tag = Tag;
@@ -236,8 +238,8 @@ impl Codec for SocketIo {
     }
 
     /// Its clients are in no conversation before they join one, and ask for what they lack.
-    fn history(&self, _history: &History) -> Option<Bytes> {
-        None
+    fn history(&self, _history: &History) -> Vec<Bytes> {
+        vec![]
     }
 
     fn put_out(&self, id: ConversationId, name: Option<&ExternalId>) -> Option<Bytes> {
@@ -294,6 +296,7 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         Event::Requirements(payload) => {
             event("conversation_requirements", &Within { conversation_id, payload })
         }
+        Event::Alert(payload) => event("alert", payload),
         // A closed conversation is conversation_closed here; the rest is for consoles, or written
         // by `encode`.
         Event::SessionStarted(_)
@@ -306,7 +309,6 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         | Event::AgentLogin(_)
         | Event::AgentLogout(_)
         | Event::NotificationRead(_)
-        | Event::Alert(_)
         | Event::DepartmentEmpty(_)
         | Event::DepartmentCovered(_)
         | Event::QueueStats(_)
