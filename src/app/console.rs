@@ -60,7 +60,7 @@ impl App {
         };
         Ok(Reply::Subscribed(Box::new(Subscribed {
             is_end: false,
-            wanted: conn.subscription.wanted(),
+            events: known(events),
             unknown,
             cursor: Cursor { position, ..start.cursor },
             resync,
@@ -79,10 +79,16 @@ impl App {
         conn.outbox.take_only(conn.subscription.wanted());
         Ok(Reply::Subscribed(Box::new(Subscribed {
             is_end: true,
-            wanted: conn.subscription.wanted(),
+            events: known(events),
             unknown,
             cursor: Cursor { position: conn.told, ..head },
             resync: None,
         })))
     }
+}
+
+/// The names that are known, as they were given.
+fn known(given: &[String]) -> Vec<String> {
+    let is_known = |name: &&String| EventSet::parse(name).is_ok();
+    given.iter().filter(is_known).cloned().collect()
 }

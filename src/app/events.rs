@@ -59,7 +59,7 @@ enum Plan {
     /// To be kept with others.
     Keep(Box<Change>),
     /// To be told and not kept, unless it came before.
-    Tell(Event, Option<Arc<Origin>>, Option<Once>),
+    Tell(Box<Event>, Option<Arc<Origin>>, Option<Once>),
     /// That somebody types in a conversation.
     Type(Typing, Arc<Conversation>),
     /// To be ended.
@@ -121,7 +121,7 @@ impl App {
             return Ok(plan);
         }
         if !event.facts().is_durable {
-            return Ok(Plan::Tell(event, origin, once));
+            return Ok(Plan::Tell(Box::new(event), origin, once));
         }
         let change = Change { origin, once, ..Change::of(numbered(event)) };
         Ok(Plan::Keep(Box::new(change)))
@@ -269,7 +269,7 @@ impl Posting<'_> {
                 self.pending.push(Pending { at, change: *change, volatile: None })
             }
             Plan::Tell(event, origin, once) => {
-                let envelope = Envelope::volatile(self.who.tenant.clone(), event);
+                let envelope = Envelope::volatile(self.who.tenant.clone(), *event);
                 let volatile = Some(Envelope { origin, ..envelope });
                 self.pending.push(Pending {
                     at,

@@ -33,6 +33,14 @@ impl Default for Subscription {
 }
 
 impl Subscription {
+    /// To everything that the hub's protocol names (contract 7): what administration and routing
+    /// note, and who comes and goes at all, is told to those who ask for it.
+    pub fn everyday() -> Subscription {
+        let names = ["audit.*", "routing.*", "presence.*"];
+        let (beyond, _) = EventSet::parse_all(names);
+        Subscription { wanted: EventSet::ALL.without(beyond), ..Subscription::default() }
+    }
+
     /// To these events alone.
     pub fn to(wanted: EventSet) -> Subscription {
         Subscription { wanted, is_narrowed: true, ..Subscription::default() }
@@ -145,6 +153,14 @@ mod tests {
         assert!(subscription.wanted().is_empty());
         subscription.add(hold, None, 9);
         assert!(!subscription.wants(&has_ended), "what was taken away does not come back");
+    }
+
+    #[test]
+    fn everyday_is_all_but_what_administration_notes() {
+        let everyday = Subscription::everyday();
+        let left_out = Event::samples().into_iter().filter(|e| !everyday.wants(e));
+        let left_out: Vec<_> = left_out.map(|event| event.name()).collect();
+        assert_eq!(left_out, ["routing.decided", "presence.changed", "audit.entry"]);
     }
 
     #[test]

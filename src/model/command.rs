@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{
-    ConversationId, ConversationName, Cursor, Envelope, EventSet, Identity, Moment, UnknownEvent,
-};
+use super::{ConversationId, ConversationName, Cursor, Envelope, Identity, Moment, UnknownEvent};
 
 /// A request from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,8 +131,8 @@ pub enum Reply {
 pub struct Subscribed {
     /// Whether it is the end of one.
     pub is_end: bool,
-    /// All that is told now.
-    pub wanted: EventSet,
+    /// The names and patterns given that are known.
+    pub events: Vec<String>,
     /// Names that no event has.
     pub unknown: Vec<UnknownEvent>,
     /// Whoever comes back with this misses nothing.

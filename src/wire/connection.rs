@@ -4,6 +4,7 @@
 //! there is something to tell. What is told comes from the log until the connection has caught
 //! up, and from its outbox from then on; [`Feed`] is the seam.
 
+mod hearing;
 mod telling;
 
 use std::collections::VecDeque;

@@ -123,14 +123,14 @@ pub(super) struct Greeting {
 /// `subscribed` and `unsubscribed`.
 #[derive(Serialize)]
 pub(super) struct SubscribedOut {
-    events: Vec<&'static str>,
+    events: Vec<String>,
     #[serde(serialize_with = "text")]
     cursor: Cursor,
 }
 
 impl From<&Subscribed> for SubscribedOut {
     fn from(subscribed: &Subscribed) -> SubscribedOut {
-        SubscribedOut { events: subscribed.wanted.names().collect(), cursor: subscribed.cursor }
+        SubscribedOut { events: subscribed.events.clone(), cursor: subscribed.cursor }
     }
 }
 

@@ -57,7 +57,7 @@ async fn admit_console(door: Door, request: Request) -> Result<Response, Error> 
 /// What the query subscribes to, and names in it that no event has.
 fn wanted(knock: &Knock) -> (Subscription, Vec<UnknownEvent>) {
     let Some(events) = knock.parameter("events") else {
-        return (Subscription::default(), vec![]);
+        return (Subscription::everyday(), vec![]);
     };
     let names = events.split(',').map(str::trim).filter(|name| !name.is_empty());
     let (set, unknown) = EventSet::parse_all(names);

@@ -117,6 +117,11 @@ fn frame(kind: &str, data: impl Serialize) -> Option<Bytes> {
     }
 }
 
+/// A frame of the payload as it is, with its place in the log.
+fn placed(kind: &str, payload: &impl Serialize, cursor: Option<Cursor>) -> Option<Bytes> {
+    frame(kind, WithCursor { payload, cursor })
+}
+
 #[derive(Serialize)]
 struct WithCursor<'a, T> {
     #[serde(flatten)]
@@ -302,30 +307,22 @@ impl Codec for Session {
             Event::Joined(_) | Event::Left(_) => StatusOut::of(envelope, |status| {
                 frame("connection_status_update", WithCursor { payload: &status, cursor })
             }),
-            Event::Queued(p) => frame("conversation_queued", WithCursor { payload: p, cursor }),
-            Event::Assigned(p) => frame("conversation_assigned", WithCursor { payload: p, cursor }),
+            Event::Queued(p) => placed("conversation_queued", p, cursor),
+            Event::Assigned(p) => placed("conversation_assigned", p, cursor),
             Event::Transferred(t) => frame(
                 "conversation_transferred",
                 WithCursor { payload: &TransferredOut::of(t), cursor },
             ),
-            Event::Handoff(p) => frame("conversation_handoff", WithCursor { payload: p, cursor }),
-            Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
-            Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
-            Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
-            Event::Offered(p) => frame("conversation_offered", WithCursor { payload: p, cursor }),
-            Event::OfferEnded(p) => {
-                frame("conversation_offer_ended", WithCursor { payload: p, cursor })
-            }
-            Event::Escalated(p) => {
-                frame("conversation_escalated", WithCursor { payload: p, cursor })
-            }
-            Event::OutsideHours(p) => {
-                frame("conversation_outside_hours", WithCursor { payload: p, cursor })
-            }
-            Event::Requirements(p) => {
-                frame("conversation_requirements", WithCursor { payload: p, cursor })
-            }
-            Event::Alert(p) => frame("alert", WithCursor { payload: p, cursor }),
+            Event::Handoff(p) => placed("conversation_handoff", p, cursor),
+            Event::Closed(p) => placed("conversation_closed", p, cursor),
+            Event::Reopened(p) => placed("conversation_reopened", p, cursor),
+            Event::Rated(p) => placed("conversation_rated", p, cursor),
+            Event::Offered(p) => placed("conversation_offered", p, cursor),
+            Event::OfferEnded(p) => placed("conversation_offer_ended", p, cursor),
+            Event::Escalated(p) => placed("conversation_escalated", p, cursor),
+            Event::OutsideHours(p) => placed("conversation_outside_hours", p, cursor),
+            Event::Requirements(p) => placed("conversation_requirements", p, cursor),
+            Event::Alert(p) => placed("alert", p, cursor),
             Event::Notification(n) => {
                 let (name, payload) = NotificationOut::of(n);
                 frame(name, WithCursor { payload: &payload, cursor })

@@ -166,6 +166,7 @@ impl Codec for SocketIo {
                     event(frames::STATUS, &Within { conversation_id, payload: &payload })
                 })
             }
+            Event::Alert(p) => event("alert", p),
             Event::DepartmentEmpty(p) => event("agent_department_empty", p),
             Event::DepartmentCovered(p) => event("agent_department_covered", p),
             other => encode_lifecycle(other, called(other.conversation()?)),
@@ -296,7 +297,6 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         Event::Requirements(payload) => {
             event("conversation_requirements", &Within { conversation_id, payload })
         }
-        Event::Alert(payload) => event("alert", payload),
         // A closed conversation is conversation_closed here; the rest is for consoles, or written
         // by `encode`.
         Event::SessionStarted(_)
@@ -309,6 +309,7 @@ fn encode_lifecycle(of: &Event, conversation_id: Called) -> Option<Bytes> {
         | Event::AgentLogin(_)
         | Event::AgentLogout(_)
         | Event::NotificationRead(_)
+        | Event::Alert(_)
         | Event::DepartmentEmpty(_)
         | Event::DepartmentCovered(_)
         | Event::QueueStats(_)
