@@ -33,7 +33,8 @@ struct Channel {
 }
 
 const EVENTS: &str = "Names, families (`call.*`) or `*`, separated by commas: hear only these, and \
-    what is addressed to you. Without it you hear all that your role may hear.";
+    what is addressed to you. Without it you hear what your role may hear, but for `audit.*`, \
+    `routing.*` and `presence.*`, which must be asked for.";
 const AFTER: &str = "Come back: the cursor of the last frame you have taken in. What you missed \
     comes first, then what happens live; with a cursor that is too old or of another log, `resync`.";
 
@@ -65,7 +66,11 @@ const CHANNELS: [Channel; 2] = [
         roles: &[Role::Customer],
         query: &[
             ("tenant", "Whose visitor, without a token; `default` if absent."),
+            ("name", "The visitor's name, without a token."),
+            ("email", "Its e-mail address, without a token."),
+            ("department_id", "The department it asks for, a UUID, without a token."),
             ("token", "The token or the session key of a conversation that was begun before."),
+            ("session_id", "Which of the token's conversations, a UUID; its first if absent."),
             ("events", EVENTS),
             ("after", AFTER),
         ],
@@ -277,7 +282,7 @@ pub fn made_by(maker: Maker) -> &'static str {
 fn describe_stamp(properties: &mut Value) {
     properties["id"] = json!({
         "type": "string",
-        "description": "The frame's id: its producer's own, or ours. The same event has the same \
+        "description": "The event's id: its producer's own, or ours. The same event has the same \
             id when it is told again.",
     });
     properties["timestamp"] = json!({

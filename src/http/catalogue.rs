@@ -98,12 +98,17 @@ pub struct SampleFrame<'a> {
 impl SampleFrame<'_> {
     /// The frame of this event.
     pub fn of(event: &Event) -> SampleFrame<'_> {
-        let cursor = event.facts().is_durable.then_some(SAMPLE_CURSOR);
-        SampleFrame { event, id: SAMPLE_ID, timestamp: SAMPLE_TIME, cursor }
+        let (id, cursor) = match event.facts().is_durable {
+            true => (SAMPLE_DURABLE_ID, Some(SAMPLE_CURSOR)),
+            false => (SAMPLE_ID, None),
+        };
+        SampleFrame { event, id, timestamp: SAMPLE_TIME, cursor }
     }
 }
 
 pub(super) const SAMPLE_ID: &str = "01949802-3b8c-7180-a193-d0be7092ab34";
+/// As the model makes the id of what is in the log, unless its producer gave it one.
+const SAMPLE_DURABLE_ID: &str = "evt_Lc16fe4e1-6";
 pub(super) const SAMPLE_TIME: &str = "2025-01-24T10:30:00.132Z";
 pub(super) const SAMPLE_CURSOR: &str = "Lc16fe4e1-6";
 

@@ -16,6 +16,7 @@ mod call;
 mod call_queue;
 mod chat;
 mod conversation;
+mod post;
 mod queue;
 mod routing;
 mod samples;
@@ -47,6 +48,7 @@ pub use conversation::{
     OfferEnded, OfferOutcome, Offered, OutsideHours, Queued, Rated, Reopened, Requirements,
     Transferred,
 };
+pub use post::BadPost;
 pub use queue::QueueStats;
 pub use routing::{Candidate, Decided, DecisionOutcome};
 pub use set::{EventSet, UnknownEvent};
@@ -134,15 +136,18 @@ catalogue! {
     }
 }
 
-/// As the log and everything that reads it have it: `{"type", "payload"}`, under its public name.
+/// An event's payload alone, where JSON is made.
+struct Payload<'a>(&'a Event);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_payload(serializer)
+    }
+}
+
+/// As everything that reads the log has it: `{"type", "payload"}`, under its public name.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Payload<'a>(&'a Event);
-        impl Serialize for Payload<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.serialize_payload(serializer)
-            }
-        }
         let mut fields = serializer.serialize_struct("Event", 2)?;
         fields.serialize_field("type", self.public_name())?;
         fields.serialize_field("payload", &Payload(self))?;
@@ -154,6 +159,11 @@ impl Event {
     /// The event's name, as log rows have it.
     pub fn name(&self) -> &'static str {
         self.facts().name
+    }
+
+    /// The payload alone, where JSON is made.
+    pub fn as_payload(&self) -> impl Serialize {
+        Payload(self)
     }
 
     /// The event's name, as listeners know it.

@@ -21,6 +21,19 @@ pub enum Topic {
     Role(TenantId, Role),
 }
 
+impl Topic {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Topic::Tenant(tenant)
+            | Topic::Conversation(tenant, _)
+            | Topic::Staff(tenant)
+            | Topic::User(tenant, _)
+            | Topic::Role(tenant, _) => tenant,
+        }
+    }
+}
+
 /// How far a reader has read a tenant's log: the log's own number and a position in it.
 ///
 /// On the wire it is one opaque string that is never all digits (contract 1), so that it cannot

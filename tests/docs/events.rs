@@ -19,7 +19,8 @@ another socket dialect makes of an event is in its page under [protocols](protoc
 - *Durable* events are in the tenant's log, in order, and can be read again from a `cursor`. A *volatile* one
   may be missed by a slow reader, and is gone afterwards.
 - *Heard by* are the roles that may hear an event at all. An agent hears of the conversations it has or may
-  take, a customer of its own alone, and what is addressed to a user is for that user.
+  take, a customer of its own alone, and what is addressed to a user is for that user. Who names no events hears
+  all of them but `audit.*`, `routing.*` and `presence.*`, which must be asked for.
 - *Made by*: \"the server\" means of what it sees itself; \"producers\" are those who post to
   `POST /api/events`, and the connector to the telephone system.
 - Fields that are there *always* may still be null where the type says so. Take fields you do not know for

@@ -86,12 +86,13 @@ struct Subscribe {
     after: String,
 }
 
-/// What you are subscribed to now.
+/// What was subscribed to. The past, if it was asked for, comes behind it, then what is live. Each
+/// name that is not known has an `error` of its own before.
 #[derive(ToSchema)]
 struct Subscribed {
-    /// The names of all events you hear now, patterns resolved.
+    /// The names and patterns that are known, as they were given.
     events: Vec<String>,
-    /// Where the log was then: what came later is told.
+    /// Whoever comes back with it misses nothing.
     cursor: String,
 }
 
@@ -102,12 +103,12 @@ struct Unsubscribe {
     events: Vec<String>,
 }
 
-/// What you are subscribed to after that.
+/// What you hear no longer.
 #[derive(ToSchema)]
 struct Unsubscribed {
-    /// The names of all events you hear now, beside what is addressed to you.
+    /// The names and patterns that are known, as they were given.
     events: Vec<String>,
-    /// Where the log was then.
+    /// Whoever comes back with it misses nothing.
     cursor: String,
 }
 
@@ -119,6 +120,10 @@ struct Ping {}
 /// Answers `ping`.
 #[derive(ToSchema)]
 struct Pong {}
+
+/// A sign of life, which needs no answer.
+#[derive(ToSchema)]
+struct Alive {}
 
 /// Something is wrong with what you sent; the connection goes on.
 #[derive(ToSchema)]
@@ -190,16 +195,17 @@ struct Authenticate {
 /// The newer token holds.
 #[derive(ToSchema)]
 struct Authenticated {
-    /// When it ends.
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: String,
+    /// When it ends, with seconds; null for an API key.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    expires_at: Option<String>,
 }
 
 /// Say something in a conversation; answered by `ack`.
 #[derive(ToSchema)]
 struct Say {
-    /// The conversation.
-    session_id: ConversationId,
+    /// The conversation, by its id or another system's name for it; a visitor's own if absent.
+    #[schema(required = false)]
+    session_id: String,
     /// The text, up to 16 KiB of UTF-8; nothing in it is markup.
     body: String,
     /// Your own name for the message, 1 to 128 bytes. Sent again it is the same message.
@@ -210,8 +216,9 @@ struct Say {
 /// You type, or stopped. The server ends it after 3 s without another one.
 #[derive(ToSchema)]
 struct Types {
-    /// The conversation.
-    session_id: ConversationId,
+    /// The conversation, by its id or another system's name for it; a visitor's own if absent.
+    #[schema(required = false)]
+    session_id: String,
     /// Started or stopped.
     is_typing: bool,
 }
@@ -227,22 +234,16 @@ struct Seen {
 pub fn all() -> Vec<ProtocolFrame> {
     let session_id = "550e8400-e29b-41d4-a716-446655440000";
     let (cursor, token) = (SAMPLE_CURSOR, "eyJhbGciOiJIUzI1NiJ9.e30.c2FtcGxl");
-    let members = [
-        "queue.member.added",
-        "queue.member.removed",
-        "queue.member.paused",
-        "queue.member.unpaused",
-    ];
-    let all: Vec<&str> = ["alert"].into_iter().chain(members).collect();
+    let (wanted, unwanted) = (json!({"events": ["alert", "call.*"]}), json!({"events": ["alert"]}));
     vec![
         told::<Connected>(
             "connected",
             json!({"connection_id": "c1", "user_id": "agent_456", "role": "agent", "cursor": cursor}),
         ),
-        said::<Subscribe>("subscribe", json!({"events": ["alert", "queue.member.*"]})),
-        told::<Subscribed>("subscribed", json!({"events": all, "cursor": cursor})),
-        said::<Unsubscribe>("unsubscribe", json!({"events": ["alert"]})),
-        told::<Unsubscribed>("unsubscribed", json!({"events": members, "cursor": cursor})),
+        said::<Subscribe>("subscribe", wanted),
+        told::<Subscribed>("subscribed", json!({"events": ["alert", "call.*"], "cursor": cursor})),
+        said::<Unsubscribe>("unsubscribe", unwanted),
+        told::<Unsubscribed>("unsubscribed", json!({"events": ["alert"], "cursor": cursor})),
         said::<Say>(
             "chat.message",
             json!({"session_id": session_id, "body": "Hello", "client_id": "m-1"}),
@@ -258,6 +259,7 @@ pub fn all() -> Vec<ProtocolFrame> {
         told::<Authenticated>("authenticated", json!({"expires_at": "2025-01-24T22:30:00Z"})),
         said::<Ping>("ping", None),
         told::<Pong>("pong", json!({})),
+        said::<Alive>("pong", None),
         told::<Resync>("resync", json!({"reason": "cursor_expired"})),
         told::<Refusal>(
             "error",

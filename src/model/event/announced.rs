@@ -91,6 +91,9 @@ pub struct MessageAnnounced {
     pub sender_name: Option<String>,
     /// The text.
     pub body: String,
+    /// The producer's own id for it, by which a repeat is known in a conversation that is kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// Always `true`.
     #[serde(default)]
     #[schema(required, schema_with = always_true)]
@@ -124,6 +127,9 @@ pub struct TransferAnnounced {
     /// The department that has it now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_department_id: Option<String>,
+    /// What one agent tells the next; customers do not hear it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Always `true`.
     #[serde(default)]
     #[schema(required, schema_with = always_true)]
@@ -205,6 +211,7 @@ impl Announced {
                 sender_type: Role::Agent,
                 sender_name: Some("Sari".into()),
                 body: "Hello".into(),
+                client_id: None,
                 announced: IsAnnounced,
             }),
             Announced::SessionEndedAnnounced(SessionEndedAnnounced {
@@ -216,6 +223,7 @@ impl Announced {
                 from_agent_id: Some("agent_456".into()),
                 to_agent_id: Some("agent_789".into()),
                 to_department_id: None,
+                note: None,
                 announced: IsAnnounced,
             }),
             Announced::TypingAnnounced(TypingAnnounced {

@@ -147,6 +147,27 @@ pub struct MemberUnpaused {
 }
 
 impl CallQueue {
+    /// The queue it is about.
+    pub fn queue_name(&self) -> &str {
+        match self {
+            CallQueue::QueueJoined(e) => &e.queue_name,
+            CallQueue::QueueLeft(e) => &e.queue_name,
+            CallQueue::MemberAdded(e) => &e.queue_name,
+            CallQueue::MemberRemoved(e) => &e.queue_name,
+            CallQueue::MemberPaused(e) => &e.queue_name,
+            CallQueue::MemberUnpaused(e) => &e.queue_name,
+        }
+    }
+
+    /// The call it is about, if it is about one.
+    pub fn unique_id(&self) -> Option<&str> {
+        match self {
+            CallQueue::QueueJoined(e) => Some(&e.unique_id),
+            CallQueue::QueueLeft(e) => Some(&e.unique_id),
+            _ => None,
+        }
+    }
+
     /// One of each.
     pub(super) fn samples(agent: &UserId) -> Vec<CallQueue> {
         let queue_name = || "support".to_owned();

@@ -136,6 +136,7 @@ macro_rules! catalogue {
 
             /// Its number in the catalogue: fixed while the program runs, and good for nothing else.
             pub fn slot(&self) -> usize {
+                #[allow(clippy::enum_variant_names, reason = "they are called as the payloads are")]
                 enum Slot { $($variant,)* }
                 #[allow(dead_code, reason = "a family has none")]
                 enum Family { $($family,)* }
