@@ -49,8 +49,9 @@ impl App {
         let (set, unknown) = EventSet::parse_all(events.iter().map(String::as_str));
         let start = self.start_of(&conn.who.tenant, None, after).await?;
         let past = (start.resume == Resume::Missed).then_some(start.cursor.position);
-        conn.subscription.add(set, past, conn.told);
-        conn.outbox.take_only(conn.subscription.wanted());
+        let wanted = conn.subscription.wanted_with(set);
+        let offered = conn.outbox.take_only(wanted);
+        conn.subscription.add(set, past, offered.max(conn.told));
         // Whoever comes back with it must be told of that past again, if this line does not live
         // to tell it.
         let position = past.map_or(conn.told, |past| past.min(conn.told));

@@ -61,14 +61,20 @@ impl Subscription {
         self.wanted.contains(event)
     }
 
-    /// Adds events, and what happened of them behind `after`. So far it was told up to `told`.
+    /// What it wants once these are added.
+    pub(crate) fn wanted_with(&self, set: EventSet) -> EventSet {
+        if self.is_narrowed { self.wanted.with(set) } else { set }
+    }
+
+    /// Adds events, and what happened of them behind `after`. Up to `told` it was told of others
+    /// only.
     pub(crate) fn add(&mut self, set: EventSet, after: Option<u64>, told: u64) {
         if !self.is_narrowed {
             self.is_narrowed = true;
             self.keep_only(set);
         }
         let new = set.without(self.wanted);
-        self.wanted = self.wanted.with(set);
+        self.wanted = self.wanted_with(set);
         if let Some(after) = after {
             for at in 0..self.told_from.len() {
                 let (known, from) = self.told_from[at];
