@@ -71,8 +71,13 @@ async fn what_waits_for_a_place_when_it_is_closed_is_refused() {
     let origin = Origin::serve([Answer::Late(Duration::from_secs(5)), accepted()]).await;
     let broadcaster = origin.builder().queue_max(1).build().unwrap();
     drop(broadcaster.publish(hold(1)).await.unwrap());
-    let (waited, ()) = tokio::join!(broadcaster.publish(hold(2)), broadcaster.close());
-    assert_eq!(waited.unwrap_err(), Error::Closed);
+    let begun = Instant::now();
+    let waiting = async {
+        let refused = broadcaster.publish(hold(2)).await.unwrap_err();
+        (refused, begun.elapsed(), broadcaster.try_publish(hold(3)).unwrap_err())
+    };
+    let (refused, ()) = tokio::join!(waiting, broadcaster.close());
+    assert_eq!(refused, (Error::Closed, Duration::ZERO, Error::Closed));
 }
 
 #[tokio::test(start_paused = true)]
