@@ -15,7 +15,7 @@ type told struct {
 	kind, payload string
 }
 
-// B and C are short for what each of the methods below takes.
+// B, C and D are short for what each of the methods below has.
 type (
 	B = *EventBroadcaster
 	C = context.Context
