@@ -65,6 +65,20 @@ func TestWhatComesMeanwhileWaitsBehindWhatIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestAfterASuccessThePausesBeginAnew(t *testing.T) {
+	options := unhurried
+	options.BatchMax = 1
+	busy := answer{status: 503}
+	b := broadcast(t, options, busy, busy, accepted, busy, accepted)
+	b.hold("1")
+	b.hold("2")
+	b.flushed()
+	pauses := []time.Duration{125 * time.Millisecond, 250 * time.Millisecond, 125 * time.Millisecond}
+	if !reflect.DeepEqual(b.clock.taken, pauses) {
+		t.Errorf("waited %v, want %v", b.clock.taken, pauses)
+	}
+}
+
 func TestAnEventIsGivenUpAnHourAfterItWasHandedOver(t *testing.T) {
 	b := broadcast(t, unhurried, answer{status: 503})
 	begun := b.clock.now()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -317,6 +318,24 @@ func TestAFrameThatCannotBeReadEndsTheLineAndNotTheSubscriber(t *testing.T) {
 			t.Errorf("%s: %v", frame, lost.Err)
 		}
 		h.take()
+	}
+}
+
+func TestTheTimeoutOfTheCallersOwnHTTPClientIsNoneOfALine(t *testing.T) {
+	h := openHub(t)
+	own := &http.Client{Timeout: 50 * time.Millisecond}
+	client := NewConnectionStatusClient(h.URL, WithHTTPClient(own))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := client.Subscribe(ctx, SubscribeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := h.take()
+	<-time.After(100 * time.Millisecond)
+	caller.hold("c-1")
+	if incoming := <-s.Incoming(); incoming.Event == nil {
+		t.Errorf("heard %+v", incoming.Disconnected)
 	}
 }
 

@@ -54,6 +54,22 @@ async fn what_comes_meanwhile_waits_behind_what_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_success_the_pauses_begin_anew() {
+    let busy = || Answer::Whole(503, String::new(), String::new());
+    let mut answers = vec![busy(); 12];
+    answers.extend([accepted(), busy(), accepted()]);
+    let origin = Origin::serve(answers).await;
+    let broadcaster = origin.builder().batch_max(1).build().unwrap();
+    drop(broadcaster.publish(hold(1)).await.unwrap());
+    drop(broadcaster.publish(hold(2)).await.unwrap());
+    broadcaster.flush().await.unwrap();
+    let asked = origin.asked();
+    assert_eq!(asked.len(), 15);
+    let pause = asked[14].at - asked[13].at;
+    assert!(pause <= Duration::from_millis(260), "{pause:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_is_not_answered_in_time_is_made_again() {
     let origin = Origin::serve([Answer::Late(Duration::from_secs(5)), accepted()]).await;
     let broadcaster = origin.builder().request_timeout(Duration::from_secs(4)).build().unwrap();
