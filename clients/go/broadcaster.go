@@ -19,7 +19,7 @@ const (
 	giveUpAfterDefault = time.Hour
 	// batchMaxLimit is what the server takes in one request.
 	batchMaxLimit = 1_000
-	// batchBytesMax bounds the JSON of a batch; the server takes 1 MiB.
+	// batchBytesMax bounds the JSON of a batch, well below what the server takes.
 	batchBytesMax = 512 << 10
 )
 

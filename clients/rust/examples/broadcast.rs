@@ -1,5 +1,5 @@
 //! Tells of a call from its beginning to its end, and hears it. SWITCHBOARD_URL is the server's
-//! address, SWITCHBOARD_KEY an API key with the scopes events:write and events:read, or an admin's
+//! address, SWITCHBOARD_TOKEN an API key with the scopes events:write and events:read, or an admin's
 //! token.
 
 use std::error::Error;
@@ -13,7 +13,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::var("SWITCHBOARD_URL").map_err(|_| "SWITCHBOARD_URL is not set")?;
-    let key = std::env::var("SWITCHBOARD_KEY").map_err(|_| "SWITCHBOARD_KEY is not set")?;
+    let key = std::env::var("SWITCHBOARD_TOKEN").map_err(|_| "SWITCHBOARD_TOKEN is not set")?;
 
     let mut subscriber = Subscriber::builder(&url, &key).events(["call.*"]).build()?;
     match timeout(DEADLINE, subscriber.next()).await? {

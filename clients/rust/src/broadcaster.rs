@@ -20,7 +20,7 @@ pub use builder::BroadcasterBuilder;
 pub use delivery::{Accepted, Delivery, Undelivered};
 use worker::{Command, Entry};
 
-/// A batch has no more bytes of JSON than this; the server takes 1 MiB.
+/// A batch has no more bytes of JSON than this, well below what the server takes.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
 
 /// Tells a server what happens, in the order it is told (document 004).

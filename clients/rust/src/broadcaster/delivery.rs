@@ -12,8 +12,8 @@ use crate::Error;
 pub struct Accepted {
     /// The event's id: the one it was given, or a random one.
     pub id: String,
-    /// Where the tenant's log is behind the batch this event was in; none if that brought nothing
-    /// durable. A subscriber that begins after it hears what came later.
+    /// Where the tenant's log is behind the batch this event was in; none if the server told
+    /// none. A subscriber that begins after it hears what came later.
     pub cursor: Option<String>,
 }
 
