@@ -350,6 +350,9 @@ fn print_events(as_json: bool) -> Result<ExitCode, Failure> {
     let mut rows = Vec::new();
     for event in Event::samples() {
         let facts = event.facts();
+        if facts.is_announcement() {
+            continue;
+        }
         let payload = event.payload().context("a sample payload")?;
         let payload: serde_json::Value = serde_json::from_str(&payload).context("a payload")?;
         rows.push((event.name(), facts, payload));

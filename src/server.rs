@@ -27,7 +27,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::limits::{PASSWORD_WAIT, RECOVERIES_KEPT, RETENTION_INTERVAL};
+use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
 use crate::presence;
@@ -193,6 +193,7 @@ fn router(
     };
     let router = http::router(parts.clone())
         .merge(wire::session::router(door.clone()))
+        .merge(wire::hub::router(door.clone()))
         .merge(wire::socketio::router(door));
     http::outer(router, &parts)
 }
@@ -300,6 +301,8 @@ async fn prune(app: &App) {
         let retention = Retention {
             connections_before: before(kept.connection_events),
             all_before: before(kept.messages),
+            posts_before: before(POSTS_KEPT),
+            calls_before: before(CALLS_KEPT),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
         match app.log.prune(retention).await {

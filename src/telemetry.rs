@@ -130,6 +130,8 @@ metrics! {
     reconnections_total: Counter = Counter::default();
     /// Messages stored.
     messages_total: Counter = Counter::default();
+    /// Events that producers posted, by what came of them.
+    posted_events_total: Family<ByOutcome, Counter> = Family::default();
     /// Typing events passed on.
     typing_total: Counter = Counter::default();
     /// Events put into the outboxes of connections.
@@ -358,6 +360,14 @@ impl Metrics {
         self.refusals_total.get_or_create(&ByCode { code: error.code() }).inc();
         if matches!(error, Error::Fault { .. }) {
             self.faults_total.inc();
+        }
+    }
+
+    /// A producer posted so many events that count, and so many that do not.
+    pub fn posted(&self, accepted: usize, rejected: usize) {
+        for (outcome, count) in [("accepted", accepted), ("rejected", rejected)] {
+            let of = self.posted_events_total.get_or_create(&ByOutcome { outcome });
+            of.inc_by(count as u64);
         }
     }
 

@@ -80,14 +80,15 @@ fn events() -> String {
          a socket dialect makes of an event is in its page under [protocols](../protocols/).\n\n\
          | event | kept | heard by |\n|---|---|---|\n",
     );
-    for event in Event::samples() {
+    let real = |event: &Event| !event.facts().is_announcement();
+    for event in Event::samples().into_iter().filter(real) {
         let facts = event.facts();
         let kept = if facts.is_durable { "durable" } else { "volatile" };
         let roles: Vec<&str> = facts.roles.iter().map(|role| role.as_str()).collect();
         text += &format!("| `{}` | {kept} | {} |\n", event.name(), roles.join(", "));
     }
     text += "\n## A sample of each\n";
-    for event in Event::samples() {
+    for event in Event::samples().into_iter().filter(real) {
         let json = serde_json::to_string_pretty(&event).unwrap_or_default();
         text += &format!("\n```json\n{json}\n```\n");
     }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{App, Room};
 use crate::log::Change;
 use crate::model::{
-    Conversation, ConversationId, Error, Event, Identity, Role, SessionStarted, TenantId, UserId,
+    Conversation, ConversationId, Error, Event, EventSet, Identity, Role, SessionStarted, TenantId,
+    UserId,
 };
 
 /// What a session-dialect path asks for, read and checked.
@@ -229,6 +230,7 @@ fn open_identity(path: &SessionPath) -> Identity {
         departments: [].into(),
         conversations: [].into(),
         scopes: [].into(),
+        events: EventSet::ALL,
         expires_at: None,
         is_open: true,
     }

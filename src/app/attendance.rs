@@ -121,7 +121,7 @@ impl App {
                 events.push(self.taken_up(tenant, &conversation));
             }
         }
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         self.log.append(tenant, change).await.map_err(|e| self.fault(e))
     }
 

@@ -13,9 +13,10 @@ use crate::auth;
 use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
 use crate::log::{Change, ConversationFilter, Outcome, Record};
 use crate::model::{
-    Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
-    Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded, OfferOutcome, Queued, Rated,
-    Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
+    Assigned, ChatTransferred, Closed, ConnectionStatus, Conversation, ConversationId, Error,
+    Event, ExternalId, Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded,
+    OfferOutcome, Queued, Rated, Reopened, Role, SessionEnded, SessionStarted, Status, TenantId,
+    Transferred, UserId,
 };
 use crate::routing::Input;
 
@@ -196,10 +197,10 @@ impl App {
             position: queued.position,
             estimated_wait_seconds: queued.estimated_wait_seconds,
         };
-        let change = Change {
-            events: vec![Event::SessionStarted(started), taken_up],
-            records: vec![Record::SessionKey(session_id, auth::digest(&session_key))],
-        };
+        let change = Change::new(
+            vec![Event::SessionStarted(started), taken_up],
+            vec![Record::SessionKey(session_id, auth::digest(&session_key))],
+        );
         let kept = self.log.commit(tenant, change).await.map_err(|e| self.fault(e))?;
         self.routed(tenant, &kept).await;
         // Of many who came at once, each is told where it came to stand.
@@ -311,7 +312,14 @@ impl App {
         }
         let to = if queued.is_some() { InCharge::Queue } else { InCharge::Agent };
         let from_bot = handoff(id, InCharge::Bot, to, HandoffReason::Transferred);
-        let mut events = vec![from_bot, Event::Transferred(transferred.clone())];
+        let told = ChatTransferred {
+            session_id: id,
+            from_agent_id: transferred.from_agent_id.clone(),
+            to_agent_id: transferred.to_agent_id.clone(),
+            to_department_id: transferred.to_department_id,
+        };
+        let mut events =
+            vec![from_bot, Event::Transferred(transferred.clone()), Event::ChatTransferred(told)];
         events.extend(queued.map(Event::Queued));
         events.extend(admin_act(who, "conversation.transferred", id));
         self.commit_work(who, events).await?;
@@ -403,7 +411,7 @@ impl App {
     }
 
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
     }
 }

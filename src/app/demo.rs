@@ -114,6 +114,7 @@ impl Person {
             skills: owned(self.skills),
             languages: owned(self.languages),
             is_disabled: false,
+            extension: None,
             created_at: Moment::now(),
         })
     }
@@ -177,7 +178,7 @@ impl App {
         if self.log.faq_count(&tenant).await.map_err(|e| self.fault(e))? > 0 {
             return Ok(());
         }
-        let change = Change { events: vec![], records: faq::records() };
+        let change = Change::new(vec![], faq::records());
         self.log.commit(&tenant, change).await.map_err(|e| self.fault(e))?;
         Ok(())
     }

@@ -129,7 +129,7 @@ impl App {
         record: Record,
     ) -> Result<(), Error> {
         let events = vec![audit_entry(who, action, Some(id.to_string()))];
-        let change = Change { events, records: vec![record] };
+        let change = Change::new(events, vec![record]);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         Ok(())
     }

@@ -9,7 +9,8 @@ use crate::auth::{self, Claims, PasswordError, TokenError};
 use crate::limits::EMAIL_BYTES_MAX;
 use crate::log::Agent;
 use crate::model::{
-    ConversationId, Credential, Error, ExternalId, Identity, Moment, Reply, Role, TenantId, UserId,
+    ConversationId, Credential, Error, EventSet, ExternalId, Identity, Moment, Reply, Role,
+    TenantId, UserId,
 };
 
 /// What a login gives.
@@ -79,6 +80,8 @@ impl App {
             departments: [].into(),
             conversations: [].into(),
             scopes: key.scopes.into(),
+            // Names that a later version has no more stand for nothing.
+            events: EventSet::parse_all(key.events.iter().map(String::as_str)).0,
             expires_at: None,
             is_open: false,
         })
@@ -155,6 +158,7 @@ impl App {
             departments: [].into(),
             conversations: [id].into(),
             scopes: [].into(),
+            events: EventSet::ALL,
             expires_at: None,
             is_open: false,
         }))
@@ -328,6 +332,7 @@ fn identity_of(claims: Claims) -> Result<Identity, Error> {
         departments: departments.into(),
         conversations,
         scopes: [].into(),
+        events: EventSet::ALL,
         expires_at: Some(claims.exp),
         is_open: false,
     })

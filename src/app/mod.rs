@@ -9,13 +9,16 @@ mod agents;
 mod attendance;
 mod audit;
 mod bot;
+mod console;
 mod conversations;
 mod demo;
+mod events;
 mod faq;
 mod feed;
 mod health;
 mod identity;
 mod messages;
+mod notices;
 mod notify;
 mod pace;
 mod people;
@@ -26,6 +29,7 @@ mod resume;
 mod rooms;
 mod routing;
 mod staff;
+mod subscription;
 mod typing;
 
 use std::sync::Arc;
@@ -52,6 +56,7 @@ pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
+pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
@@ -63,6 +68,7 @@ pub use routing::{NewRequirements, Unread};
 pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
+pub use subscription::Subscription;
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -97,6 +103,7 @@ struct Parts {
     requests: pace::Paces,
     known: people::Known,
     owed: attendance::Owed,
+    departures: presence::Departures,
     desk: bot::Desk,
     router: routing::Router,
     store_verdict: health::Verdict,
@@ -123,8 +130,15 @@ pub struct Connection {
     pub outbox: Arc<Outbox>,
     /// The conversations it takes part in.
     pub rooms: Vec<Room>,
-    /// What is meant for its user was told up to this position, or is not to be.
+    /// What is meant for its user was told up to this position, or is not to be; to a console, all
+    /// of the tenant.
     pub told: u64,
+    /// Whether it hears the whole tenant as far as its role goes, rather than what it takes part in.
+    pub is_console: bool,
+    /// Whether it hears what is meant for everybody of its role.
+    pub hears_role: bool,
+    /// What of that it wants to hear.
+    pub subscription: Subscription,
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
@@ -182,6 +196,7 @@ impl App {
             requests,
             known: people::Known::default(),
             owed: attendance::Owed::default(),
+            departures: presence::Departures::default(),
             desk,
             router: routing::Router::new(),
             store_verdict: health::Verdict::default(),
@@ -199,6 +214,9 @@ impl App {
             who,
             rooms: Vec::new(),
             told: 0,
+            is_console: false,
+            hears_role: false,
+            subscription: Subscription::default(),
             after: None,
             told_past: Vec::new(),
             recovery: None,
@@ -251,6 +269,11 @@ impl App {
             }
             Command::Join(conversation) => self.join(conn, conversation).await?,
             Command::Leave(conversation) => self.part(conn, conversation).await?,
+            Command::Subscribe { events, after } => {
+                self.subscribe(conn, &events, after.as_deref()).await?
+            }
+            Command::Unsubscribe { events } => self.unsubscribe(conn, &events).await?,
+            Command::ReadNotifications(ids) => self.read_notifications(&conn.who, ids).await?,
             Command::Ping => Reply::Pong,
             Command::Authenticate(credential) => self.renew(&mut conn.who, &credential).await?,
         };
@@ -288,6 +311,7 @@ impl App {
     fn fault(&self, err: log::Error) -> Error {
         match err {
             log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
+            log::Error::KeyReused(_) => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::UnknownConversation => Error::NotFound("conversation"),
             log::Error::Closed => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::Failed(reason) => {

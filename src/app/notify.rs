@@ -1,6 +1,7 @@
 //! Telling one user something, wherever it is connected: 003's `sendToUser`.
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::App;
 use crate::limits::EVENT_NAME_CHARS_MAX;
@@ -39,7 +40,16 @@ impl App {
 }
 
 fn bare(user_id: UserId, event: Option<String>) -> Notification {
-    Notification { user_id, event, kind: None, title: None, body: None, data: None }
+    let notification_id = Some(Uuid::now_v7());
+    Notification {
+        user_id,
+        notification_id,
+        event,
+        kind: None,
+        title: None,
+        body: None,
+        data: None,
+    }
 }
 
 /// About what it takes in a frame.

@@ -11,9 +11,9 @@ use super::App;
 use super::audit::{audit_entry, check_admin};
 use super::staff::StaffChange;
 use crate::auth;
-use crate::limits::KNOWN_TENANTS_MAX;
+use crate::limits::{KNOWN_TENANTS_MAX, PATTERNS_MAX};
 use crate::log::{Agent, ApiKey, Change, Department, Record};
-use crate::model::{Error, Identity, Moment, Scope, TenantId};
+use crate::model::{Error, EventSet, Identity, Moment, Scope, TenantId};
 
 /// How many conversations an agent may have when nobody said (contract 11).
 pub(super) const MAX_CHATS: u32 = 5;
@@ -30,6 +30,9 @@ pub struct NewKey {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// The only events it may post and hear, by names and patterns (`call.*`); all when absent.
+    #[serde(default)]
+    pub events: Option<Vec<String>>,
 }
 
 impl App {
@@ -114,7 +117,7 @@ impl App {
         };
         let mut records: Vec<Record> = missing.iter().map(named).collect();
         records.push(Record::Agent(agent_of(who, email)));
-        let change = Change { events: vec![], records };
+        let change = Change::new(vec![], records);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         for id in missing {
             self.staff_changed(&who.tenant, &StaffChange::Department(id)).await;
@@ -146,16 +149,18 @@ impl App {
         if new.scopes.is_empty() {
             return Err(Error::Invalid { field: "scopes", reason: "names none".into() });
         }
+        let events = checked_patterns("events", new.events)?;
         let (id, key) = (Uuid::now_v7(), auth::new_api_key());
         let record = Record::ApiKey(ApiKey {
             id,
             name: new.name,
             digest: auth::digest(&key),
             scopes: new.scopes,
+            events,
             created_at: Moment::now(),
         });
         let events = vec![audit_entry(who, "key.created", Some(id.to_string()))];
-        let change = Change { events, records: vec![record] };
+        let change = Change::new(events, vec![record]);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         Ok((id, key))
     }
@@ -178,7 +183,7 @@ impl App {
             return Err(Error::NotFound("API key"));
         }
         let events = vec![audit_entry(who, "key.revoked", Some(id.to_string()))];
-        let change = Change { events, records: vec![Record::ApiKeyRevoked(id)] };
+        let change = Change::new(events, vec![Record::ApiKeyRevoked(id)]);
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         Ok(())
     }
@@ -199,6 +204,25 @@ impl App {
     }
 }
 
+/// Patterns of events that there are; all when none is given.
+pub(super) fn checked_patterns(
+    field: &'static str,
+    given: Option<Vec<String>>,
+) -> Result<Vec<String>, Error> {
+    let Some(patterns) = given else { return Ok(vec!["*".into()]) };
+    if patterns.is_empty() {
+        return Err(Error::Invalid { field, reason: "names none".into() });
+    }
+    if patterns.len() > PATTERNS_MAX {
+        return Err(Error::Invalid { field, reason: format!("names more than {PATTERNS_MAX}") });
+    }
+    let (_, unknown) = EventSet::parse_all(patterns.iter().map(String::as_str));
+    match unknown.first() {
+        Some(unknown) => Err(Error::Invalid { field, reason: unknown.to_string() }),
+        None => Ok(patterns),
+    }
+}
+
 /// The agent a token speaks of.
 fn agent_of(who: &Identity, email: Option<&str>) -> Agent {
     Agent {
@@ -213,5 +237,6 @@ fn agent_of(who: &Identity, email: Option<&str>) -> Agent {
         languages: vec![],
         is_disabled: false,
         created_at: Moment::now(),
+        extension: None,
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn read(
     let delivered = app.0.receipts.take_one(&who.tenant, session_id);
     let read = MessageStatus { session_id, seq, user_id, status: Receipt::Read };
     let events = delivered.into_iter().chain([read]).map(Event::MessageStatus).collect();
-    let change = Change { events, records: vec![] };
+    let change = Change::events(events);
     app.log.commit(&who.tenant, change).await.map_err(|e| app.fault(e))?;
     Ok(Reply::Done)
 }

@@ -62,6 +62,8 @@ pub(super) struct ShownAgent {
     skills: Vec<String>,
     /// What it speaks, in lower case.
     languages: Vec<String>,
+    /// Its telephone's extension, by which a telephone system knows it.
+    extension: Option<String>,
     /// Whether it may neither log in nor be assigned.
     is_disabled: bool,
     /// When it was made.
@@ -80,6 +82,7 @@ impl From<Agent> for ShownAgent {
             max_chats: agent.max_chats,
             skills: agent.skills,
             languages: agent.languages,
+            extension: agent.extension,
             is_disabled: agent.is_disabled,
             created_at: agent.created_at,
         }
@@ -119,6 +122,9 @@ pub(super) struct AgentToMake {
     /// What it speaks: up to 50 words of up to 32 characters, taken in lower case.
     #[serde(default)]
     languages: Vec<String>,
+    /// Its telephone's extension, by which a telephone system knows it: up to 32 characters of
+    /// `A-Z a-z 0-9 + * # - _ .`.
+    extension: Option<String>,
     /// Whether it may neither log in nor be assigned.
     #[serde(default)]
     is_disabled: bool,
@@ -149,6 +155,10 @@ pub(super) struct ChangeOfAgent {
     skills: Option<Vec<String>>,
     /// All it speaks.
     languages: Option<Vec<String>>,
+    /// Its telephone's extension; null takes it away.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    extension: Option<Option<String>>,
     /// Whether it may neither log in nor be assigned. Its connections are closed with 4003.
     is_disabled: Option<bool>,
 }
@@ -213,6 +223,7 @@ pub(super) async fn create(
         max_chats: new.max_chats.unwrap_or(plain.max_chats),
         skills: new.skills,
         languages: new.languages,
+        extension: new.extension,
         is_disabled: new.is_disabled,
         ..plain
     };
@@ -276,6 +287,7 @@ pub(super) async fn update(
         max_chats: change.max_chats,
         skills: change.skills,
         languages: change.languages,
+        extension: change.extension,
         is_disabled: change.is_disabled,
     };
     let changed = async move {

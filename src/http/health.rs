@@ -190,6 +190,7 @@ pub(super) async fn about(State(parts): State<Parts>) -> Answer<About> {
         path: match dialect {
             Dialect::Session => "/ws/{session_id}/{user_id}/{user_type}",
             Dialect::SocketIo => "/socket.io/",
+            Dialect::Hub => "/ws",
         },
     };
     let about = About {

@@ -23,6 +23,8 @@ pub(super) struct ShownKey {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// The patterns of the events it may post and hear.
+    events: Vec<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Moment,
@@ -30,8 +32,8 @@ pub(super) struct ShownKey {
 
 impl From<ApiKey> for ShownKey {
     fn from(key: ApiKey) -> ShownKey {
-        let ApiKey { id, name, digest: _, scopes, created_at } = key;
-        ShownKey { id, name, scopes, created_at }
+        let ApiKey { id, name, digest: _, scopes, events, created_at } = key;
+        ShownKey { id, name, scopes, events, created_at }
     }
 }
 
@@ -72,7 +74,7 @@ pub(super) async fn list(
     tag = "administration",
     request_body(
         content = NewKey,
-        example = json!({"name": "Telephone exchange", "scopes": ["events:write"]}),
+        example = json!({"name": "Telephone exchange", "scopes": ["events:write"], "events": ["call.*"]}),
     ),
     responses(
         (status = 201, description = "The key", body = Answer<MadeKey>),

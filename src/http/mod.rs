@@ -14,8 +14,10 @@ mod caller;
 mod connections;
 mod cookies;
 mod departments;
+mod events;
 mod faq;
 mod health;
+mod hub;
 mod keys;
 pub mod listen;
 mod messages;
@@ -151,6 +153,11 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(reports::departments))
         .routes(routes!(reports::agents))
         .routes(routes!(users::notify))
+        .routes(routes!(events::post))
+        .routes(routes!(hub::stats))
+        .routes(routes!(hub::online))
+        .routes(routes!(hub::notifications))
+        .routes(routes!(hub::read))
 }
 
 /// What is asked by nobody yet, and counted as its address's.

@@ -190,6 +190,7 @@ pub(super) fn an_agent(id: &str) -> Agent {
         skills: vec![],
         languages: vec![],
         is_disabled: false,
+        extension: None,
         created_at: Moment::now(),
     }
 }

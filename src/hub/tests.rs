@@ -161,7 +161,7 @@ fn each_name_of_a_conversation_has_its_own_frame() {
     let names = ["conv-1", "conv-2"].map(|name| ExternalId::parse(name).unwrap());
     for name in [&names[0], &names[1], &names[0], &names[1]] {
         let count = std::cell::Cell::new(0);
-        let frame = publication.frame_named(Dialect::SocketIo, name, |_, name| {
+        let frame = publication.frame_named(Encoding::SocketIo, name, |_, name| {
             count.set(count.get() + 1);
             Some(Bytes::from(name.to_string()))
         });
@@ -171,8 +171,8 @@ fn each_name_of_a_conversation_has_its_own_frame() {
     assert_eq!(encodings["conv-1"], 1, "the first name's frame is shared");
     // The frame without a name, and another dialect's, are others.
     let bare = |dialect| publication.frame(dialect, |_| Some(Bytes::from_static(b"bare")));
-    assert_eq!(bare(Dialect::SocketIo).unwrap(), "bare");
-    assert_eq!(bare(Dialect::Session).unwrap(), "bare");
+    assert_eq!(bare(Encoding::SocketIo).unwrap(), "bare");
+    assert_eq!(bare(Encoding::Session).unwrap(), "bare");
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn an_offset_is_written_once_and_only_for_what_is_kept() {
     let id = ConversationId::random();
     let kept = durable(id, 7);
     let text = |cursor: Cursor| Some(Bytes::from(cursor.position.to_string()));
-    assert_eq!(kept.mark(Dialect::SocketIo, text).unwrap(), "7");
-    assert_eq!(kept.mark(Dialect::SocketIo, |_| panic!("written again")).unwrap(), "7");
-    assert_eq!(typing(id, "a", true).mark(Dialect::SocketIo, text), None);
+    assert_eq!(kept.mark(Encoding::SocketIo, text).unwrap(), "7");
+    assert_eq!(kept.mark(Encoding::SocketIo, |_| panic!("written again")).unwrap(), "7");
+    assert_eq!(typing(id, "a", true).mark(Encoding::SocketIo, text), None);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn ten_thousand_listeners_cost_one_encoding() {
     let publication = durable(ConversationId::random(), 1);
     let mut encodings = 0;
     for _ in 0..10_000 {
-        publication.frame(Dialect::Session, |_| {
+        publication.frame(Encoding::Session, |_| {
             encodings += 1;
             Some(Bytes::from_static(b"{}"))
         });

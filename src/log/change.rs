@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use super::{Change, Error, Outcome, Record};
+use uuid::Uuid;
+
+use super::calls::{OpenCall, note_call, note_queue};
+use super::{Batch, Change, Error, KeptBatch, Once, Outcome, Record};
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
-    Receipt, Refused, Stint, TenantId, UserId,
+    Audience, Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message,
+    Moment, Receipt, Refused, Stint, Target, TenantId, UserId,
 };
 
 /// A tenant's state inside an open transaction.
@@ -23,6 +26,14 @@ pub(super) trait State {
     fn read_mark(&mut self, conversation: ConversationId, user: &UserId) -> Result<u64, Error>;
     /// Who is in a conversation, in the order of their ids.
     fn members(&mut self, conversation: ConversationId) -> Result<Vec<Member>, Error>;
+    /// What came under a key before, and where the log ended with it.
+    fn known_post(&mut self, key: &str) -> Result<Option<([u8; 32], Cursor)>, Error>;
+    /// A call that has not ended.
+    fn open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error>;
+    /// Whether a user has a notification that it has not read.
+    fn is_unread(&mut self, user: &UserId, notification: Uuid) -> Result<bool, Error>;
+    /// Where the tenant's log ends.
+    fn cursor(&self) -> Cursor;
     /// The next place in the tenant's log.
     fn next_cursor(&mut self) -> Cursor;
 
@@ -45,6 +56,16 @@ pub(super) trait State {
     fn put_member(&mut self, conversation: ConversationId, member: &Member) -> Result<(), Error>;
     /// Keeps that it is not.
     fn remove_member(&mut self, conversation: ConversationId, user: &UserId) -> Result<(), Error>;
+    /// Keeps by what a repeat is known.
+    fn put_post(&mut self, once: &Once, cursor: Cursor) -> Result<(), Error>;
+    /// Keeps a call that has not ended.
+    fn put_open_call(&mut self, call: &OpenCall) -> Result<(), Error>;
+    /// Keeps that a call has ended; what it was, if it was known.
+    fn remove_open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error>;
+    /// Keeps that a user has a notification.
+    fn put_notice(&mut self, user: &UserId, id: Uuid, position: u64) -> Result<(), Error>;
+    /// Keeps that it has read one.
+    fn put_notice_read(&mut self, user: &UserId, id: Uuid) -> Result<(), Error>;
     /// Keeps state that no event shows.
     fn put_record(&mut self, record: &Record) -> Result<(), Error>;
 }
@@ -56,17 +77,56 @@ enum Plan {
     Unchanged,
 }
 
-/// Carries a change out in `state`: all of it, or nothing if it is refused.
+/// Carries a batch out in `state`: each change whole or, if it is refused, not at all.
 ///
 /// # Errors
-/// A refusal writes nothing. [`Error::Failed`] may leave half a change behind, which the backend
-/// rolls back with its transaction.
-pub(super) fn carry_out(
+/// The batch's key came with something else before; and [`Error::Failed`], which may leave half a
+/// batch behind, for the backend to roll back with its transaction.
+pub(super) fn carry_out_batch(
+    state: &mut impl State,
+    tenant: &TenantId,
+    batch: Batch,
+    at: Moment,
+) -> Result<KeptBatch, Error> {
+    let known = batch.once.as_ref().map(|once| known_before(state, once)).transpose()?;
+    if let Some(Some(cursor)) = known {
+        return Ok(KeptBatch { changes: vec![], cursor, is_repeat: true });
+    }
+    let mut changes = Vec::with_capacity(batch.changes.len());
+    for change in batch.changes {
+        changes.push(match carry_out(state, tenant, change, at) {
+            Err(Error::Failed(reason)) => return Err(Error::Failed(reason)),
+            carried => carried,
+        });
+    }
+    let cursor = state.cursor();
+    if let Some(once) = &batch.once {
+        state.put_post(once, cursor)?;
+    }
+    Ok(KeptBatch { changes, cursor, is_repeat: false })
+}
+
+/// Where the log ended when the same came under this key before.
+fn known_before(state: &mut impl State, once: &Once) -> Result<Option<Cursor>, Error> {
+    match state.known_post(&once.key)? {
+        Some((digest, cursor)) if digest == once.digest => Ok(Some(cursor)),
+        Some(_) => Err(Error::KeyReused(once.key.clone())),
+        None => Ok(None),
+    }
+}
+
+/// Carries a change out in `state`: all of it, or nothing if it is refused.
+fn carry_out(
     state: &mut impl State,
     tenant: &TenantId,
     change: Change,
     at: Moment,
 ) -> Result<Vec<Outcome>, Error> {
+    if let Some(once) = &change.once
+        && let Some(cursor) = known_before(state, once)?
+    {
+        return Ok(vec![Outcome::Repeated(cursor)]);
+    }
     let mut subject = Subject::of(state, &change)?;
     let mut plans = Vec::with_capacity(change.events.len());
     for event in change.events {
@@ -80,25 +140,33 @@ pub(super) fn carry_out(
         };
         return Ok(plans.into_iter().map(known).collect());
     }
+    let audience = subject.audience();
     let mut outcomes = Vec::with_capacity(plans.len());
     for plan in plans {
         outcomes.push(match plan {
             Plan::Known(envelope) => Outcome::Known(envelope),
             Plan::Unchanged => Outcome::Unchanged,
-            Plan::Keep(event) => Outcome::Kept(keep(state, tenant, event, at)?),
+            Plan::Keep(event) => {
+                let envelope = Envelope {
+                    tenant: tenant.clone(),
+                    cursor: None,
+                    at,
+                    event,
+                    present: None,
+                    origin: change.origin.clone(),
+                    audience: audience.clone(),
+                };
+                Outcome::Kept(keep(state, envelope)?)
+            }
         });
     }
     for record in &change.records {
         state.put_record(record)?;
     }
-    for stint in &subject.stints {
-        state.put_stint(stint)?;
-    }
-    if let Some((of, number, score)) = subject.score {
-        state.put_score(of, number, score)?;
-    }
-    if let (Some(record), true) = (subject.record, subject.is_dirty) {
-        state.put_conversation(record, subject.is_new)?;
+    subject.settle(state)?;
+    if let Some(once) = &change.once {
+        let cursor = state.cursor();
+        state.put_post(once, cursor)?;
     }
     Ok(outcomes)
 }
@@ -113,14 +181,22 @@ struct Subject {
     stints: Vec<Stint>,
     /// The rating of a stint.
     score: Option<(ConversationId, u32, u8)>,
+    /// The department it was in before.
+    department_before: Option<Uuid>,
 }
 
 impl Subject {
     fn of(state: &mut impl State, change: &Change) -> Result<Subject, Error> {
         let id = change.events.iter().find_map(Event::conversation);
+        let target = change.origin.as_ref().and_then(|origin| match origin.target {
+            Some(Target::Conversation(id)) => Some(id),
+            _ => None,
+        });
+        let id = id.or(target);
         debug_assert!(change.events.iter().all(|e| e.conversation().is_none_or(|c| Some(c) == id)));
         let record = id.map(|id| state.conversation(id)).transpose()?.flatten();
         Ok(Subject {
+            department_before: record.as_ref().and_then(|record| record.department),
             record,
             is_new: false,
             is_dirty: false,
@@ -136,7 +212,7 @@ impl Subject {
         mut event: Event,
         at: Moment,
     ) -> Result<Plan, Error> {
-        let Some(id) = event.conversation() else { return Ok(Plan::Keep(event)) };
+        let Some(id) = event.conversation() else { return plan_of_none(state, event) };
         if let Event::SessionStarted(started) = &event {
             if self.record.is_some() {
                 return Ok(Plan::Unchanged);
@@ -187,6 +263,34 @@ impl Subject {
         }
     }
 
+    /// Who may hear what becomes of it. Where it came from hears where it went.
+    fn audience(&self) -> Option<Arc<Audience>> {
+        let record = self.record.as_ref()?;
+        let mut audience = record.audience();
+        if self.department_before != record.department && !audience.departments.is_empty() {
+            match self.department_before {
+                Some(before) => audience.departments.push(before),
+                None if self.is_new => {}
+                None => audience.departments.clear(),
+            }
+        }
+        Some(Arc::new(audience))
+    }
+
+    /// Keeps what became of it.
+    fn settle(self, state: &mut impl State) -> Result<(), Error> {
+        for stint in &self.stints {
+            state.put_stint(stint)?;
+        }
+        if let Some((of, number, score)) = self.score {
+            state.put_score(of, number, score)?;
+        }
+        if let (Some(record), true) = (self.record, self.is_dirty) {
+            state.put_conversation(record, self.is_new)?;
+        }
+        Ok(())
+    }
+
     /// Whether a join or leave changes who is here, earlier events of this change included.
     fn moves(
         &mut self,
@@ -208,13 +312,27 @@ impl Subject {
     }
 }
 
-fn keep(
-    state: &mut impl State,
-    tenant: &TenantId,
-    event: Event,
-    at: Moment,
-) -> Result<Arc<Envelope>, Error> {
-    let present = match &event {
+/// An event of no conversation.
+fn plan_of_none(state: &mut impl State, mut event: Event) -> Result<Plan, Error> {
+    if let Event::NotificationRead(read) = &mut event {
+        let mut unread = Vec::with_capacity(read.notification_ids.len());
+        for id in read.notification_ids.drain(..) {
+            if state.is_unread(&read.user_id, id)? {
+                unread.push(id);
+            }
+        }
+        if unread.is_empty() {
+            return Ok(Plan::Unchanged);
+        }
+        read.notification_ids = unread;
+    }
+    Ok(Plan::Keep(event))
+}
+
+/// Keeps an event, and the state that goes with it.
+fn keep(state: &mut impl State, mut envelope: Envelope) -> Result<Arc<Envelope>, Error> {
+    let at = envelope.at;
+    match &mut envelope.event {
         Event::Joined(joined) => {
             let member = Member {
                 user_id: joined.user_id.clone(),
@@ -222,20 +340,32 @@ fn keep(
                 joined_at: joined.joined_at,
             };
             state.put_member(joined.session_id, &member)?;
-            Some(state.members(joined.session_id)?.into())
+            envelope.present = Some(state.members(joined.session_id)?.into());
         }
         Event::Left(left) => {
             state.remove_member(left.session_id, &left.user_id)?;
-            Some(state.members(left.session_id)?.into())
+            envelope.present = Some(state.members(left.session_id)?.into());
         }
         Event::MessageStatus(status) if status.status == Receipt::Read => {
             state.put_read_mark(status.session_id, &status.user_id, status.seq)?;
-            None
         }
-        _ => None,
-    };
-    let cursor = Some(state.next_cursor());
-    let envelope = Arc::new(Envelope { tenant: tenant.clone(), cursor, at, event, present });
+        Event::Call(call) => note_call(state, call, at)?,
+        Event::CallQueue(queue) => note_queue(state, queue, at)?,
+        Event::NotificationRead(read) => {
+            for id in &read.notification_ids {
+                state.put_notice_read(&read.user_id, *id)?;
+            }
+        }
+        _ => {}
+    }
+    let cursor = state.next_cursor();
+    envelope.cursor = Some(cursor);
+    if let Event::Notification(told) = &envelope.event
+        && let Some(id) = told.notification_id
+    {
+        state.put_notice(&told.user_id, id, cursor.position)?;
+    }
+    let envelope = Arc::new(envelope);
     state.put_event(&envelope)?;
     Ok(envelope)
 }

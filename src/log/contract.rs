@@ -1,6 +1,7 @@
 //! What every log backend must do; run on each of them.
 
 mod bot;
+mod hub;
 mod people;
 mod routing;
 mod staff;
@@ -102,6 +103,7 @@ pub(super) async fn suite(mut subject: Subject) {
     bot::suite(&*log).await;
     routing::suite(&*log).await;
     staff::suite(&*log).await;
+    hub::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }
@@ -190,8 +192,7 @@ async fn a_refused_change_leaves_no_trace(log: &dyn Log) {
     };
     commit(log, &of, assigned("ana")).await;
     let head = log.head(&of).await.unwrap();
-    let change =
-        Change { events: vec![message(id, None, "lost"), assigned("ben")], records: vec![] };
+    let change = Change::events(vec![message(id, None, "lost"), assigned("ben")]);
     let err = log.commit(&of, change).await.unwrap_err();
     let Error::Conflict(_, Some(holder)) = err else { panic!("not a conflict: {err:?}") };
     assert_eq!(holder.agent_id, "ana");
@@ -211,10 +212,7 @@ fn reopening(id: ConversationId, client_id: Option<&str>, body: &str) -> Change 
         Queued { session_id: id, position: 1, estimated_wait_seconds: 0, department_id: None };
     let reopened = Reopened { session_id: id, by: user("cust"), agent_id: None };
     let message = message(id, client_id, body);
-    Change {
-        events: vec![Event::Reopened(reopened), Event::Queued(queued), message],
-        records: vec![],
-    }
+    Change::events(vec![Event::Reopened(reopened), Event::Queued(queued), message])
 }
 
 async fn status(log: &dyn Log, of: &TenantId, id: ConversationId) -> Status {

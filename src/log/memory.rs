@@ -1,5 +1,6 @@
 //! The log in this process' memory: the reference the other backends are compared with.
 
+mod hub;
 mod lookup;
 mod routing;
 mod staff;
@@ -14,8 +15,8 @@ use uuid::Uuid;
 
 use super::change;
 use super::{
-    Agent, ApiKey, Change, ConversationFilter, Department, Error, LeftBehind, Log, Outcome, Page,
-    Pending, Reading, RecentLeave, Recovery, Retention, Tail,
+    Agent, ApiKey, Batch, ConversationFilter, Department, Error, LeftBehind, Log, OpenCall,
+    Outcome, Page, PendingBatch, Reading, RecentLeave, Recovery, Retention, Tail,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
@@ -57,6 +58,17 @@ struct Tenant {
     agent_states: BTreeMap<UserId, AgentRecord>,
     beats: HashMap<UserId, Moment>,
     department_alerts: BTreeSet<Uuid>,
+    posts: HashMap<String, (Moment, [u8; 32], u64)>,
+    calls: BTreeMap<String, OpenCall>,
+    notices: BTreeMap<(UserId, u64), KnownNotice>,
+}
+
+/// What is known of a user's notification.
+#[derive(Clone)]
+struct KnownNotice {
+    id: Uuid,
+    is_delivered: bool,
+    read_at: Option<Moment>,
 }
 
 impl Memory {
@@ -78,32 +90,32 @@ impl Memory {
 
 #[async_trait]
 impl Log for Memory {
-    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error> {
+    async fn append_batch(&self, tenant: &TenantId, batch: Batch) -> Result<PendingBatch, Error> {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let tail = tail.ok_or_else(|| Error::failed("the log is closed"))?;
         // Room in the tail first, so that the order of the tail is the order of the log.
         let permit = tail.reserve().await.map_err(Error::failed)?;
         let (answer, pending) = oneshot::channel();
-        let outcomes = {
+        let kept = {
             let mut tenants = self.lock();
             let state = tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
                 log: Uuid::new_v4().as_fields().0,
                 name: tenant.to_string(),
                 ..Tenant::default()
             });
-            let outcomes = change::carry_out(state, tenant, change, Moment::now());
-            if let Ok(outcomes) = &outcomes {
-                let kept = |o: &Outcome| match o {
+            let kept = change::carry_out_batch(state, tenant, batch, Moment::now());
+            if let Ok(kept) = &kept {
+                let told = |o: &Outcome| match o {
                     Outcome::Kept(envelope) => Some(envelope.clone()),
-                    Outcome::Known(_) | Outcome::Unchanged => None,
+                    Outcome::Known(_) | Outcome::Unchanged | Outcome::Repeated(_) => None,
                 };
-                permit.send(outcomes.iter().filter_map(kept).collect());
+                permit.send(kept.changes.iter().flatten().flatten().filter_map(told).collect());
             }
-            outcomes
+            kept
         };
         // The receiver is in our hands, so it cannot be gone.
-        let _ = answer.send(outcomes);
-        Ok(Pending(pending))
+        let _ = answer.send(kept);
+        Ok(PendingBatch(pending))
     }
 
     async fn head(&self, tenant: &TenantId) -> Result<Cursor, Error> {
@@ -124,7 +136,7 @@ impl Log for Memory {
         limit: usize,
     ) -> Result<Page, Error> {
         Ok(self.with(tenant, |t| {
-            let wanted = t.events.range(after + 1..).filter(|(_, e)| reading.takes(&e.event));
+            let wanted = t.events.range(after + 1..).filter(|(_, e)| reading.takes(e));
             let events: Vec<_> = wanted.take(limit).map(|(_, e)| e.clone()).collect();
             Page { is_end: events.len() < limit, events }
         }))
@@ -137,7 +149,7 @@ impl Log for Memory {
         limit: usize,
     ) -> Result<Page, Error> {
         Ok(self.with(tenant, |t| {
-            let wanted = t.events.values().rev().filter(|e| reading.takes(&e.event));
+            let wanted = t.events.values().rev().filter(|e| reading.takes(e));
             let mut events: Vec<_> = wanted.take(limit).cloned().collect();
             events.reverse();
             Page { events, is_end: true }

@@ -6,10 +6,12 @@
 //! it is on disk. To add a backend: implement [`Log`] in a new file, name it in [`open`], and let
 //! `contract::suite` run on it.
 
+mod calls;
 mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod notices;
 mod question;
 mod record;
 mod routing;
@@ -25,9 +27,11 @@ use uuid::Uuid;
 
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, FaqEntry, History,
-    HistoryRange, Holder, Moment, TenantId, UserId,
+    HistoryRange, Holder, Moment, Origin, TenantId, UserId,
 };
 
+pub use calls::{OpenCall, OpenCalls};
+pub use notices::{Notice, Notices};
 pub use question::{ConversationFilter, LeftBehind, Page, Reading, RecentLeave, Retention};
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
 pub use routing::{AgentWork, Figures, RoutingLog, Starts};
@@ -41,17 +45,51 @@ pub struct Change {
     pub events: Vec<Event>,
     /// What is only kept.
     pub records: Vec<Record>,
+    /// What a producer said of it, if one produced it.
+    pub origin: Option<Arc<Origin>>,
+    /// By what a repeat of it is known.
+    pub once: Option<Once>,
+}
+
+/// By what a repeat is known, for a day: a key of its producer's, and what came under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The key. Keys of the two kinds, of events and of requests, do not collide: whoever makes
+    /// them sees to it.
+    pub key: String,
+    /// SHA-256 of what came under it.
+    pub digest: [u8; 32],
+}
+
+/// Changes that are kept in one transaction, in this order. One that is refused leaves no trace;
+/// the others are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// What is to happen.
+    pub changes: Vec<Change>,
+    /// By what a repeat of the whole is known.
+    pub once: Option<Once>,
 }
 
 impl Change {
+    /// Of these events and records.
+    pub fn new(events: Vec<Event>, records: Vec<Record>) -> Change {
+        Change { events, records, origin: None, once: None }
+    }
+
+    /// A change of events alone.
+    pub fn events(events: Vec<Event>) -> Change {
+        Change::new(events, vec![])
+    }
+
     /// A change of one event.
     pub fn of(event: Event) -> Change {
-        Change { events: vec![event], records: vec![] }
+        Change::events(vec![event])
     }
 
     /// A change of records alone.
     pub fn record(record: Record) -> Change {
-        Change { events: vec![], records: vec![record] }
+        Change::new(vec![], vec![record])
     }
 }
 
@@ -64,6 +102,9 @@ pub enum Outcome {
     Known(Arc<Envelope>),
     /// It would have changed nothing, so it was not kept.
     Unchanged,
+    /// The same came before under the same key ([`Once`]), and stands here, or stood there before
+    /// it was told if it was kept nowhere.
+    Repeated(Cursor),
 }
 
 impl Outcome {
@@ -71,7 +112,7 @@ impl Outcome {
     pub fn envelope(&self) -> Option<&Arc<Envelope>> {
         match self {
             Outcome::Kept(envelope) | Outcome::Known(envelope) => Some(envelope),
-            Outcome::Unchanged => None,
+            Outcome::Unchanged | Outcome::Repeated(_) => None,
         }
     }
 }
@@ -88,6 +129,9 @@ pub enum Error {
     /// The conversation is closed; a message has to come with what reopens it.
     #[error("the conversation is closed")]
     Closed,
+    /// Something else came under this key before ([`Once`]).
+    #[error("the key {0:?} came with something else before")]
+    KeyReused(String),
     /// The backend failed: disk full, read-only, gone. Nothing of the change was kept.
     #[error("{0}")]
     Failed(Arc<str>),
@@ -100,7 +144,7 @@ impl Error {
 }
 
 /// A change that has its place in the order and waits for the disk.
-pub struct Pending(oneshot::Receiver<Result<Vec<Outcome>, Error>>);
+pub struct Pending(PendingBatch);
 
 impl Pending {
     /// The outcomes, one per event, once the change is on disk.
@@ -108,6 +152,31 @@ impl Pending {
     /// # Errors
     /// As [`Log::commit`].
     pub async fn committed(self) -> Result<Vec<Outcome>, Error> {
+        let kept = self.0.committed().await?;
+        kept.changes.into_iter().next().unwrap_or_else(|| Err(Error::failed("no answer")))
+    }
+}
+
+/// A batch that has its place in the order and waits for the disk.
+pub struct PendingBatch(oneshot::Receiver<Result<KeptBatch, Error>>);
+
+/// What became of a batch.
+#[derive(Clone, Debug)]
+pub struct KeptBatch {
+    /// What became of each change; empty if the whole came before.
+    pub changes: Vec<Result<Vec<Outcome>, Error>>,
+    /// Where the tenant's log ended after it, or did when it came first.
+    pub cursor: Cursor,
+    /// Whether the whole came before.
+    pub is_repeat: bool,
+}
+
+impl PendingBatch {
+    /// What became of it, once it is on disk.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing of the batch is kept then.
+    pub async fn committed(self) -> Result<KeptBatch, Error> {
         self.0.await.unwrap_or_else(|_| Err(Error::failed("the log is closed")))
     }
 }
@@ -123,9 +192,15 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Staff + RoutingLog {
+pub trait Log: Staff + RoutingLog + OpenCalls + Notices {
+    /// Gives a batch its place in the order. Waits only for room in the queue.
+    async fn append_batch(&self, tenant: &TenantId, batch: Batch) -> Result<PendingBatch, Error>;
+
     /// Gives a change its place in the order. Waits only for room in the queue.
-    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error>;
+    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error> {
+        let batch = Batch { changes: vec![change], once: None };
+        Ok(Pending(self.append_batch(tenant, batch).await?))
+    }
 
     /// Appends a change and waits until it is on disk.
     ///

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{ConversationId, Envelope, Event, Member, Moment, Status, TenantId, UserId};
+use crate::model::{
+    ConversationId, Envelope, Event, Member, Moment, Role, Status, TenantId, UserId,
+};
 
 /// Which events a reader wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Reading {
     Decisions(ConversationId),
     /// Those meant for one user.
     User(UserId),
+    /// Those meant for everybody of a role.
+    Role(Role),
     /// The audit trail.
     Audit,
 }
@@ -92,4 +96,8 @@ pub struct Retention {
     pub all_before: Option<Moment>,
     /// Where connections were that ended before this goes.
     pub recoveries_before: Option<Moment>,
+    /// What repeats of posts are known by, older than this.
+    pub posts_before: Option<Moment>,
+    /// Calls whose end was never told and that began before this.
+    pub calls_before: Option<Moment>,
 }

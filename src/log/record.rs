@@ -40,6 +40,8 @@ pub enum Record {
     Beats(Vec<(UserId, Moment)>),
     /// Whether it was told that a department has no agent; `false` once it has one again.
     DepartmentAlert(Uuid, bool),
+    /// That a user was told of its notifications up to here.
+    NoticesDelivered(UserId, u64),
 }
 
 /// What a connection needs to go on where it was cut.
@@ -104,6 +106,8 @@ pub struct Agent {
     pub skills: Vec<String>,
     /// What it speaks, in lower case.
     pub languages: Vec<String>,
+    /// Its telephone's extension, by which a telephone system knows it.
+    pub extension: Option<String>,
     /// May neither log in nor be assigned.
     pub is_disabled: bool,
     /// When it was made.
@@ -121,6 +125,8 @@ pub struct ApiKey {
     pub digest: [u8; 32],
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// The patterns of the events it may post and hear; `*` is all.
+    pub events: Vec<String>,
     /// When it was made.
     pub created_at: Moment,
 }

@@ -1,178 +1,173 @@
 //! The catalogue of events: everything that happens and is told to somebody.
 //!
 //! An event is past tense and carries what a listener needs, in the field names of document 004
-//! (contract 7). Its serde form, `{"type", "payload"}`, is what the log keeps. The payloads are in a
-//! file per kind of name below `event/`. To add one: a variant here, an arm in each match below, its
-//! payload, a sample in [`Event::samples`], and an arm in each codec
-//! (`docs/howto/add-an-event.md`).
+//! (contract 7). The payloads are in a file per kind of name below `event/`, and so are the
+//! families: events that one rule fits all, each an enum of its own. To add one: a line in a
+//! catalogue, with who hears it and whether it is kept, an arm in each match below, its payload, a
+//! sample, and an arm in each codec (`docs/howto/add-an-event.md`).
+
+#[macro_use]
+mod catalogue;
 
 mod agent;
+mod announced;
+mod call;
+mod call_queue;
 mod chat;
 mod conversation;
+mod post;
 mod queue;
 mod routing;
 mod samples;
+mod set;
 mod tenant;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use super::{ConversationId, Role, UserId};
-pub use agent::{AgentStateChanged, DepartmentCovered, DepartmentEmpty};
-pub use chat::{Message, MessageStatus, Receipt, SessionEnded, SessionStarted, Typing};
+pub use agent::{AgentLogin, AgentLogout, AgentStateChanged, DepartmentCovered, DepartmentEmpty};
+pub use announced::{
+    AgentStateAnnounced, Announced, IsAnnounced, MessageAnnounced, SessionEndedAnnounced,
+    SessionStartedAnnounced, TransferAnnounced, TypingAnnounced,
+};
+pub use call::{
+    Call, CallAnswered, CallEnded, CallHold, CallIncoming, CallTransferred, CallUnhold,
+    TransferKind,
+};
+pub use call_queue::{
+    CallQueue, MemberAdded, MemberPaused, MemberRemoved, MemberUnpaused, QueueJoined, QueueLeft,
+};
+pub use catalogue::{BadEvent, Facts};
+pub use chat::{
+    ChatTransferred, Message, MessageStatus, Receipt, SessionEnded, SessionStarted, Typing,
+};
 pub use conversation::{
     Assigned, Closed, Escalated, EscalationAction, Handoff, HandoffReason, InCharge, Joined, Left,
     OfferEnded, OfferOutcome, Offered, OutsideHours, Queued, Rated, Reopened, Requirements,
     Transferred,
 };
+pub use post::{BadPost, PRODUCIBLE};
 pub use queue::QueueStats;
 pub use routing::{Candidate, Decided, DecisionOutcome};
-pub use tenant::{Audit, Notification, PresenceChanged};
-
-macro_rules! catalogue {
-    ($($(#[$doc:meta])* $name:literal $variant:ident($payload:ident),)*) => {
-        /// Something that happened.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(tag = "type", content = "payload")]
-        pub enum Event {
-            $($(#[$doc])* #[serde(rename = $name)] $variant($payload),)*
-        }
-
-        impl Event {
-            #[cfg(test)]
-            const NAMES: &[&str] = &[$($name,)*];
-
-            /// The event's name, as every list and log row names it.
-            pub fn name(&self) -> &'static str {
-                match self { $(Event::$variant(_) => $name,)* }
-            }
-
-            /// The payload alone, as JSON text.
-            pub fn payload(&self) -> serde_json::Result<String> {
-                match self { $(Event::$variant(p) => serde_json::to_string(p),)* }
-            }
-
-            /// An event from its name and payload, as a log row holds them.
-            pub fn from_parts(name: &str, payload: &str) -> Result<Event, BadEvent> {
-                match name {
-                    $($name => Ok(Event::$variant(serde_json::from_str(payload)?)),)*
-                    _ => Err(BadEvent::Unknown(name.to_owned())),
-                }
-            }
-        }
-    };
-}
-
-catalogue! {
-    /// A customer's conversation began.
-    "chat.session.started" SessionStarted(SessionStarted),
-    /// A participant said something.
-    "chat.message" Message(Message),
-    /// A participant's messages were delivered or read.
-    "chat.message.status" MessageStatus(MessageStatus),
-    /// A participant types, or stopped.
-    "chat.typing" Typing(Typing),
-    /// The conversation ended; the hub's word for `conversation.closed`.
-    "chat.session.ended" SessionEnded(SessionEnded),
-    /// A user's first connection entered the conversation.
-    "conversation.joined" Joined(Joined),
-    /// A user's last connection left it.
-    "conversation.left" Left(Left),
-    /// The conversation waits for an agent.
-    "conversation.queued" Queued(Queued),
-    /// An agent has it now.
-    "conversation.assigned" Assigned(Assigned),
-    /// It was given to another agent or department.
-    "conversation.transferred" Transferred(Transferred),
-    /// The bot took it, or gave it to a person.
-    "conversation.handoff" Handoff(Handoff),
-    /// It was closed.
-    "conversation.closed" Closed(Closed),
-    /// It goes on after a close.
-    "conversation.reopened" Reopened(Reopened),
-    /// The customer rated it.
-    "conversation.rated" Rated(Rated),
-    /// An agent is asked to take it, and has a while to answer.
-    "conversation.offered" Offered(Offered),
-    /// The agent took it, would not, or did not answer.
-    "conversation.offer.ended" OfferEnded(OfferEnded),
-    /// It has waited for so long that something is done about it.
-    "conversation.escalated" Escalated(Escalated),
-    /// Its department is closed now.
-    "conversation.outside_hours" OutsideHours(OutsideHours),
-    /// How urgent it is, and what its agent must know.
-    "conversation.requirements" Requirements(Requirements),
-    /// Why it went to whom it went.
-    "routing.decided" Decided(Decided),
-    /// An agent came, went, or is busy.
-    "agent.state.changed" AgentStateChanged(AgentStateChanged),
-    /// A department has no agent any more.
-    "agent.department.empty" DepartmentEmpty(DepartmentEmpty),
-    /// A department has an agent again.
-    "agent.department.covered" DepartmentCovered(DepartmentCovered),
-    /// How busy a queue is.
-    "queue.stats" QueueStats(QueueStats),
-    /// Something for one user, wherever it is connected.
-    "notification" Notification(Notification),
-    /// A user's first connection in the tenant came, or its last one went.
-    "presence.changed" PresenceChanged(PresenceChanged),
-    /// An administrative act, for the audit trail.
-    "audit.entry" Audit(Audit),
-}
-
-/// A log row that is no event of this catalogue.
-#[derive(Debug, thiserror::Error)]
-pub enum BadEvent {
-    /// A name nobody knows.
-    #[error("unknown event {0:?}")]
-    Unknown(String),
-    /// A payload that does not fit its name.
-    #[error("bad payload: {0}")]
-    Payload(#[from] serde_json::Error),
-}
-
-/// What the catalogue says of an event beside its payload.
-pub struct Facts {
-    /// Kept in the log; a volatile event may be missed by a slow reader.
-    pub is_durable: bool,
-    /// Who may hear it.
-    pub roles: &'static [Role],
-}
+pub use set::{EventSet, UnknownEvent};
+pub use tenant::{Alert, Audit, Notification, NotificationRead, PresenceChanged};
 
 const EVERYONE: &[Role] = &[Role::Customer, Role::Agent, Role::Admin, Role::Service];
 const STAFF: &[Role] = &[Role::Agent, Role::Admin, Role::Service];
 const ADMINS: &[Role] = &[Role::Admin];
 
+catalogue! {
+    /// Something that happened.
+    pub enum Event {
+        /// A customer's conversation began.
+        "chat.session.started" SessionStarted: durable, STAFF;
+        /// A participant said something.
+        "chat.message" Message: durable, EVERYONE;
+        /// A participant's messages were delivered or read.
+        "chat.message.status" MessageStatus: durable, EVERYONE;
+        /// A participant types, or stopped.
+        "chat.typing" Typing: volatile, EVERYONE;
+        /// The conversation ended; the hub's word for `conversation.closed`.
+        "chat.session.ended" SessionEnded: durable, EVERYONE;
+        /// It was given to another; the hub's word for `conversation.transferred`.
+        "chat.transferred" ChatTransferred: durable, EVERYONE;
+        /// A user's first connection entered the conversation.
+        "conversation.joined" Joined: durable, EVERYONE;
+        /// A user's last connection left it.
+        "conversation.left" Left: durable, EVERYONE;
+        /// The conversation waits for an agent.
+        "conversation.queued" Queued: durable, EVERYONE;
+        /// An agent has it now.
+        "conversation.assigned" Assigned: durable, EVERYONE;
+        /// It was given to another agent or department.
+        "conversation.transferred" Transferred: durable, EVERYONE;
+        /// The bot took it, or gave it to a person.
+        "conversation.handoff" Handoff: durable, EVERYONE;
+        /// It was closed.
+        "conversation.closed" Closed: durable, EVERYONE;
+        /// It goes on after a close.
+        "conversation.reopened" Reopened: durable, EVERYONE;
+        /// The customer rated it.
+        "conversation.rated" Rated: durable, EVERYONE;
+        /// An agent is asked to take it, and has a while to answer.
+        "conversation.offered" Offered: durable, STAFF;
+        /// The agent took it, would not, or did not answer.
+        "conversation.offer.ended" OfferEnded: durable, STAFF;
+        /// It has waited for so long that something is done about it.
+        "conversation.escalated" Escalated: durable, EVERYONE;
+        /// Its department is closed now.
+        "conversation.outside_hours" OutsideHours: durable, EVERYONE;
+        /// How urgent it is, and what its agent must know.
+        "conversation.requirements" Requirements: durable, STAFF;
+        /// Why it went to whom it went.
+        "routing.decided" Decided: durable, ADMINS;
+        /// An agent came, went, or is busy.
+        "agent.state.changed" AgentStateChanged: durable, STAFF;
+        /// An agent can be reached from now on.
+        "agent.login" AgentLogin: durable, STAFF;
+        /// An agent can be reached no longer.
+        "agent.logout" AgentLogout: durable, STAFF;
+        /// A department has no agent any more.
+        "agent.department.empty" DepartmentEmpty: durable, STAFF;
+        /// A department has an agent again.
+        "agent.department.covered" DepartmentCovered: durable, STAFF;
+        /// How busy a queue is.
+        "queue.stats" QueueStats: volatile, STAFF;
+        /// Something for one user, wherever it is connected.
+        "notification" Notification: durable, EVERYONE;
+        /// A user has seen what it was notified of.
+        "notification.read" NotificationRead: durable, EVERYONE;
+        /// Something all of the tenant should know.
+        "alert" Alert: durable, STAFF;
+        /// A user's first connection in the tenant came, or its last one went.
+        "presence.changed" PresenceChanged: volatile, EVERYONE;
+        /// An administrative act, for the audit trail.
+        "audit.entry" Audit: durable, ADMINS;
+    }
+    families {
+        /// What the telephone system reports.
+        Call,
+        /// Who waits and works in the queues of the telephone system.
+        CallQueue,
+        /// What a producer says of chats and agents that are not kept here.
+        Announced,
+    }
+}
+
+/// An event's payload alone, where JSON is made.
+struct Payload<'a>(&'a Event);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_payload(serializer)
+    }
+}
+
+/// As everything that reads the log has it: `{"type", "payload"}`, under its public name.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Event", 2)?;
+        fields.serialize_field("type", self.public_name())?;
+        fields.serialize_field("payload", &Payload(self))?;
+        fields.end()
+    }
+}
+
 impl Event {
-    /// Durability and audience.
-    pub fn facts(&self) -> Facts {
-        let (is_durable, roles) = match self {
-            Event::Typing(_) | Event::PresenceChanged(_) => (false, EVERYONE),
-            Event::QueueStats(_) => (false, STAFF),
-            Event::SessionStarted(_)
-            | Event::Offered(_)
-            | Event::OfferEnded(_)
-            | Event::Requirements(_)
-            | Event::AgentStateChanged(_)
-            | Event::DepartmentEmpty(_)
-            | Event::DepartmentCovered(_) => (true, STAFF),
-            Event::Decided(_) | Event::Audit(_) => (true, ADMINS),
-            Event::Message(_)
-            | Event::MessageStatus(_)
-            | Event::SessionEnded(_)
-            | Event::Joined(_)
-            | Event::Left(_)
-            | Event::Queued(_)
-            | Event::Assigned(_)
-            | Event::Transferred(_)
-            | Event::Handoff(_)
-            | Event::Closed(_)
-            | Event::Reopened(_)
-            | Event::Rated(_)
-            | Event::Escalated(_)
-            | Event::OutsideHours(_)
-            | Event::Notification(_) => (true, EVERYONE),
-        };
-        Facts { is_durable, roles }
+    /// The event's name, as log rows have it.
+    pub fn name(&self) -> &'static str {
+        self.facts().name
+    }
+
+    /// The payload alone, where JSON is made.
+    pub fn as_payload(&self) -> impl Serialize {
+        Payload(self)
+    }
+
+    /// The event's name, as listeners know it.
+    pub fn public_name(&self) -> &'static str {
+        self.facts().public_name()
     }
 
     /// The conversation it belongs to, if it belongs to one.
@@ -183,6 +178,7 @@ impl Event {
             Event::MessageStatus(e) => e.session_id,
             Event::Typing(e) => e.session_id,
             Event::SessionEnded(e) => e.session_id,
+            Event::ChatTransferred(e) => e.session_id,
             Event::Joined(e) => e.session_id,
             Event::Left(e) => e.session_id,
             Event::Queued(e) => e.session_id,
@@ -198,11 +194,18 @@ impl Event {
             Event::OutsideHours(e) => e.session_id,
             Event::Requirements(e) => e.session_id,
             Event::Decided(e) => e.session_id,
-            Event::AgentStateChanged(_)
+            Event::Call(_)
+            | Event::CallQueue(_)
+            | Event::Announced(_)
+            | Event::AgentStateChanged(_)
+            | Event::AgentLogin(_)
+            | Event::AgentLogout(_)
             | Event::DepartmentEmpty(_)
             | Event::DepartmentCovered(_)
             | Event::QueueStats(_)
             | Event::Notification(_)
+            | Event::NotificationRead(_)
+            | Event::Alert(_)
             | Event::PresenceChanged(_)
             | Event::Audit(_) => return None,
         })
@@ -218,6 +221,7 @@ impl Event {
     pub fn addressees(&self) -> [Option<&UserId>; 2] {
         match self {
             Event::Notification(e) => [Some(&e.user_id), None],
+            Event::NotificationRead(e) => [Some(&e.user_id), None],
             Event::Assigned(e) => [Some(&e.agent_id), None],
             Event::Transferred(e) => [e.to_agent_id.as_ref(), e.from_agent_id.as_ref()],
             Event::Closed(e) => [e.agent_id.as_ref(), None],
@@ -238,10 +242,17 @@ impl Event {
             | Event::OutsideHours(_)
             | Event::Requirements(_)
             | Event::Decided(_)
+            | Event::ChatTransferred(_)
+            | Event::Call(_)
+            | Event::CallQueue(_)
+            | Event::Announced(_)
             | Event::AgentStateChanged(_)
+            | Event::AgentLogin(_)
+            | Event::AgentLogout(_)
             | Event::DepartmentEmpty(_)
             | Event::DepartmentCovered(_)
             | Event::QueueStats(_)
+            | Event::Alert(_)
             | Event::PresenceChanged(_)
             | Event::Audit(_) => [None, None],
         }
@@ -261,6 +272,23 @@ impl Event {
                 | Event::Escalated(_)
                 | Event::DepartmentEmpty(_)
                 | Event::DepartmentCovered(_)
+        )
+    }
+
+    /// Whether it tells what becomes of a conversation, and nothing of what is said in it: who
+    /// looks at a queue has to hear of what leaves it.
+    pub fn is_of_the_queue(&self) -> bool {
+        matches!(
+            self,
+            Event::SessionStarted(_)
+                | Event::SessionEnded(_)
+                | Event::ChatTransferred(_)
+                | Event::Queued(_)
+                | Event::Assigned(_)
+                | Event::Transferred(_)
+                | Event::Escalated(_)
+                | Event::Closed(_)
+                | Event::Reopened(_)
         )
     }
 
@@ -286,7 +314,18 @@ mod tests {
     #[test]
     fn every_event_has_a_sample() {
         let samples: Vec<_> = Event::samples().iter().map(Event::name).collect();
-        assert_eq!(samples, Event::NAMES);
+        let names: Vec<_> = Event::catalogue().map(|(_, facts)| facts.name).collect();
+        assert_eq!(samples, names);
+    }
+
+    #[test]
+    fn every_event_has_a_slot_of_its_own() {
+        for event in Event::samples() {
+            let at: Vec<_> = Event::catalogue().filter(|(slot, _)| *slot == event.slot()).collect();
+            assert_eq!(at.len(), 1, "{}", event.name());
+            assert_eq!(at[0].1.name, event.name());
+            assert!(event.slot() < 128, "a set has as many bits");
+        }
     }
 
     #[test]

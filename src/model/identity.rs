@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::EventSet;
+
 /// Longest id of a user, tenant or external conversation, in characters (contract 1).
 pub const ID_CHARS_MAX: usize = 128;
 
@@ -243,6 +245,8 @@ pub struct Identity {
     pub conversations: Arc<[ConversationId]>,
     /// Scopes of a service.
     pub scopes: Arc<[Scope]>,
+    /// The events it may post and hear at all; all but for a key that is narrowed.
+    pub events: EventSet,
     /// When its token ends, in seconds of Unix time; `None` for API keys and open sessions.
     pub expires_at: Option<i64>,
     /// Believed without a token, because `auth.open_sessions` is on.

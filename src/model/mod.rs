@@ -14,16 +14,21 @@ mod time;
 mod topic;
 
 pub use agent::{AgentRecord, AgentStatus, StatusReason};
-pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
+pub use command::{Command, Credential, History, HistoryRange, Reply, Sent, Subscribed};
 pub use conversation::{Conversation, Offer, Refused, Routing, Status, Stint, StintOutcome};
-pub use envelope::Envelope;
+pub use envelope::{Audience, Envelope, Origin, Target};
 pub use error::{CloseReason, DisconnectReason, Error, Holder, IdOf};
 pub use event::{
-    AgentStateChanged, Assigned, Audit, BadEvent, Candidate, Closed, Decided, DecisionOutcome,
-    DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, Facts, Handoff,
-    HandoffReason, InCharge, Joined, Left, Message, MessageStatus, Notification, OfferEnded,
-    OfferOutcome, Offered, OutsideHours, PresenceChanged, QueueStats, Queued, Rated, Receipt,
-    Reopened, Requirements, SessionEnded, SessionStarted, Transferred, Typing,
+    AgentLogin, AgentLogout, AgentStateAnnounced, AgentStateChanged, Alert, Announced, Assigned,
+    Audit, BadEvent, BadPost, Call, CallAnswered, CallEnded, CallHold, CallIncoming, CallQueue,
+    CallTransferred, CallUnhold, Candidate, ChatTransferred, Closed, Decided, DecisionOutcome,
+    DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, EventSet, Facts,
+    Handoff, HandoffReason, InCharge, IsAnnounced, Joined, Left, MemberAdded, MemberPaused,
+    MemberRemoved, MemberUnpaused, Message, MessageAnnounced, MessageStatus, Notification,
+    NotificationRead, OfferEnded, OfferOutcome, Offered, OutsideHours, PRODUCIBLE, PresenceChanged,
+    QueueJoined, QueueLeft, QueueStats, Queued, Rated, Receipt, Reopened, Requirements,
+    SessionEnded, SessionEndedAnnounced, SessionStarted, SessionStartedAnnounced,
+    TransferAnnounced, TransferKind, Transferred, Typing, TypingAnnounced, UnknownEvent,
 };
 pub use faq::FaqEntry;
 pub use identity::{
@@ -31,6 +36,6 @@ pub use identity::{
     Scope, TenantId, UserId,
 };
 pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
-pub use protocol::{Dialect, is_own_event};
+pub use protocol::{Dialect, PROTOCOL_FRAMES, is_own_event};
 pub use time::Moment;
 pub use topic::{Cursor, Topic};

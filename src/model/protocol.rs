@@ -7,20 +7,37 @@ pub enum Dialect {
     Session,
     /// `/socket.io/` (document 003).
     SocketIo,
+    /// `/ws` and `/ws/public` (document 004).
+    Hub,
 }
 
 impl Dialect {
     /// Every dialect, in the order of their discriminants.
-    pub const ALL: [Dialect; 2] = [Dialect::Session, Dialect::SocketIo];
+    pub const ALL: [Dialect; 3] = [Dialect::Session, Dialect::SocketIo, Dialect::Hub];
 
     /// The dialect as metrics and statistics name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Session => "session",
             Dialect::SocketIo => "socketio",
+            Dialect::Hub => "hub",
         }
     }
 }
+
+/// The hub's own frames (contract 7): they belong to a connection, and nobody can produce them.
+pub const PROTOCOL_FRAMES: &[&str] = &[
+    "ping",
+    "pong",
+    "error",
+    "connected",
+    "subscribe",
+    "subscribed",
+    "unsubscribe",
+    "unsubscribed",
+    "ack",
+    "resync",
+];
 
 /// The names the dialects keep for themselves. What is sent to a user under one of these could be
 /// taken for something that happened.
@@ -78,6 +95,7 @@ const OWN_FAMILIES: &[&str] = &[
     "chat.",
     "conversation.",
     "conversation_",
+    "notification.",
     "presence.",
     "queue.",
     "queue_",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConversationId, TenantId, UserId};
+use super::{ConversationId, Role, TenantId, UserId};
 
 /// An address connections subscribe to.
 ///
@@ -17,6 +17,21 @@ pub enum Topic {
     Staff(TenantId),
     /// One user, wherever it is connected.
     User(TenantId, UserId),
+    /// Everybody of a role, where what is meant for a role is heard.
+    Role(TenantId, Role),
+}
+
+impl Topic {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Topic::Tenant(tenant)
+            | Topic::Conversation(tenant, _)
+            | Topic::Staff(tenant)
+            | Topic::User(tenant, _)
+            | Topic::Role(tenant, _) => tenant,
+        }
+    }
 }
 
 /// How far a reader has read a tenant's log: the log's own number and a position in it.

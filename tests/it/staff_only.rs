@@ -43,7 +43,7 @@ async fn commit_routing(server: &Server, session_id: ConversationId) {
             department_id: None,
         }),
     ];
-    let change = Change { events, records: vec![] };
+    let change = Change::events(events);
     server.running.app.log.commit(&TenantId::default_tenant(), change).await.unwrap();
 }
 

@@ -60,7 +60,7 @@ impl App {
         ];
         // Before the commit: the tail may tell of it, and the bot answer, before we hear of it.
         let mut waiting = self.0.desk.tray.expect(message.message_id);
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         let pending = self.log.append(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         waiting.keep();
         match pending.committed().await {
@@ -73,7 +73,7 @@ impl App {
                     waiting.give_up();
                     self.answer_again(first).await.map(Some)
                 }
-                Some(Outcome::Unchanged) | None => {
+                Some(Outcome::Unchanged | Outcome::Repeated(_)) | None => {
                     waiting.give_up();
                     Ok(None)
                 }

@@ -89,7 +89,7 @@ impl App {
             // Nobody asked anything, so nobody needs to be answered.
             None => {
                 let given = handoff(id, InCharge::Bot, InCharge::Queue, reason);
-                Change { events: vec![given, Event::Queued(queued)], records: vec![] }
+                Change::events(vec![given, Event::Queued(queued)])
             }
         };
         self.log.append(tenant, change).await.map(Some).map_err(|e| self.fault(e))

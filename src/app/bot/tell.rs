@@ -94,7 +94,7 @@ impl App {
         ];
         events.extend(reason.map(|reason| handoff(id, InCharge::Bot, InCharge::Queue, reason)));
         events.extend(place.map(Event::Queued));
-        (body, Change { events, records: vec![] })
+        (body, Change::events(events))
     }
 
     /// Its place in the queue, as if it came now.

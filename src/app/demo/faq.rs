@@ -369,7 +369,7 @@ mod tests {
         for location in [Location::Memory, Location::Sqlite(dir.path().join("log.db"))] {
             let (log, mut tail) = log::open(&location, Arc::new(|_, _| {})).await.unwrap();
             tokio::spawn(async move { while tail.recv().await.is_some() {} });
-            let change = Change { events: vec![], records: records() };
+            let change = Change::new(vec![], records());
             log.commit(&TenantId::default_tenant(), change).await.unwrap();
             let faq =
                 Faq::new(Box::new(FaqOf(log)), crate::config::Config::default().bot.confidence);

@@ -69,7 +69,7 @@ impl App {
             let target = Some(id.to_string());
             events.push(audit_entry(who, "conversation.requirements", target));
         }
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         let kept = self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         self.routed(&who.tenant, &kept).await;
         Ok(wanted)

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::fields::{
-    check_password, checked_email, checked_max_chats, checked_name, checked_role, checked_words,
-    invalid,
+    check_password, checked_email, checked_extension, checked_max_chats, checked_name,
+    checked_role, checked_words, invalid,
 };
 use super::{StaffChange, conflict};
 use crate::app::audit::check_admin;
@@ -34,6 +34,8 @@ pub struct NewAgent {
     pub skills: Vec<String>,
     /// What it speaks.
     pub languages: Vec<String>,
+    /// Its telephone's extension.
+    pub extension: Option<String>,
     /// Whether it may neither log in nor be assigned.
     pub is_disabled: bool,
 }
@@ -50,6 +52,7 @@ impl NewAgent {
             max_chats: crate::app::people::MAX_CHATS.into(),
             skills: vec![],
             languages: vec![],
+            extension: None,
             is_disabled: false,
         }
     }
@@ -74,6 +77,8 @@ pub struct AgentChange {
     pub skills: Option<Vec<String>>,
     /// All it speaks.
     pub languages: Option<Vec<String>>,
+    /// Its telephone's extension.
+    pub extension: Option<Option<String>>,
     /// Whether it may neither log in nor be assigned.
     pub is_disabled: Option<bool>,
 }
@@ -117,6 +122,7 @@ impl App {
             max_chats: checked_max_chats(new.max_chats)?,
             skills: new.skills,
             languages: new.languages,
+            extension: new.extension,
             is_disabled: new.is_disabled,
             created_at: Moment::now(),
         })?;
@@ -249,6 +255,7 @@ fn merged(
         max_chats: change.max_chats.map_or(Ok(known.max_chats), checked_max_chats)?,
         skills: change.skills.unwrap_or(known.skills),
         languages: change.languages.unwrap_or(known.languages),
+        extension: change.extension.unwrap_or(known.extension),
         is_disabled: change.is_disabled.unwrap_or(known.is_disabled),
         id: known.id,
         created_at: known.created_at,
@@ -268,6 +275,7 @@ fn checked(agent: Agent) -> Result<Agent, Error> {
         email: checked_email(agent.email)?,
         skills: checked_words("skills", &agent.skills)?,
         languages: checked_words("languages", &agent.languages)?,
+        extension: checked_extension(agent.extension)?,
         departments,
         ..agent
     })

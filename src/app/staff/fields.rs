@@ -9,6 +9,9 @@ const WORD_CHARS_MAX: usize = 32;
 /// Most skills or languages of an agent.
 const WORDS_MAX: usize = 50;
 
+/// Longest extension of a telephone, in characters.
+const EXTENSION_CHARS_MAX: usize = 32;
+
 /// Shortest password of a local user, in characters (NIST SP 800-63B, 5.1.1.2).
 const PASSWORD_CHARS_MIN: usize = 8;
 
@@ -51,6 +54,21 @@ pub(super) fn checked_name(name: &str) -> Result<String, Error> {
         return invalid("name", "has control characters");
     }
     Ok(name.to_owned())
+}
+
+/// A telephone's extension without the space around it; none if nothing else is there.
+pub(super) fn checked_extension(extension: Option<String>) -> Result<Option<String>, Error> {
+    let extension = extension.map(|e| e.trim().to_owned()).filter(|e| !e.is_empty());
+    let is_dialled = |text: &str| {
+        text.len() <= EXTENSION_CHARS_MAX
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-_.".contains(&b))
+    };
+    match extension {
+        Some(text) if !is_dialled(&text) => {
+            invalid("extension", "has up to 32 characters of A-Z a-z 0-9 + * # - _ .")
+        }
+        extension => Ok(extension),
+    }
 }
 
 pub(super) fn check_password(password: &str) -> Result<(), Error> {

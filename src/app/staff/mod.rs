@@ -56,7 +56,7 @@ impl App {
             StaffChange::Department(id) | StaffChange::DepartmentRemoved(id) => id.to_string(),
         };
         let events = vec![audit_entry(who, action, Some(target))];
-        let kept = self.log.commit(&who.tenant, Change { events, records: vec![record] }).await;
+        let kept = self.log.commit(&who.tenant, Change::new(events, vec![record])).await;
         kept.map_err(|e| self.fault(e))?;
         self.staff_changed(&who.tenant, &change).await;
         Ok(())

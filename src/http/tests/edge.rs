@@ -196,6 +196,7 @@ async fn the_server_says_what_it_is() {
             "dialects": [
                 {"name": "session", "path": "/ws/{session_id}/{user_id}/{user_type}"},
                 {"name": "socketio", "path": "/socket.io/"},
+                {"name": "hub", "path": "/ws"},
             ],
         })
     );

@@ -32,12 +32,12 @@ fn claim(session_id: ConversationId, agent: &str) -> Change {
         department_id: None,
     });
     let events = vec![handoff(session_id, InCharge::Bot, InCharge::Agent), assigned];
-    Change { events, records: vec![] }
+    Change::events(events)
 }
 
 fn answer(id: ConversationId) -> Change {
     let events = vec![handoff(id, InCharge::Bot, InCharge::Bot), message(id, None, "an answer")];
-    Change { events, records: vec![] }
+    Change::events(events)
 }
 
 fn are_kept(outcomes: &[Outcome]) -> Vec<bool> {

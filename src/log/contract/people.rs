@@ -22,12 +22,14 @@ async fn people_and_keys_are_kept(log: &dyn Log) {
         skills: vec!["billing".into()],
         languages: vec!["id".into(), "en".into()],
         is_disabled: false,
+        extension: None,
         created_at: Moment(3),
     };
     let key = ApiKey {
         id: Uuid::new_v4(),
         name: "switch".into(),
         digest: [7; 32],
+        events: vec!["call.*".into()],
         scopes: vec![Scope::EventsWrite],
         created_at: Moment(5),
     };
@@ -59,6 +61,7 @@ async fn what_is_meant_for_a_user_is_read_by_user(log: &dyn Log) {
     let id = begin(log, &of).await;
     let notification = |user_id| {
         Event::Notification(Notification {
+            notification_id: None,
             user_id,
             event: None,
             kind: Some("ticket_assigned".into()),
@@ -113,7 +116,7 @@ async fn a_connection_is_found_again_until_it_is_too_old(log: &dyn Log) {
     let events = Retention {
         connections_before: Some(Moment(i64::MAX)),
         all_before: Some(Moment(i64::MAX)),
-        recoveries_before: None,
+        ..Retention::default()
     };
     for known in [open, ended] {
         // Found though nobody has waited for it to be on disk.

@@ -89,7 +89,7 @@ async fn live(log: &dyn Log, of: &TenantId, id: ConversationId) -> Vec<Moment> {
     ];
     let mut moments = Vec::new();
     for events in steps {
-        let change = Change { events, records: vec![] };
+        let change = Change::events(events);
         let outcomes = log.commit(of, change).await.unwrap();
         moments.push(outcomes[0].envelope().unwrap().at);
         pass_time().await;
@@ -232,9 +232,9 @@ async fn a_refused_change_leaves_no_stint(log: &dyn Log) {
     let id = begin(log, &of).await;
     commit(log, &of, message(id, Some("m"), "one")).await;
     let refused = vec![queued(id), assigned(id, "ana"), assigned(id, "ben")];
-    assert!(log.commit(&of, Change { events: refused, records: vec![] }).await.is_err());
+    assert!(log.commit(&of, Change::events(refused)).await.is_err());
     let repeated = vec![queued(id), assigned(id, "ana"), message(id, Some("m"), "one")];
-    log.commit(&of, Change { events: repeated, records: vec![] }).await.unwrap();
+    log.commit(&of, Change::events(repeated)).await.unwrap();
     assert!(log.agent_work(&of).await.unwrap().is_empty());
     assert_eq!(record(log, &of, id).await.routing.stint, 0);
     let all = log.figures(&of, Moment(0), Moment(i64::MAX), 0).await.unwrap();

@@ -29,6 +29,7 @@ fn agent(id: &str, departments: &[u128]) -> Agent {
         skills: vec!["billing".into()],
         languages: vec![],
         is_disabled: false,
+        extension: None,
         created_at: Moment(9),
     }
 }

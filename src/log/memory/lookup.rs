@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::super::{ConversationFilter, Reading, Recovery, Retention};
+use super::super::{ConversationFilter, OpenCall, Reading, Recovery, Retention};
 use super::Tenant;
 use crate::model::{
     Conversation, ConversationId, Envelope, Event, FaqEntry, History, HistoryRange, Moment, Status,
+    Target,
 };
 
 impl Tenant {
@@ -63,6 +64,9 @@ impl Tenant {
         let is_old = |at: Moment| retention.recoveries_before.is_some_and(|b| at < b);
         let has_ended = |known: &Recovery| known.ended_at.is_some_and(is_old);
         self.recoveries.retain(|_, (noted, known)| !(is_old(*noted) && has_ended(known)));
+        self.posts.retain(|_, (at, ..)| retention.posts_before.is_none_or(|before| *at >= before));
+        let goes_on = |call: &OpenCall| retention.calls_before.is_none_or(|b| call.began_at >= b);
+        self.calls.retain(|_, call| goes_on(call));
         old.len() as u64
     }
 }
@@ -80,22 +84,22 @@ fn matches(entry: &FaqEntry, words: &[String]) -> usize {
 }
 
 impl Reading {
-    pub(super) fn takes(&self, event: &Event) -> bool {
+    pub(super) fn takes(&self, envelope: &Envelope) -> bool {
+        let is_of = |id: &ConversationId| envelope.conversation() == Some(*id);
         match self {
             Reading::All => true,
-            Reading::Conversation(id) => event.conversation() == Some(*id),
+            Reading::Conversation(id) => is_of(id),
             Reading::Recorder(id) => {
                 let is_said_or_why = matches!(
-                    event,
+                    envelope.event,
                     Event::Message(_) | Event::MessageStatus(_) | Event::Decided(_)
                 );
-                event.conversation() == Some(*id) && !is_said_or_why
+                is_of(id) && !is_said_or_why
             }
-            Reading::Decisions(id) => {
-                event.conversation() == Some(*id) && matches!(event, Event::Decided(_))
-            }
-            Reading::User(user) => event.addressee() == Some(user),
-            Reading::Audit => matches!(event, Event::Audit(_)),
+            Reading::Decisions(id) => is_of(id) && matches!(envelope.event, Event::Decided(_)),
+            Reading::User(user) => envelope.addressee() == Some(user),
+            Reading::Role(role) => envelope.target() == Some(&Target::Role(*role)),
+            Reading::Audit => matches!(envelope.event, Event::Audit(_)),
         }
     }
 }

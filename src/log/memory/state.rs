@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Tenant;
+use uuid::Uuid;
+
+use super::{KnownNotice, Tenant};
 use crate::log::change::State;
-use crate::log::{Error, Record};
+use crate::log::{Error, Once, OpenCall, Record};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
     Stint, UserId,
@@ -35,6 +37,25 @@ impl State for Tenant {
             .unwrap_or_default())
     }
 
+    fn known_post(&mut self, key: &str) -> Result<Option<([u8; 32], Cursor)>, Error> {
+        let log = self.log;
+        let known = self.posts.get(key);
+        Ok(known.map(|(_, digest, position)| (*digest, Cursor { log, position: *position })))
+    }
+
+    fn open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error> {
+        Ok(self.calls.get(unique_id).cloned())
+    }
+
+    fn is_unread(&mut self, user: &UserId, notification: Uuid) -> Result<bool, Error> {
+        let mut its = self.notices.iter().filter(|((of, _), n)| of == user && n.id == notification);
+        Ok(its.any(|(_, notice)| notice.read_at.is_none()))
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor { log: self.log, position: self.head }
+    }
+
     fn next_cursor(&mut self) -> Cursor {
         self.head += 1;
         Cursor { log: self.log, position: self.head }
@@ -47,7 +68,7 @@ impl State for Tenant {
             self.known.insert(key, envelope.clone());
         }
         // Who was present is told live; a reader of the past asks for a snapshot instead.
-        let kept = Envelope { present: None, ..envelope.as_ref().clone() };
+        let kept = Envelope { present: None, audience: None, ..envelope.as_ref().clone() };
         self.events.insert(envelope.position(), Arc::new(kept));
         Ok(())
     }
@@ -96,6 +117,32 @@ impl State for Tenant {
         Ok(())
     }
 
+    fn put_post(&mut self, once: &Once, cursor: Cursor) -> Result<(), Error> {
+        self.posts.insert(once.key.clone(), (Moment::now(), once.digest, cursor.position));
+        Ok(())
+    }
+
+    fn put_open_call(&mut self, call: &OpenCall) -> Result<(), Error> {
+        self.calls.insert(call.unique_id.clone(), call.clone());
+        Ok(())
+    }
+
+    fn remove_open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error> {
+        Ok(self.calls.remove(unique_id))
+    }
+
+    fn put_notice(&mut self, user: &UserId, id: Uuid, position: u64) -> Result<(), Error> {
+        let notice = KnownNotice { id, is_delivered: false, read_at: None };
+        self.notices.insert((user.clone(), position), notice);
+        Ok(())
+    }
+
+    fn put_notice_read(&mut self, user: &UserId, id: Uuid) -> Result<(), Error> {
+        let its = self.notices.iter_mut().filter(|((of, _), n)| of == user && n.id == id);
+        its.for_each(|(_, notice)| notice.read_at = Some(Moment::now()));
+        Ok(())
+    }
+
     fn put_record(&mut self, record: &Record) -> Result<(), Error> {
         match record.clone() {
             Record::SessionKey(id, digest) => drop(self.session_keys.insert(digest, id)),
@@ -117,6 +164,11 @@ impl State for Tenant {
             Record::FaqRemoved(id) => drop(self.faq.remove(&id)),
             Record::AgentState(r) => drop(self.agent_states.insert(r.agent.clone(), r)),
             Record::Beats(beats) => self.beats.extend(beats),
+            Record::NoticesDelivered(user, through) => {
+                let its = self.notices.iter_mut();
+                let its = its.filter(|((of, position), _)| *of == user && *position <= through);
+                its.for_each(|(_, notice)| notice.is_delivered = true);
+            }
             Record::DepartmentAlert(id, true) => drop(self.department_alerts.insert(id)),
             Record::DepartmentAlert(id, false) => drop(self.department_alerts.remove(&id)),
         }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::{
-    ApiKey, Change, ConversationFilter, Error, LeftBehind, Log, Page, Pending, Reading,
+    ApiKey, Batch, Change, ConversationFilter, Error, LeftBehind, Log, Page, PendingBatch, Reading,
     RecentLeave, Recovery, Retention,
 };
 use super::file::probe;
@@ -20,7 +20,7 @@ use super::reads::{
 };
 use super::rows::{self, all, first, int, run};
 use super::writer::Job;
-use super::{Sqlite, conversations, faq, lock, sql};
+use super::{Sqlite, conversations, faq, hub, lock, sql};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History, HistoryRange,
     Moment, TenantId, UserId,
@@ -28,11 +28,11 @@ use crate::model::{
 
 #[async_trait]
 impl Log for Sqlite {
-    async fn append(&self, tenant: &TenantId, change: Change) -> Result<Pending, Error> {
+    async fn append_batch(&self, tenant: &TenantId, batch: Batch) -> Result<PendingBatch, Error> {
         let (answer, pending) = oneshot::channel();
-        let job = Job::Commit { tenant: tenant.clone(), change, answer };
+        let job = Job::Commit { tenant: tenant.clone(), batch, answer };
         self.jobs()?.send(job).await.map_err(|_| Error::failed("the log is closed"))?;
-        Ok(Pending(pending))
+        Ok(PendingBatch(pending))
     }
 
     async fn head(&self, tenant: &TenantId) -> Result<Cursor, Error> {
@@ -248,6 +248,12 @@ impl Log for Sqlite {
         let events = self.in_steps(step).await?;
         if let Some(before) = retention.recoveries_before {
             self.in_steps(move |db, of| prune_recoveries(db, of, before)).await?;
+        }
+        if let Some(before) = retention.posts_before {
+            self.in_steps(move |db, of| hub::prune_posts(db, of, before)).await?;
+        }
+        if let Some(before) = retention.calls_before {
+            self.in_steps(move |db, of| hub::prune_calls(db, of, before)).await?;
         }
         Ok(events)
     }

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/003_connections.sql"),
     include_str!("../../../migrations/sqlite/004_staff.sql"),
     include_str!("../../../migrations/sqlite/005_routing.sql"),
+    include_str!("../../../migrations/sqlite/006_hub.sql"),
 ];
 
 pub(super) fn open_file(path: &Path) -> Result<Connection, Error> {

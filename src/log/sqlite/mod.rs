@@ -11,6 +11,7 @@ mod cache;
 mod conversations;
 mod faq;
 mod file;
+mod hub;
 mod reads;
 mod routing;
 mod rows;

@@ -82,6 +82,9 @@ pub(super) fn read_page(
         Reading::User(user) => {
             all(db, sql::EVENTS_OF_USER, params![of, after, max, user.as_str()], read)
         }
+        Reading::Role(role) => {
+            all(db, sql::EVENTS_OF_USER, params![of, after, max, rows::of_role(role)], read)
+        }
         Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
     }?;
     Ok(Page { is_end: events.len() < limit, events })
@@ -116,6 +119,9 @@ pub(super) fn read_latest_page(
         Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
         Reading::Decisions(id) => all(db, sql::LATEST_OF_DECISIONS, params![of, max, id.0], read),
         Reading::User(user) => all(db, sql::LATEST_OF_USER, params![of, max, user.as_str()], read),
+        Reading::Role(role) => {
+            all(db, sql::LATEST_OF_USER, params![of, max, rows::of_role(role)], read)
+        }
         Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
     }?;
     events.reverse();
@@ -193,6 +199,9 @@ pub(super) fn prune_events(
         let deleted = db.prepare_cached(delete).and_then(|mut s| s.execute(of));
         gone += deleted.map_err(Error::failed)? as u64;
         run(db, sql::SET_PRUNED, of)?;
+        if delete == sql::PRUNE_ALL {
+            run(db, sql::PRUNE_NOTICES, of)?;
+        }
     }
     Ok(gone)
 }

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::super::{ApiKey, Error, Record, Recovery};
 use super::{faq, routing, sql, staff};
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
-    UserId,
+    Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, Target,
+    TenantId, UserId,
 };
 
-type Read<T> = rusqlite::Result<T>;
+pub(super) type Read<T> = rusqlite::Result<T>;
 
 fn bad(column: usize, err: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, err.into())
@@ -85,6 +85,8 @@ pub(super) fn envelope(row: &Row, of: &TenantId) -> Read<Arc<Envelope>> {
         at: Moment(row.get(2)?),
         event: Event::from_parts(name, payload).map_err(|err| bad(4, err))?,
         present: None,
+        origin: optional(row, 5, |text| serde_json::from_str(text).ok())?.map(Arc::new),
+        audience: None,
     }))
 }
 
@@ -147,10 +149,19 @@ pub(super) fn put_conversation(
     )
 }
 
+/// How the column of addressees names a role. No user's id has an asterisk.
+pub(super) fn of_role(role: Role) -> String {
+    format!("*{role}")
+}
+
 pub(super) fn put_event(db: &Connection, envelope: &Envelope) -> Result<(), Error> {
     let message = match &envelope.event {
         Event::Message(message) => Some(message),
         _ => None,
+    };
+    let addressee = match envelope.target() {
+        Some(Target::Role(role)) => Some(of_role(*role)),
+        _ => envelope.addressee().map(|user| user.as_str().to_owned()),
     };
     // Only a message that can be repeated needs its sender in the index of repeats.
     let repeatable = message.filter(|m| m.client_id.is_some());
@@ -162,12 +173,13 @@ pub(super) fn put_event(db: &Connection, envelope: &Envelope) -> Result<(), Erro
             int(envelope.position()),
             envelope.at.0,
             envelope.event.name(),
-            envelope.event.conversation().map(|c| c.0),
+            envelope.conversation().map(|c| c.0),
             message.map(|m| int(m.seq)),
             repeatable.map(|m| m.sender_id.as_str()),
             repeatable.and_then(|m| m.client_id.as_deref()),
             envelope.event.payload().map_err(Error::failed)?,
-            envelope.event.addressee().map(UserId::as_str),
+            addressee,
+            envelope.origin.as_ref().map(to_json).transpose()?,
         ],
     )
 }
@@ -187,6 +199,7 @@ pub(super) fn api_key(row: &Row) -> Read<(TenantId, ApiKey)> {
         digest: row.get(3)?,
         scopes: json(row, 4)?,
         created_at: Moment(row.get(5)?),
+        events: json(row, 6)?,
     };
     Ok((tenant(row, 0)?, key))
 }
@@ -211,8 +224,9 @@ pub(super) fn put_record(
         Record::Agent(a) => staff::put_agent(db, tenant, a),
         Record::AgentRemoved(id) => staff::remove_agent(db, tenant, id, at),
         Record::ApiKey(k) => {
-            let scopes = to_json(&k.scopes)?;
-            run(db, sql::PUT_API_KEY, params![k.id, of, k.name, k.digest, scopes, k.created_at.0])
+            let (scopes, events) = (to_json(&k.scopes)?, to_json(&k.events)?);
+            let of = params![k.id, of, k.name, k.digest, scopes, k.created_at.0, events];
+            run(db, sql::PUT_API_KEY, of)
         }
         Record::ApiKeyRevoked(id) => run(db, sql::REVOKE_API_KEY, params![of, id, at.0]),
         Record::Recovery(r) => {
@@ -223,6 +237,9 @@ pub(super) fn put_record(
         Record::FaqRemoved(id) => faq::remove(db, tenant, *id),
         Record::AgentState(record) => routing::put_agent_state(db, tenant, record),
         Record::Beats(beats) => routing::put_beats(db, tenant, beats),
+        Record::NoticesDelivered(user, through) => {
+            run(db, sql::SET_NOTICES_DELIVERED, params![of, user.as_str(), int(*through)])
+        }
         Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
     }
 }

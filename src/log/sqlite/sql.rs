@@ -22,67 +22,67 @@ statements! {
     LAST_MOMENT = "SELECT at FROM events WHERE tenant = ?1 ORDER BY position DESC LIMIT 1";
 
     ADD_EVENT = "INSERT INTO events
-        (tenant, position, at, type, conversation, seq, sender, client_id, payload, addressee)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    EVENTS = "SELECT t.log, e.position, e.at, e.type, e.payload
+        (tenant, position, at, type, conversation, seq, sender, client_id, payload, addressee,
+        origin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    EVENTS = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.position > ?2 ORDER BY e.position LIMIT ?3";
-    EVENTS_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
+    EVENTS_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
-    EVENTS_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
+    EVENTS_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.position > ?2
         AND e.type NOT IN ('chat.message', 'chat.message.status', 'routing.decided')
         ORDER BY e.position LIMIT ?3";
-    EVENTS_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload
+    EVENTS_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY decisions JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?4 AND e.type = 'routing.decided'
         AND e.position > ?2 ORDER BY e.position LIMIT ?3";
-    EVENTS_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
+    EVENTS_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.addressee = ?4 AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
-    EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
+    EVENTS_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY audit_trail JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' AND e.position > ?2
         ORDER BY e.position LIMIT ?3";
-    LATEST = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 ORDER BY e.position DESC LIMIT ?2";
-    LATEST_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST_OF_CONVERSATION = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3 ORDER BY e.position DESC LIMIT ?2";
-    LATEST_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST_OF_RECORDER = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_conversation JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3
         AND e.type NOT IN ('chat.message', 'chat.message.status', 'routing.decided')
         ORDER BY e.position DESC LIMIT ?2";
-    LATEST_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST_OF_DECISIONS = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY decisions JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?3 AND e.type = 'routing.decided'
         ORDER BY e.position DESC LIMIT ?2";
-    LATEST_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST_OF_USER = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY events_of_user JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.addressee = ?3 ORDER BY e.position DESC LIMIT ?2";
-    LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LATEST_OF_AUDIT = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY audit_trail JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.type = 'audit.entry' ORDER BY e.position DESC LIMIT ?2";
-    MESSAGES_FORWARD = "SELECT t.log, e.position, e.at, e.type, e.payload
+    MESSAGES_FORWARD = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
         ORDER BY e.seq LIMIT ?5";
-    MESSAGES_BACKWARD = "SELECT t.log, e.position, e.at, e.type, e.payload
+    MESSAGES_BACKWARD = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.seq > ?3 AND e.seq < ?4
         ORDER BY e.seq DESC LIMIT ?5";
-    LEAVES = "SELECT t.log, e.position, e.at, e.type, e.payload
+    LEAVES = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e INDEXED BY connection_events JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.position > ?2
         AND e.type IN ('conversation.joined', 'conversation.left')
         AND e.type = 'conversation.left' ORDER BY e.position";
-    KNOWN_MESSAGE = "SELECT t.log, e.position, e.at, e.type, e.payload
+    KNOWN_MESSAGE = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM events e JOIN tenants t ON t.id = e.tenant
         WHERE e.tenant = ?1 AND e.conversation = ?2 AND e.sender = ?3 AND e.client_id = ?4";
     POSITION_OF = "SELECT position FROM events
@@ -140,33 +140,33 @@ statements! {
     DEPARTMENTS = "SELECT id, name, routing FROM departments
         WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     PUT_AGENT = "INSERT OR REPLACE INTO agents (tenant, id, role, name, email, password,
-        departments, max_chats, skills, languages, is_disabled, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+        departments, max_chats, skills, languages, is_disabled, created_at, extension)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     REMOVE_AGENT = "DELETE FROM agents WHERE tenant = ?1 AND id = ?2";
     AGENT = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
-        languages, is_disabled, created_at FROM agents WHERE tenant = ?1 AND id = ?2";
+        languages, is_disabled, created_at, extension FROM agents WHERE tenant = ?1 AND id = ?2";
     AGENTS = "SELECT tenant, id, role, name, email, password, departments, max_chats, skills,
-        languages, is_disabled, created_at FROM agents
+        languages, is_disabled, created_at, extension FROM agents
         WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     AGENTS_OF_DEPARTMENT = "SELECT tenant, id, role, name, email, password, departments,
-        max_chats, skills, languages, is_disabled, created_at FROM agents
+        max_chats, skills, languages, is_disabled, created_at, extension FROM agents
         WHERE tenant = ?1 AND id > ?2
         AND instr(departments, ?4) > 0
         ORDER BY id LIMIT ?3";
     AGENTS_BY_EMAIL = "SELECT tenant, id, role, name, email, password, departments, max_chats,
-        skills, languages, is_disabled, created_at FROM agents INDEXED BY agents_by_any_email
+        skills, languages, is_disabled, created_at, extension FROM agents INDEXED BY agents_by_any_email
         WHERE email = ?1 COLLATE NOCASE";
     ADD_FORMER_AGENT = "INSERT OR REPLACE INTO former_agents (tenant, id, removed_at)
         VALUES (?1, ?2, ?3)";
     REMOVE_FORMER_AGENT = "DELETE FROM former_agents WHERE tenant = ?1 AND id = ?2";
     FORMER_AGENT = "SELECT 1 FROM former_agents WHERE tenant = ?1 AND id = ?2";
-    PUT_API_KEY = "INSERT INTO api_keys (id, tenant, name, digest, scopes, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    PUT_API_KEY = "INSERT INTO api_keys (id, tenant, name, digest, scopes, created_at, events)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     REVOKE_API_KEY = "UPDATE api_keys SET revoked_at = ?3
         WHERE tenant = ?1 AND id = ?2 AND revoked_at IS NULL";
-    API_KEY = "SELECT tenant, id, name, digest, scopes, created_at FROM api_keys
+    API_KEY = "SELECT tenant, id, name, digest, scopes, created_at, events FROM api_keys
         WHERE digest = ?1 AND revoked_at IS NULL";
-    API_KEYS = "SELECT tenant, id, name, digest, scopes, created_at FROM api_keys
+    API_KEYS = "SELECT tenant, id, name, digest, scopes, created_at, events FROM api_keys
         WHERE tenant = ?1 AND revoked_at IS NULL ORDER BY created_at";
     PUT_RECOVERY = "INSERT OR REPLACE INTO recoveries (id, tenant, user, rooms, ended_at, noted_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -244,5 +244,38 @@ statements! {
         WHERE tenant = ?1 AND department = ?2";
     DEPARTMENT_ALERTS = "SELECT department FROM department_alerts
         WHERE tenant = ?1 ORDER BY department";
+    KNOWN_POST = "SELECT digest, position FROM posts WHERE tenant = ?1 AND key = ?2";
+    PUT_POST = "INSERT OR REPLACE INTO posts VALUES (?1, ?2, ?3, ?4, ?5)";
+    PRUNE_POSTS = "DELETE FROM posts WHERE (tenant, key) IN (SELECT tenant, key FROM posts
+        INDEXED BY posts_by_age WHERE tenant = ?1 AND at < ?2 LIMIT ?3)";
+    OPEN_CALL = "SELECT unique_id, agent, queue, began_at, answered_at FROM calls
+        WHERE tenant = ?1 AND unique_id = ?2";
+    OPEN_CALLS = "SELECT unique_id, agent, queue, began_at, answered_at FROM calls
+        WHERE tenant = ?1 ORDER BY unique_id";
+    PUT_OPEN_CALL = "INSERT OR REPLACE INTO calls (tenant, unique_id, agent, queue, began_at,
+        answered_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    REMOVE_OPEN_CALL = "DELETE FROM calls WHERE tenant = ?1 AND unique_id = ?2
+        RETURNING unique_id, agent, queue, began_at, answered_at";
+    PRUNE_CALLS = "DELETE FROM calls WHERE tenant = ?1 AND began_at < ?2";
+    PUT_NOTICE = "INSERT OR REPLACE INTO notices (tenant, user, position, id, is_delivered)
+        VALUES (?1, ?2, ?3, ?4, 0)";
+    IS_UNREAD = "SELECT 1 FROM notices INDEXED BY notices_by_id
+        WHERE tenant = ?1 AND user = ?2 AND id = ?3 AND read_at IS NULL";
+    SET_NOTICE_READ = "UPDATE notices INDEXED BY notices_by_id SET read_at = ?4
+        WHERE tenant = ?1 AND user = ?2 AND id = ?3";
+    SET_NOTICES_DELIVERED = "UPDATE notices INDEXED BY notices_due SET is_delivered = 1
+        WHERE tenant = ?1 AND user = ?2 AND position <= ?3 AND is_delivered = 0";
+    UNDELIVERED = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin
+        FROM notices n INDEXED BY notices_due
+        JOIN events e ON e.tenant = n.tenant AND e.position = n.position
+        JOIN tenants t ON t.id = n.tenant
+        WHERE n.tenant = ?1 AND n.user = ?2 AND n.is_delivered = 0
+        ORDER BY n.position LIMIT ?3";
+    NOTICES = "SELECT t.log, e.position, e.at, e.type, e.payload, e.origin, n.read_at
+        FROM notices n JOIN events e ON e.tenant = n.tenant AND e.position = n.position
+        JOIN tenants t ON t.id = n.tenant
+        WHERE n.tenant = ?1 AND n.user = ?2 AND n.position < ?3
+        AND (?4 = 0 OR n.read_at IS NULL) ORDER BY n.position DESC LIMIT ?5";
+    PRUNE_NOTICES = "DELETE FROM notices INDEXED BY notices_by_age WHERE tenant = ?1 AND position <= ?2";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

@@ -26,6 +26,7 @@ fn agent(row: &Row) -> rusqlite::Result<(TenantId, Agent)> {
         languages: rows::json(row, 9)?,
         is_disabled: row.get(10)?,
         created_at: Moment(row.get(11)?),
+        extension: row.get(12)?,
     };
     Ok((rows::tenant(row, 0)?, agent))
 }
@@ -61,6 +62,7 @@ pub(super) fn put_agent(db: &Connection, tenant: &TenantId, a: &Agent) -> Result
             rows::to_json(&a.languages)?,
             a.is_disabled,
             a.created_at.0,
+            a.extension,
         ],
     )
 }

@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::super::change::{self, State};
-use super::super::{Change, Error, Outcome, Record};
+use super::super::{Batch, Error, KeptBatch, Once, OpenCall, Outcome, Record};
 use super::rows::{self, all, first, int, run};
-use super::{Cache, CacheKey, Observer, routing, sql};
+use super::{Cache, CacheKey, Observer, hub, routing, sql};
 use crate::limits::COMMIT_BATCH_CHANGES_MAX;
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, ExternalId, Member, Message, Moment, Stint,
@@ -23,13 +23,13 @@ use crate::model::{
 
 /// A request to the writer.
 pub(super) enum Job {
-    /// Keep a change.
-    Commit { tenant: TenantId, change: Change, answer: Answer },
+    /// Keep a batch of changes.
+    Commit { tenant: TenantId, batch: Batch, answer: Answer },
     /// Run something else on the writing connection: pruning, a probe.
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
 }
 
-type Answer = oneshot::Sender<Result<Vec<Outcome>, Error>>;
+type Answer = oneshot::Sender<Result<KeptBatch, Error>>;
 
 /// The writer's own state.
 pub(super) struct Writer {
@@ -66,7 +66,7 @@ impl Writer {
             let mut group = Vec::with_capacity(jobs.len());
             for job in jobs.drain(..) {
                 match job {
-                    Job::Commit { tenant, change, answer } => group.push((tenant, change, answer)),
+                    Job::Commit { tenant, batch, answer } => group.push((tenant, batch, answer)),
                     Job::Run(f) => {
                         self.commit_group(std::mem::take(&mut group));
                         f(&mut self.db);
@@ -77,28 +77,29 @@ impl Writer {
         }
     }
 
-    fn commit_group(&mut self, group: Vec<(TenantId, Change, Answer)>) {
+    fn commit_group(&mut self, group: Vec<(TenantId, Batch, Answer)>) {
         if group.is_empty() {
             return;
         }
         let started = tokio::time::Instant::now();
-        let (changes, answers): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|(tenant, change, answer)| ((tenant, change), answer)).unzip();
-        let mut batch = Batch {
+        let (batches, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|(tenant, batch, answer)| ((tenant, batch), answer)).unzip();
+        let mut transaction = Transaction {
             db: &self.db,
             cache: &self.cache,
             known_heads: &self.heads,
             heads: HashMap::new(),
             touched: HashMap::new(),
         };
-        let written = batch.write(changes);
+        let written = transaction.write(batches);
         self.is_failing.store(written.is_err(), Ordering::Relaxed);
         match written {
             Ok(results) => {
-                let Batch { heads, touched, .. } = batch;
+                let Transaction { heads, touched, .. } = transaction;
                 self.heads.extend(heads);
                 self.cache.put_all(touched.into_iter().map(|(key, t)| (key, t.record)));
-                let kept: Vec<_> = results.iter().flatten().flatten().filter_map(kept).collect();
+                let changes = results.iter().flatten().flat_map(|batch| &batch.changes);
+                let kept: Vec<_> = changes.flatten().flatten().filter_map(kept).collect();
                 (self.observer)(kept.len(), started.elapsed());
                 if !kept.is_empty() {
                     // Without a reader of the tail the server is stopping (`Running::failed`).
@@ -112,7 +113,7 @@ impl Writer {
             Err(err) => {
                 // What was believed of the file may be what is wrong; it is read again.
                 self.heads.clear();
-                tracing::error!(error = %err, changes = answers.len(), "commit failed, nothing of it is kept");
+                tracing::error!(error = %err, batches = answers.len(), "commit failed, nothing of it is kept");
                 for answer in answers {
                     let _ = answer.send(Err(err.clone()));
                 }
@@ -124,12 +125,12 @@ impl Writer {
 fn kept(outcome: &Outcome) -> Option<Arc<Envelope>> {
     match outcome {
         Outcome::Kept(envelope) => Some(envelope.clone()),
-        Outcome::Known(_) | Outcome::Unchanged => None,
+        Outcome::Known(_) | Outcome::Unchanged | Outcome::Repeated(_) => None,
     }
 }
 
 /// One transaction. What it learns is thrown away if it does not commit.
-struct Batch<'a> {
+struct Transaction<'a> {
     db: &'a Connection,
     cache: &'a Cache,
     known_heads: &'a HashMap<TenantId, Head>,
@@ -144,14 +145,14 @@ struct Touched {
     is_counters_only: bool,
 }
 
-type Results = Vec<Result<Vec<Outcome>, Error>>;
+type Results = Vec<Result<KeptBatch, Error>>;
 
-impl Batch<'_> {
-    /// Writes all changes. A refused change is an `Err` inside; a failure is the `Err` outside,
-    /// and then nothing of the batch is kept.
-    fn write(&mut self, changes: Vec<(TenantId, Change)>) -> Result<Results, Error> {
+impl Transaction<'_> {
+    /// Writes all batches. A refused one is an `Err` inside; a failure is the `Err` outside, and
+    /// then nothing of the transaction is kept.
+    fn write(&mut self, batches: Vec<(TenantId, Batch)>) -> Result<Results, Error> {
         self.db.execute_batch("BEGIN IMMEDIATE").map_err(Error::failed)?;
-        let written = self.write_all(changes).and_then(|results| {
+        let written = self.write_all(batches).and_then(|results| {
             self.db.execute_batch("COMMIT").map_err(Error::failed)?;
             Ok(results)
         });
@@ -164,10 +165,10 @@ impl Batch<'_> {
         written
     }
 
-    fn write_all(&mut self, changes: Vec<(TenantId, Change)>) -> Result<Results, Error> {
-        let mut results = Vec::with_capacity(changes.len());
-        for (tenant, change) in changes {
-            results.push(match self.write_one(&tenant, change) {
+    fn write_all(&mut self, batches: Vec<(TenantId, Batch)>) -> Result<Results, Error> {
+        let mut results = Vec::with_capacity(batches.len());
+        for (tenant, batch) in batches {
+            results.push(match self.write_one(&tenant, batch) {
                 Err(Error::Failed(reason)) => return Err(Error::Failed(reason)),
                 done => done,
             });
@@ -191,18 +192,18 @@ impl Batch<'_> {
         Ok(results)
     }
 
-    fn write_one(&mut self, tenant: &TenantId, change: Change) -> Result<Vec<Outcome>, Error> {
+    fn write_one(&mut self, tenant: &TenantId, batch: Batch) -> Result<KeptBatch, Error> {
         let known = self.heads.get(tenant).or_else(|| self.known_heads.get(tenant));
         let mut head = match known {
             Some(head) => *head,
             None => self.load_head(tenant)?,
         };
         head.at = head.at.max(Moment::now());
-        let mut state = InTenant { batch: self, tenant, head };
-        let outcomes = change::carry_out(&mut state, tenant, change, head.at);
+        let mut state = InTenant { transaction: self, tenant, head };
+        let kept = change::carry_out_batch(&mut state, tenant, batch, head.at);
         let head = state.head;
         self.heads.insert(tenant.clone(), head);
-        outcomes
+        kept
     }
 
     fn load_head(&self, tenant: &TenantId) -> Result<Head, Error> {
@@ -225,7 +226,7 @@ impl Batch<'_> {
 
 /// The transaction, seen from one tenant.
 struct InTenant<'a, 'b> {
-    batch: &'a mut Batch<'b>,
+    transaction: &'a mut Transaction<'b>,
     tenant: &'a TenantId,
     head: Head,
 }
@@ -239,30 +240,48 @@ impl InTenant<'_, '_> {
 impl State for InTenant<'_, '_> {
     fn conversation(&mut self, id: ConversationId) -> Result<Option<Conversation>, Error> {
         let key = self.key(id);
-        if let Some(touched) = self.batch.touched.get(&key) {
+        if let Some(touched) = self.transaction.touched.get(&key) {
             return Ok(Some(touched.record.as_ref().clone()));
         }
-        let found = self.batch.cache.get_or_load(self.batch.db, &key)?;
+        let found = self.transaction.cache.get_or_load(self.transaction.db, &key)?;
         Ok(found.map(|record| record.as_ref().clone()))
     }
 
     fn has_external_id(&mut self, id: &ExternalId) -> Result<bool, Error> {
         let of = params![self.tenant.as_str(), id.as_str()];
-        Ok(first(self.batch.db, sql::EXTERNAL_ID, of, |_| Ok(()))?.is_some())
+        Ok(first(self.transaction.db, sql::EXTERNAL_ID, of, |_| Ok(()))?.is_some())
     }
 
     fn known_message(&mut self, m: &Message) -> Result<Option<Arc<Envelope>>, Error> {
         let of = params![self.tenant.as_str(), m.session_id.0, m.sender_id.as_str(), m.client_id];
-        first(self.batch.db, sql::KNOWN_MESSAGE, of, |row| rows::envelope(row, self.tenant))
+        first(self.transaction.db, sql::KNOWN_MESSAGE, of, |row| rows::envelope(row, self.tenant))
     }
 
     fn read_mark(&mut self, id: ConversationId, user: &UserId) -> Result<u64, Error> {
         let of = params![self.tenant.as_str(), id.0, user.as_str()];
-        Ok(first(self.batch.db, sql::READ_MARK, of, |row| rows::count(row, 0))?.unwrap_or(0))
+        Ok(first(self.transaction.db, sql::READ_MARK, of, |row| rows::count(row, 0))?.unwrap_or(0))
     }
 
     fn members(&mut self, id: ConversationId) -> Result<Vec<Member>, Error> {
-        all(self.batch.db, sql::MEMBERS, params![self.tenant.as_str(), id.0], rows::member)
+        all(self.transaction.db, sql::MEMBERS, params![self.tenant.as_str(), id.0], rows::member)
+    }
+
+    fn known_post(&mut self, key: &str) -> Result<Option<([u8; 32], Cursor)>, Error> {
+        let found = hub::known_post(self.transaction.db, self.tenant, key)?;
+        let log = self.head.cursor.log;
+        Ok(found.map(|(digest, position)| (digest, Cursor { log, position })))
+    }
+
+    fn open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error> {
+        hub::find_call(self.transaction.db, self.tenant, unique_id)
+    }
+
+    fn is_unread(&mut self, user: &UserId, notification: Uuid) -> Result<bool, Error> {
+        hub::is_unread(self.transaction.db, self.tenant, user, notification)
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.head.cursor
     }
 
     fn next_cursor(&mut self) -> Cursor {
@@ -271,52 +290,73 @@ impl State for InTenant<'_, '_> {
     }
 
     fn put_event(&mut self, envelope: &Arc<Envelope>) -> Result<(), Error> {
-        rows::put_event(self.batch.db, envelope)
+        rows::put_event(self.transaction.db, envelope)
     }
 
     fn put_conversation(&mut self, record: Conversation, is_new: bool) -> Result<(), Error> {
         if is_new {
             for external in &record.external_ids {
                 let of = params![self.tenant.as_str(), external.as_str(), record.id.0];
-                run(self.batch.db, sql::ADD_EXTERNAL_ID, of)?;
+                run(self.transaction.db, sql::ADD_EXTERNAL_ID, of)?;
             }
         }
         let key = self.key(record.id);
         let before = self.conversation(record.id)?;
-        let was_counters_only = self.batch.touched.get(&key).is_none_or(|t| t.is_counters_only);
+        let was_counters_only =
+            self.transaction.touched.get(&key).is_none_or(|t| t.is_counters_only);
         let is_counters_only =
             was_counters_only && before.is_some_and(|b| has_same_state(&b, &record));
         let touched = Touched { record: Arc::new(record), is_counters_only };
-        self.batch.touched.insert(key, touched);
+        self.transaction.touched.insert(key, touched);
         Ok(())
     }
 
     fn put_stint(&mut self, stint: &Stint) -> Result<(), Error> {
-        routing::put_stint(self.batch.db, self.tenant, stint)
+        routing::put_stint(self.transaction.db, self.tenant, stint)
     }
 
     fn put_score(&mut self, of: ConversationId, number: u32, score: u8) -> Result<(), Error> {
-        routing::put_score(self.batch.db, self.tenant, of, number, score)
+        routing::put_score(self.transaction.db, self.tenant, of, number, score)
     }
 
     fn put_read_mark(&mut self, id: ConversationId, user: &UserId, seq: u64) -> Result<(), Error> {
         let of = params![self.tenant.as_str(), id.0, user.as_str(), int(seq)];
-        run(self.batch.db, sql::PUT_READ_MARK, of)
+        run(self.transaction.db, sql::PUT_READ_MARK, of)
     }
 
     fn put_member(&mut self, id: ConversationId, m: &Member) -> Result<(), Error> {
         let (user, user_type) = (m.user_id.as_str(), m.user_type.as_str());
         let of = params![self.tenant.as_str(), id.0, user, user_type, m.joined_at.0];
-        run(self.batch.db, sql::PUT_MEMBER, of)
+        run(self.transaction.db, sql::PUT_MEMBER, of)
     }
 
     fn remove_member(&mut self, id: ConversationId, user: &UserId) -> Result<(), Error> {
         let of = params![self.tenant.as_str(), id.0, user.as_str()];
-        run(self.batch.db, sql::REMOVE_MEMBER, of)
+        run(self.transaction.db, sql::REMOVE_MEMBER, of)
+    }
+
+    fn put_post(&mut self, once: &Once, cursor: Cursor) -> Result<(), Error> {
+        hub::put_post(self.transaction.db, self.tenant, once, cursor, self.head.at)
+    }
+
+    fn put_open_call(&mut self, call: &OpenCall) -> Result<(), Error> {
+        hub::put_call(self.transaction.db, self.tenant, call)
+    }
+
+    fn remove_open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error> {
+        hub::remove_call(self.transaction.db, self.tenant, unique_id)
+    }
+
+    fn put_notice(&mut self, user: &UserId, id: Uuid, position: u64) -> Result<(), Error> {
+        hub::put_notice(self.transaction.db, self.tenant, user, id, position)
+    }
+
+    fn put_notice_read(&mut self, user: &UserId, id: Uuid) -> Result<(), Error> {
+        hub::put_notice_read(self.transaction.db, self.tenant, user, id, self.head.at)
     }
 
     fn put_record(&mut self, record: &Record) -> Result<(), Error> {
-        rows::put_record(self.batch.db, self.tenant, record, self.head.at)
+        rows::put_record(self.transaction.db, self.tenant, record, self.head.at)
     }
 }
 

@@ -253,6 +253,7 @@ fn an_escalation_opens_it_to_one_more_department_for_this_stint() {
         departments: [other].into(),
         conversations: [].into(),
         scopes: [].into(),
+        events: crate::model::EventSet::ALL,
         expires_at: None,
         is_open: false,
     };

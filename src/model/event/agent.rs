@@ -35,6 +35,29 @@ pub struct AgentStateChanged {
     pub department_ids: Vec<Uuid>,
 }
 
+/// Payload of `agent.login`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentLogin {
+    /// Who.
+    pub user_id: UserId,
+    /// The agent's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The agent's telephone extension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
+}
+
+/// Payload of `agent.logout`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentLogout {
+    /// Who.
+    pub user_id: UserId,
+    /// The agent's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
 /// Payload of `agent.department.empty`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DepartmentEmpty {

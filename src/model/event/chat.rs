@@ -110,3 +110,19 @@ pub struct SessionEnded {
     /// The conversation.
     pub session_id: ConversationId,
 }
+
+/// Payload of `chat.transferred`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChatTransferred {
+    /// The conversation.
+    pub session_id: ConversationId,
+    /// Who gave it away; absent if it waited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_agent_id: Option<UserId>,
+    /// Who has it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_agent_id: Option<UserId>,
+    /// The department in whose queue it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_department_id: Option<Uuid>,
+}

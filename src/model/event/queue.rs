@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// Payload of `queue.stats`. Volatile. The field names are document 004's, whose queues are of calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QueueStats {
-    /// The queue: its department's name.
+    /// The queue: its department's name, or the telephone system's.
     pub queue_name: String,
     /// The department; absent for the queue of conversations that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,7 +19,21 @@ pub struct QueueStats {
     /// How many agents are not offline.
     pub logged_in_agents: u64,
     /// Seconds the first in the queue has waited.
-    pub longest_wait_seconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_wait_seconds: Option<u64>,
     /// Seconds a new one is likely to wait.
-    pub estimated_wait_seconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_wait_seconds: Option<u64>,
+    /// Seconds those who waited today waited on average, as the telephone system counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_hold_seconds: Option<u64>,
+    /// Seconds calls of today lasted on average, as the telephone system counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_talk_seconds: Option<u64>,
+    /// Calls answered, as the telephone system counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<u64>,
+    /// Callers who gave up, as the telephone system counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned: Option<u64>,
 }

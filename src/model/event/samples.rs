@@ -6,9 +6,10 @@ use super::super::{
     AgentStatus, ConversationId, DisconnectReason, Moment, Role, StatusReason, UserId,
 };
 use super::{
-    AgentStateChanged, Assigned, Audit, Candidate, Closed, Decided, DecisionOutcome,
-    DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, Handoff, HandoffReason,
-    InCharge, Joined, Left, Message, MessageStatus, Notification, OfferEnded, OfferOutcome,
+    AgentLogin, AgentLogout, AgentStateChanged, Alert, Announced, Assigned, Audit, Call, CallQueue,
+    Candidate, ChatTransferred, Closed, Decided, DecisionOutcome, DepartmentCovered,
+    DepartmentEmpty, Escalated, EscalationAction, Event, Handoff, HandoffReason, InCharge, Joined,
+    Left, Message, MessageStatus, Notification, NotificationRead, OfferEnded, OfferOutcome,
     Offered, OutsideHours, PresenceChanged, QueueStats, Queued, Rated, Receipt, Reopened,
     Requirements, SessionEnded, SessionStarted, Transferred, Typing,
 };
@@ -21,7 +22,7 @@ impl Event {
         let department = Uuid::from_u128(0x660e_8400_e29b_41d4_a716_4466_5544_0000);
         let department_id = Some(department);
         let user = |id: &str| UserId::parse(id).unwrap_or_else(|_| unreachable!("a sample id"));
-        vec![
+        let mut events = vec![
             Event::SessionStarted(SessionStarted {
                 session_id,
                 customer_id: Some(user("customer_123")),
@@ -57,6 +58,12 @@ impl Event {
                 is_typing: true,
             }),
             Event::SessionEnded(SessionEnded { session_id }),
+            Event::ChatTransferred(ChatTransferred {
+                session_id,
+                from_agent_id: Some(user("agent_456")),
+                to_agent_id: None,
+                to_department_id: department_id,
+            }),
             Event::Joined(Joined {
                 session_id,
                 user_id: user("customer_123"),
@@ -172,6 +179,15 @@ impl Event {
                 max_chats: 5,
                 department_ids: vec![department],
             }),
+            Event::AgentLogin(AgentLogin {
+                user_id: user("agent_456"),
+                username: Some("Sari".into()),
+                extension: Some("1001".into()),
+            }),
+            Event::AgentLogout(AgentLogout {
+                user_id: user("agent_456"),
+                username: Some("Sari".into()),
+            }),
             Event::DepartmentEmpty(DepartmentEmpty {
                 department_id: department,
                 department: "Billing".into(),
@@ -187,15 +203,30 @@ impl Event {
                 calls_waiting: 3,
                 available_agents: 1,
                 logged_in_agents: 4,
-                longest_wait_seconds: 95,
-                estimated_wait_seconds: 60,
+                longest_wait_seconds: Some(95),
+                estimated_wait_seconds: Some(60),
+                average_hold_seconds: None,
+                average_talk_seconds: None,
+                completed: None,
+                abandoned: None,
             }),
             Event::Notification(Notification {
                 user_id: user("agent_456"),
+                notification_id: Some(Uuid::from_u128(3)),
                 event: None,
                 kind: Some("ticket_assigned".into()),
                 title: Some("New ticket".into()),
                 body: Some("Ticket 17 is yours".into()),
+                data: None,
+            }),
+            Event::NotificationRead(NotificationRead {
+                user_id: user("agent_456"),
+                notification_ids: vec![Uuid::from_u128(3)],
+            }),
+            Event::Alert(Alert {
+                title: "System maintenance".into(),
+                body: "The system will be down in 30 minutes".into(),
+                kind: Some("maintenance".into()),
                 data: None,
             }),
             Event::PresenceChanged(PresenceChanged {
@@ -209,6 +240,11 @@ impl Event {
                 action: "conversation.viewed".into(),
                 target: Some(session_id.to_string()),
             }),
-        ]
+        ];
+        let agent = user("agent_456");
+        events.extend(Call::samples(&agent).into_iter().map(Event::from));
+        events.extend(CallQueue::samples(&agent).into_iter().map(Event::from));
+        events.extend(Announced::samples().into_iter().map(Event::from));
+        events
     }
 }

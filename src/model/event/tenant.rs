@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::super::{AgentStatus, ConversationId, Role, UserId};
 
@@ -10,6 +11,9 @@ use super::super::{AgentStatus, ConversationId, Role, UserId};
 pub struct Notification {
     /// For whom.
     pub user_id: UserId,
+    /// Its id, by which it is marked as read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notification_id: Option<Uuid>,
     /// The name it is heard under; absent for `notification`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
@@ -23,6 +27,31 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// Whatever its sender attached; the whole payload of an event of another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub data: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Payload of `notification.read`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NotificationRead {
+    /// Who has read them.
+    pub user_id: UserId,
+    /// Which.
+    pub notification_ids: Vec<Uuid>,
+}
+
+/// Payload of `alert`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Alert {
+    /// A line to show.
+    pub title: String,
+    /// The text below it.
+    pub body: String,
+    /// What it is about, a word for programs: `maintenance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Whatever its sender attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub data: Option<serde_json::Map<String, serde_json::Value>>,

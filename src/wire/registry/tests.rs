@@ -28,6 +28,7 @@ fn who(expires_at: Option<i64>) -> Identity {
         departments: [].into(),
         conversations: [].into(),
         scopes: [].into(),
+        events: crate::model::EventSet::ALL,
         expires_at,
         is_open: false,
     }

@@ -10,7 +10,7 @@ async fn an_agent_is_kept_as_it_is_shown() {
     let (a, b) = (office.department("A").await, office.department("B").await);
     let body = json!({
         "name": " Dewi ", "email": " Dewi@Shop.example ", "department_ids": [b, a, b],
-        "max_chats": 3, "skills": ["Billing", "billing", "C++"], "languages": ["ID", "en"],
+        "max_chats": 3, "skills": ["Billing", "billing", "C++"], "languages": ["ID", "en"], "extension": " 1001 ",
     });
     let made = office.make("/api/agents", body).await;
     assert!(Uuid::try_parse(&text(&made["id"])).is_ok());
@@ -18,7 +18,7 @@ async fn an_agent_is_kept_as_it_is_shown() {
     let expected = json!({
         "id": made["id"], "role": "agent", "name": "Dewi", "email": "Dewi@Shop.example",
         "department_ids": [b, a], "max_chats": 3, "skills": ["billing", "c++"],
-        "languages": ["id", "en"], "is_disabled": false, "created_at": made["created_at"],
+        "languages": ["id", "en"], "extension": "1001", "is_disabled": false, "created_at": made["created_at"],
     });
     assert_eq!(made, expected);
     assert_eq!(office.get(&path).await, expected);
@@ -41,6 +41,7 @@ async fn what_is_wrong_with_an_agent_is_named_by_its_path() {
         ("name", json!(""), "name"),
         ("email", json!("dewi"), "email"),
         ("email", json!("de wi@shop.example"), "email"),
+        ("extension", json!("10 01"), "extension"),
         ("password", json!("short12"), "password"),
         ("password", json!("x".repeat(1_025)), "password"),
         ("password", json!("long enough"), "email"),

@@ -171,7 +171,15 @@ proptest! {
         let data = Some([(text.clone(), data)].into_iter().collect());
         let (kind, title, body) = (Some(text.clone()), None, Some(text));
         let user_id = crate::model::UserId::parse("u").unwrap();
-        let told = Notification { user_id, event: event.clone(), kind, title, body, data };
+        let told = Notification {
+            user_id,
+            notification_id: None,
+            event: event.clone(),
+            kind,
+            title,
+            body,
+            data,
+        };
         let frame = parsed(SocketIo::encode(&durable(Event::Notification(told)), None));
         prop_assert_eq!(frame[0].as_str(), event.as_deref().or(Some("notification")));
         prop_assert!(frame[1].is_object() && frame[2].is_null(), "{frame}");
@@ -200,6 +208,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.requirements", "conversation_requirements"),
         ("agent.department.empty", "agent_department_empty"),
         ("agent.department.covered", "agent_department_covered"),
+        ("alert", "alert"),
         ("notification", "notification"),
         ("presence.changed", "presence_update"),
     ];
