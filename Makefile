@@ -38,6 +38,8 @@ test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-loc
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
+	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) "rust client: against the program" \
+	scripts/with-server cargo run --quiet --locked --package switchboard-client --example broadcast
 	@cd e2e/python && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "python client: tests" ../../scripts/with-server .venv/bin/python -m unittest
 	@# The last step: its runner's own closing lines end the output.
