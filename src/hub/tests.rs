@@ -52,7 +52,7 @@ fn a_listener_of_two_topics_hears_an_event_once() {
 
 #[test]
 fn what_is_not_wanted_is_left_but_for_what_is_personal() {
-    let (hub, mine) = (Hub::default(), outbox("agent_456"));
+    let (hub, mine) = (Hub::default(), Outbox::new(UserId::parse("sari").unwrap(), 64));
     hub.subscribe(Topic::Tenant(tenant()), ConnId(1), mine.clone());
     assert_eq!(mine.take_only(EventSet::parse("call.*").unwrap()), 0);
     for (position, event) in Event::samples().into_iter().enumerate() {

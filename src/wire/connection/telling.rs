@@ -50,7 +50,7 @@ impl<C: Codec> Serving<C> {
             self.add_snapshot(start.cursor.position, &mut frames).await?;
         }
         frames.into_iter().for_each(|frame| self.line.enqueue(frame));
-        self.tell_undelivered(start.cursor.position).await?;
+        self.tell_undelivered(start.cursor).await?;
         self.app.note_rooms(&self.conn, None).await;
         match self.feed {
             Feed::Live => self.become_present(None).await,
@@ -60,12 +60,14 @@ impl<C: Codec> Serving<C> {
 
     /// What the user was notified of while it was not there. What is behind the start comes by
     /// itself.
-    async fn tell_undelivered(&mut self, position: u64) -> Result<(), CloseReason> {
+    async fn tell_undelivered(&mut self, start: Cursor) -> Result<(), CloseReason> {
         let mut due = self.app.undelivered(&self.conn.who).await;
         let due = due.as_mut().map_err(|_| CloseReason::Internal)?;
-        due.retain(|e| e.position() <= position && self.conn.who.events.contains(&e.event));
+        let who = &self.conn.who;
+        due.retain(|e| e.position() <= start.position && who.events.contains(&e.event));
         for envelope in &*due {
-            C::encode(envelope, None).into_iter().for_each(|frame| self.line.enqueue(frame));
+            let frame = C::encode(&envelope.told_at(start), None);
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
         }
         self.write().await?;
         if let Some(last) = due.last() {
