@@ -14,6 +14,9 @@ export interface Asked {
 export interface Answered {
   status?: number;
   body?: unknown;
+  headers?: Record<string, string>;
+  /** The line breaks in the middle of the answer. */
+  isCut?: boolean;
 }
 
 export async function newHttpDouble(
@@ -24,8 +27,10 @@ export async function newHttpDouble(
   const server = createServer(async (request, response) => {
     const question = await read(request);
     asked.push(question);
-    const { status = 200, body = {} } = await answer(question);
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const { status = 200, body = {}, headers = {}, isCut = false } = await answer(question);
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    if (isCut) response.write("{", () => response.destroy());
+    else response.end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
