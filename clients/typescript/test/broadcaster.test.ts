@@ -362,10 +362,12 @@ test("a promise that nobody awaits ends no process", async (t) => {
   process.on("unhandledRejection", listener);
   t.after(() => process.off("unhandledRejection", listener));
   const { broadcaster } = await newBroadcaster(t, [{ status: 400, body: { code: "malformed" } }]);
+  const heard: string[] = [];
+  broadcaster.on("rejected", ({ code }) => heard.push(code));
   void call(broadcaster, 1);
-  await broadcaster.flush();
+  await eventually(() => heard.length === 1, "the rejection");
   await settle();
-  assert.deepEqual(unhandled, []);
+  assert.deepEqual([heard, unhandled], [["malformed"], []]);
 });
 
 test("a full queue rejects at once, by name", async (t) => {
@@ -432,7 +434,12 @@ test("a closed broadcaster has sent what it had, and takes no more", async (t) =
 
 test("a close that gets no answer ends in time, and names what was not answered", async (t) => {
   const clock = newClock(t);
-  const { url } = await newHttpDouble(t, () => new Promise<Answered>(() => {}));
+  let isGone = false;
+  const { url } = await newHttpDouble(t, async (_, gone) => {
+    await gone;
+    isGone = true;
+    return {};
+  });
   const broadcaster = new EventBroadcaster({ baseUrl: url, apiKey: "k" });
   const answer = codeOf(call(broadcaster, 1));
   const closed = broadcaster.close({ withinMs: 3000 });
@@ -440,6 +447,7 @@ test("a close that gets no answer ends in time, and names what was not answered"
   clock.tick(3000);
   await closed;
   assert.equal(await answer, "closed");
+  await eventually(() => isGone, "the request to be given up");
 });
 
 test("a close does not sit out a wait that nobody asked for", async (t) => {
@@ -449,6 +457,8 @@ test("a close does not sit out a wait that nobody asked for", async (t) => {
   const retries: unknown[] = [];
   broadcaster.on("retry", (retry) => retries.push(retry));
   await eventually(() => retries.length === 1, "the failure");
-  await broadcaster.close();
+  let isClosed = false;
+  void broadcaster.close().then(() => (isClosed = true));
+  await eventually(() => isClosed, "the close");
   assert.equal(await answer, "accepted");
 });
