@@ -47,36 +47,41 @@ export class HubDouble {
   first: Frame[] = [];
   port = 0;
 
+  /** Listens on a free port. */
   async start(): Promise<this> {
-    this.#http = createServer((request, response) => {
+    this.#http = createServer((_, response) => {
       const { status, error } = this.refuse ?? { status: 400, error: "no upgrade" };
       response.writeHead(status, { "content-type": "application/json" });
-      response.end(JSON.stringify({ success: false, message: "Refused", error, url: request.url }));
+      response.end(JSON.stringify({ success: false, message: "Refused", error }));
     });
+    this.attach(this.#http);
+    await new Promise<void>((resolve) => this.#http.listen(0, "127.0.0.1", resolve));
+    this.port = (this.#http.address() as AddressInfo).port;
+    return this;
+  }
+
+  /** Serves the hub's paths of a server that somebody else has started. */
+  attach(http: Server): void {
     const sockets = new WebSocketServer({
       noServer: true,
       handleProtocols: (protocols) => (protocols.has("bearer") ? "bearer" : false),
     });
-    this.#http.on("upgrade", (request, socket, head) => {
+    http.on("upgrade", (request, socket, head) => {
+      const { pathname, searchParams } = new URL(request.url!, "http://localhost");
+      if (!pathname.startsWith("/ws")) return;
       if (this.refuse) return void socket.end(`HTTP/1.1 ${this.refuse.status} No\r\n\r\n`);
       sockets.handleUpgrade(request, socket, head, (each) => {
-        const { pathname, searchParams } = new URL(request.url!, "http://localhost");
-        const offered = request.headers["sec-websocket-protocol"]?.split(/, */) ?? [];
+        const events = searchParams.get("events")?.split(",");
         this.#serve({
           path: pathname,
           query: searchParams,
-          protocols: offered,
-          wants: searchParams.has("events")
-            ? new Set(searchParams.get("events")!.split(","))
-            : null,
+          protocols: request.headers["sec-websocket-protocol"]?.split(/, */) ?? [],
+          wants: events ? new Set(events) : null,
           said: [],
           socket: each,
         });
       });
     });
-    await new Promise<void>((resolve) => this.#http.listen(this.port, "127.0.0.1", resolve));
-    this.port = (this.#http.address() as AddressInfo).port;
-    return this;
   }
 
   stop(): void {

@@ -235,6 +235,18 @@ test("whoever ends its last subscription hears what is addressed to it, not ever
   assert.deepEqual(namesOf(events), ["notification"]);
 });
 
+test("what changes while the line is being opened is told on it", async (t) => {
+  const hub = await newHub(t);
+  const { client } = newHubClient(t, hub);
+  client.subscribe(["alert"])();
+  await isConnected(client);
+  await eventually(() => hub.said("subscribe").length > 0, "the change");
+  assert.deepEqual(hub.said("subscribe"), [{ events: ["connected"] }]);
+  client.subscribe(["call.*"]);
+  await eventually(() => hub.said("subscribe").length > 1, "the next one");
+  assert.deepEqual(hub.newest.said.at(-1), { type: "subscribe", payload: { events: ["call.*"] } });
+});
+
 test("a subscription that ends takes nothing from one that overlaps it", async (t) => {
   const hub = await newHub(t);
   const { client } = await newConnected(t, hub);

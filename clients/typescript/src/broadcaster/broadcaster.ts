@@ -13,7 +13,7 @@ import type {
   NewEvent,
   ProducedPayload,
   ProducibleName,
-  SenderType,
+  ProducedSenderType,
 } from "./event.ts";
 import { Publisher, type PublisherEvents, type PublisherOptions } from "./publisher.ts";
 
@@ -259,7 +259,7 @@ export class EventBroadcaster extends Emitter<PublisherEvents> {
     sessionId: string,
     messageId: string | undefined,
     senderId: string,
-    senderType: SenderType,
+    senderType: ProducedSenderType,
     senderName: string | undefined,
     body: string,
     options?: EventOptions<"chat.message">,
@@ -278,7 +278,7 @@ export class EventBroadcaster extends Emitter<PublisherEvents> {
   /** Volatile. */
   chatTypingIndicator(
     sessionId: string,
-    senderType: SenderType,
+    senderType: ProducedSenderType,
     name: string | undefined,
     isTyping: boolean,
     options?: EventOptions<"chat.typing">,

@@ -20,12 +20,12 @@ type Unmarked<T extends ProducibleName> = T extends keyof AnnouncedPayloads
   : EventPayloads[T];
 
 /** Document 004 calls customers visitors. */
-export type SenderType = AnnouncedPayloads["chat.message"]["sender_type"] | "visitor";
+export type ProducedSenderType = AnnouncedPayloads["chat.message"]["sender_type"] | "visitor";
 
 /** Fields that may be absent may be `undefined` too, which is left out. */
 type Lenient<P> = {
   [K in keyof P]: K extends "sender_type"
-    ? SenderType
+    ? ProducedSenderType
     : {} extends Pick<P, K>
       ? P[K] | undefined
       : P[K];

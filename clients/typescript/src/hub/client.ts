@@ -215,7 +215,6 @@ export class HubClient {
       clearTimeout(this.#pingTimer);
       for (const signal of this.#typing.values()) signal.reset();
       this.#typing.clear();
-      this.#reads.onLost();
       this.#messages.onLost();
     }
     this.#rejectIfEnded();

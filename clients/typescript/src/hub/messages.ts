@@ -109,7 +109,7 @@ export class Messages {
     const { message_id = "", seq = 0, timestamp = "", code = "refused", error = code } = said;
     if (success) first.answer.resolve({ client_id, message_id, seq, timestamp });
     else first.answer.reject(new HubError(error, code));
-    this.#remove(first);
+    this.#removeFirst();
   }
 
   /** Nobody will answer any more. */
@@ -132,15 +132,14 @@ export class Messages {
       : null;
   }
 
-  #expire(entry: Outgoing): void {
-    entry.answer.reject(new HubError("the server did not answer in time", "timeout"));
-    this.#remove(entry);
+  /** All may wait for equally long, so whose time is over is the first. */
+  #expire({ answer }: Outgoing): void {
+    answer.reject(new HubError("the server did not answer in time", "timeout"));
+    this.#removeFirst();
   }
 
-  #remove(entry: Outgoing): void {
-    clearTimeout(entry.deadline);
-    const place = this.#waiting.indexOf(entry);
-    this.#waiting.splice(place, 1);
-    if (place === 0) this.sendFirst();
+  #removeFirst(): void {
+    clearTimeout(this.#waiting.shift()?.deadline);
+    this.sendFirst();
   }
 }

@@ -35,9 +35,4 @@ export class Reads {
   onPong(): void {
     this.confirm(this.#pinged.splice(0));
   }
-
-  /** A ping on a line that is gone has no answer on the next. */
-  onLost(): void {
-    this.#pinged = [];
-  }
 }
