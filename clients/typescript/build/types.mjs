@@ -11,16 +11,8 @@ const WIDTH = 100;
 
 /** Keywords that restrict values further than a TypeScript type can, or only explain them. */
 const SILENT = new Set([
-  ...[
-    "$comment",
-    "$schema",
-    "default",
-    "deprecated",
-    "description",
-    "example",
-    "examples",
-    "title",
-  ],
+  ...["$id", "$schema", "$comment", "title", "description", "default", "example", "examples"],
+  ...["deprecated", "readOnly", "writeOnly"],
   ...["exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf"],
   ...["format", "maxLength", "minLength", "pattern", "contentEncoding", "contentMediaType"],
   ...["maxItems", "minItems", "uniqueItems", "maxProperties", "minProperties", "propertyNames"],
