@@ -241,6 +241,15 @@ test("a batch that is too large all the same is halved, and one event of that ki
   assert.deepEqual(batches.map(numbersOf), [[0, 1, 2, 3], [0, 1], [2, 3], [2], [3]]);
 });
 
+test("a server that takes fewer events at once is given fewer", async (t) => {
+  const limit = (events: Posted[]): Answered =>
+    events.length > 2 ? { status: 422, body: { code: "invalid" } } : taken();
+  const { broadcaster, batches } = await newBroadcaster(t, Array(9).fill(limit));
+  const codes = [0, 1, 2, 3, 4].map((number) => codeOf(call(broadcaster, number)));
+  assert.deepEqual(await Promise.all(codes), Array(5).fill("accepted"));
+  assert.deepEqual(numbersOf(batches.filter((batch) => batch.length <= 2).flat()), [0, 1, 2, 3, 4]);
+});
+
 test("a batch whose answer was cut is sent again with the same ids", async (t) => {
   const clock = newClock(t);
   const { broadcaster, batches } = await newBroadcaster(t, [{ status: 202, isCut: true }]);

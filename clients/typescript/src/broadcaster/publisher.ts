@@ -16,7 +16,7 @@ import { PublishError, type Accepted, type NewEvent } from "./event.ts";
 /** The server takes no more events at once. */
 const BATCH_EVENTS_MAX = 1000;
 
-/** The server takes bodies of 1 MiB; half of it leaves room for what stands around the events. */
+/** The server takes 4 MiB, but proxies before it often 1 MiB, and no batch needs more than this. */
 const BATCH_BYTES_MAX = 512 * 1024;
 
 /** The longest wait a server is believed to mean; a timer could not keep a much longer one. */
@@ -183,7 +183,9 @@ export class Publisher extends Emitter<PublisherEvents> {
     // A success whose text was cut on its way is none; the repeat gets the same answer again.
     if (PASSING_STATUSES.has(status) || status < 300) return failure;
     if (isPosted(data)) this.#settle(batch, data);
-    else if (status === 413 && batch.length > 1) this.#batchMaxNow = Math.floor(batch.length / 2);
+    // A server may be set to take fewer events at once, which is a 422 of the whole.
+    else if ((status === 413 || status === 422) && batch.length > 1)
+      this.#batchMaxNow = Math.floor(batch.length / 2);
     else {
       this.#waiting.splice(0, batch.length);
       for (const entry of batch) this.#reject(entry, code, message);

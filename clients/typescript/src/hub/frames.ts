@@ -49,7 +49,7 @@ export interface ConnectedPayload {
 }
 
 export interface SubscribedPayload {
-  /** All names that are heard now, patterns resolved. */
+  /** The names and patterns that the answer is about. */
   events: string[];
   cursor: string;
 }
