@@ -25,6 +25,9 @@ const RETRY_AFTER_MS_MAX = 300_000;
 /** Refusals that pass: too fast, or something between here and the log is not well. */
 const PASSING_STATUSES: ReadonlySet<number> = new Set([0, 429, 502, 503, 504]);
 
+/** Refusals of a whole batch that fewer events may not meet: too many bytes, too many events. */
+const TOO_LARGE_STATUSES: ReadonlySet<number> = new Set([413, 422]);
+
 export interface PublisherOptions extends RestOptions {
   /** Events in one request, 1 to 1,000; 100. */
   batchMax?: number | undefined;
@@ -183,10 +186,9 @@ export class Publisher extends Emitter<PublisherEvents> {
     // A success whose text was cut on its way is none; the repeat gets the same answer again.
     if (PASSING_STATUSES.has(status) || status < 300) return failure;
     if (isPosted(data)) this.#settle(batch, data);
-    // A server may be set to take fewer events at once, which is a 422 of the whole.
-    else if ((status === 413 || status === 422) && batch.length > 1)
+    else if (TOO_LARGE_STATUSES.has(status) && batch.length > 1) {
       this.#batchMaxNow = Math.floor(batch.length / 2);
-    else {
+    } else {
       this.#waiting.splice(0, batch.length);
       for (const entry of batch) this.#reject(entry, code, message);
     }
