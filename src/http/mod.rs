@@ -7,10 +7,12 @@
 mod agent_status;
 mod agents;
 mod answer;
+pub mod asyncapi;
 mod audit;
 mod auth;
 mod bot;
 mod caller;
+pub mod catalogue;
 mod connections;
 mod cookies;
 mod departments;
@@ -176,4 +178,5 @@ fn operations() -> OpenApiRouter<Parts> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::show))
+        .routes(routes!(asyncapi::show))
 }

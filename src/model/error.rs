@@ -220,7 +220,7 @@ impl Error {
     }
 }
 
-/// Why a user is gone, as `conversation.left` tells it (contract 5, line 165).
+/// Why a user is gone, as `conversation.left` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {

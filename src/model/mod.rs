@@ -23,11 +23,11 @@ pub use event::{
     Audit, BadEvent, BadPost, Call, CallAnswered, CallEnded, CallHold, CallIncoming, CallQueue,
     CallTransferred, CallUnhold, Candidate, ChatTransferred, Closed, Decided, DecisionOutcome,
     DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, EventSet, Facts,
-    Handoff, HandoffReason, InCharge, IsAnnounced, Joined, Left, MemberAdded, MemberPaused,
+    Handoff, HandoffReason, InCharge, IsAnnounced, Joined, Left, Maker, MemberAdded, MemberPaused,
     MemberRemoved, MemberUnpaused, Message, MessageAnnounced, MessageStatus, Notification,
-    NotificationRead, OfferEnded, OfferOutcome, Offered, OutsideHours, PRODUCIBLE, PresenceChanged,
-    QueueJoined, QueueLeft, QueueStats, Queued, Rated, Receipt, Reopened, Requirements,
-    SessionEnded, SessionEndedAnnounced, SessionStarted, SessionStartedAnnounced,
+    NotificationRead, OfferEnded, OfferOutcome, Offered, OutsideHours, PayloadSchema,
+    PresenceChanged, QueueJoined, QueueLeft, QueueStats, Queued, Rated, Receipt, Reopened,
+    Requirements, SessionEnded, SessionEndedAnnounced, SessionStarted, SessionStartedAnnounced,
     TransferAnnounced, TransferKind, Transferred, Typing, TypingAnnounced, UnknownEvent,
 };
 pub use faq::FaqEntry;

@@ -67,6 +67,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/users/{id}/notify"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/asyncapi.json"),
     ("get", "/openapi.json"),
     ("get", "/ready"),
     ("get", "/ws/stats"),

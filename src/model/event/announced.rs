@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::STAFF;
 use crate::model::Role;
@@ -12,18 +13,18 @@ catalogue! {
     /// What a producer says of chats and agents that are not kept here.
     pub enum Announced {
         /// A conversation of another system began.
-        "chat.session.started.announced" SessionStartedAnnounced: durable, STAFF;
+        "chat.session.started.announced" SessionStartedAnnounced: durable, STAFF, posted, "document 004";
         /// Something was said there.
-        "chat.message.announced" MessageAnnounced: durable, STAFF;
+        "chat.message.announced" MessageAnnounced: durable, STAFF, posted, "document 004";
         /// It ended.
-        "chat.session.ended.announced" SessionEndedAnnounced: durable, STAFF;
+        "chat.session.ended.announced" SessionEndedAnnounced: durable, STAFF, posted, "document 004";
         /// It was given to another there.
-        "chat.transferred.announced" TransferAnnounced: durable, STAFF;
+        "chat.transferred.announced" TransferAnnounced: durable, STAFF, posted, "document 004";
         /// Somebody types there, or stopped.
-        "chat.typing.announced" TypingAnnounced: volatile, STAFF;
+        "chat.typing.announced" TypingAnnounced: volatile, STAFF, posted, "document 004";
         /// An agent is something else in another system; whether it can be reached here does not
         /// change.
-        "agent.state.changed.announced" AgentStateAnnounced: durable, STAFF;
+        "agent.state.changed.announced" AgentStateAnnounced: durable, STAFF, posted, "document 004";
     }
     families {}
 }
@@ -36,6 +37,11 @@ impl Serialize for IsAnnounced {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bool(true)
     }
+}
+
+fn always_true() -> Schema {
+    let only = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+    only.description(Some("Always `true`; producers need not say it.")).into()
 }
 
 impl<'de> Deserialize<'de> for IsAnnounced {
@@ -61,7 +67,7 @@ pub struct SessionStartedAnnounced {
     pub visitor_email: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -90,7 +96,7 @@ pub struct MessageAnnounced {
     pub client_id: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -102,7 +108,7 @@ pub struct SessionEndedAnnounced {
     pub session_id: String,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -126,7 +132,7 @@ pub struct TransferAnnounced {
     pub note: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -149,7 +155,7 @@ pub struct TypingAnnounced {
     pub is_typing: bool,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -172,7 +178,7 @@ pub struct AgentStateAnnounced {
     pub extension: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 

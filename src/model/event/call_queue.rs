@@ -12,17 +12,17 @@ catalogue! {
     /// Who waits and works in the queues of the telephone system.
     pub enum CallQueue {
         /// A call waits in a queue.
-        "queue.joined" QueueJoined: durable, STAFF;
+        "queue.joined" QueueJoined: durable, STAFF, posted, "document 004";
         /// A call left its queue, to an agent or for good.
-        "queue.left" QueueLeft: durable, STAFF;
+        "queue.left" QueueLeft: durable, STAFF, posted, "document 004";
         /// Somebody works in a queue from now on.
-        "queue.member.added" MemberAdded: durable, STAFF;
+        "queue.member.added" MemberAdded: durable, STAFF, posted, "document 004";
         /// Somebody works in it no longer.
-        "queue.member.removed" MemberRemoved: durable, STAFF;
+        "queue.member.removed" MemberRemoved: durable, STAFF, posted, "document 004";
         /// A member is not rung for a while.
-        "queue.member.paused" MemberPaused: durable, STAFF;
+        "queue.member.paused" MemberPaused: durable, STAFF, posted, "document 004";
         /// A member is rung again.
-        "queue.member.unpaused" MemberUnpaused: durable, STAFF;
+        "queue.member.unpaused" MemberUnpaused: durable, STAFF, posted, "document 004";
     }
     families {}
 }
