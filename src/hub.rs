@@ -90,6 +90,8 @@ struct State {
     is_catching_up: bool,
     /// What is not meant for its user in person comes in only if it is one of these.
     unwanted: EventSet,
+    /// The position of the last durable event it was offered, whether or not it took it.
+    offered: u64,
     has_lost: bool,
     is_ping_due: bool,
     close: Option<CloseReason>,
@@ -159,13 +161,19 @@ impl Hub {
     /// reader with a hole in its history is worse off than one that comes back with its cursor.
     pub fn publish(&self, publication: &Arc<Publication>) -> Reach {
         let topics = self.lock();
-        let mut heard = publication.envelope.topics().filter_map(|topic| topics.get(&topic));
-        let Some(first) = heard.next() else { return Reach::default() };
+        let heard = publication.envelope.topics();
+        let mut heard = heard.filter_map(|topic| Some((topics.get(&topic)?, topic)));
+        let Some((first, _)) = heard.next() else { return Reach::default() };
         let mut reach = Reach::default();
         first.iter().for_each(|(_, outbox)| reach.count(outbox.offer(publication)));
         // Only a connection in more than one of the topics could hear it twice.
         let mut told: Option<HashSet<ConnId>> = None;
-        for listeners in heard {
+        for (listeners, topic) in heard {
+            // A console listens to its tenant and to nothing else, and nobody else does.
+            if matches!(topic, Topic::Tenant(_)) {
+                listeners.iter().for_each(|(_, outbox)| reach.count(outbox.offer(publication)));
+                continue;
+            }
             let told = told.get_or_insert_with(|| first.iter().map(|(conn, _)| *conn).collect());
             for (conn, outbox) in listeners {
                 if told.insert(*conn) {
@@ -266,9 +274,12 @@ impl Outbox {
         Arc::new(Outbox { user, capacity, state: Mutex::default(), wake: Notify::new() })
     }
 
-    /// From here on it takes these alone, and what is meant for somebody in person.
-    pub fn take_only(&self, wanted: EventSet) {
-        self.lock().unwanted = EventSet::ALL.without(wanted);
+    /// From here on it takes these alone, and what is meant for somebody in person. Returns the
+    /// position up to which what it was offered before was taken or left by the old choice.
+    pub fn take_only(&self, wanted: EventSet) -> u64 {
+        let mut state = self.lock();
+        state.unwanted = EventSet::ALL.without(wanted);
+        state.offered
     }
 
     /// From here on a full outbox loses what it holds instead of the connection, because the
@@ -346,6 +357,7 @@ impl Outbox {
             return Offer::Dropped;
         }
         let mut state = self.lock();
+        state.offered = state.offered.max(publication.envelope.position());
         if state.unwanted.contains(&publication.envelope.event)
             && !publication.envelope.is_personal()
         {

@@ -23,6 +23,8 @@ fn every_example_is_json() {
         "docs/administration.md",
         "docs/agents.md",
         "docs/bot.md",
+        "docs/posting-events.md",
+        "docs/protocols/hub.md",
         "docs/protocols/session.md",
         "docs/protocols/socketio.md",
         "docs/reports.md",

@@ -11,7 +11,7 @@ use super::audit::audit_entry;
 use super::identity::new_customer;
 use crate::auth;
 use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
-use crate::log::{Change, ConversationFilter, Outcome, Record};
+use crate::log::{Change, ConversationFilter, Once, Outcome, Record};
 use crate::model::{
     Assigned, ChatTransferred, Closed, ConnectionStatus, Conversation, ConversationId, Error,
     Event, ExternalId, Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded,
@@ -280,6 +280,18 @@ impl App {
         to: TransferTo,
         note: Option<String>,
     ) -> Result<Transferred, Error> {
+        self.transfer_once(who, id, to, note, None).await
+    }
+
+    /// The same, known again by its key.
+    pub(super) async fn transfer_once(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        to: TransferTo,
+        note: Option<String>,
+        once: Option<Once>,
+    ) -> Result<Transferred, Error> {
         let conversation = self.conversation_for_work(who, id).await?;
         if !who.is_admin() && !conversation.is_assigned_to(who) {
             return Err(Error::Forbidden("it is not assigned to you".into()));
@@ -322,7 +334,7 @@ impl App {
             vec![from_bot, Event::Transferred(transferred.clone()), Event::ChatTransferred(told)];
         events.extend(queued.map(Event::Queued));
         events.extend(admin_act(who, "conversation.transferred", id));
-        self.commit_work(who, events).await?;
+        self.commit_work_once(who, events, once).await?;
         Ok(transferred)
     }
 
@@ -331,6 +343,16 @@ impl App {
     /// # Errors
     /// 403, 404, 409 if it is closed already.
     pub async fn close(&self, who: &Identity, id: ConversationId) -> Result<Closed, Error> {
+        self.close_once(who, id, None).await
+    }
+
+    /// The same, known again by its key.
+    pub(super) async fn close_once(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        once: Option<Once>,
+    ) -> Result<Closed, Error> {
         let conversation = self.conversation_for(who, id).await?;
         check_hands(who, &conversation)?;
         let closed = Closed { session_id: id, by: who.user.clone(), agent_id: None };
@@ -339,7 +361,7 @@ impl App {
             Event::SessionEnded(SessionEnded { session_id: id }),
         ];
         events.extend(admin_act(who, "conversation.closed", id));
-        self.commit_work(who, events).await?;
+        self.commit_work_once(who, events, once).await?;
         Ok(closed)
     }
 
@@ -411,7 +433,16 @@ impl App {
     }
 
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
-        let change = Change::events(events);
+        self.commit_work_once(who, events, None).await
+    }
+
+    async fn commit_work_once(
+        &self,
+        who: &Identity,
+        events: Vec<Event>,
+        once: Option<Once>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let change = Change { once, ..Change::events(events) };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
     }
 }

@@ -63,9 +63,9 @@ enum Plan {
     /// That somebody types in a conversation.
     Type(Typing, Arc<Conversation>),
     /// To be ended.
-    Close(ConversationId),
+    Close(ConversationId, Option<Once>),
     /// To be given away.
-    Transfer(ConversationId, TransferTo, Option<String>),
+    Transfer(ConversationId, TransferTo, Option<String>, Option<Once>),
 }
 
 impl App {
@@ -187,9 +187,9 @@ impl App {
                 let (origin, once) = (origin.cloned(), once.cloned());
                 Plan::Keep(Box::new(Change { origin, once, ..Change::events(events) }))
             }
-            Announced::SessionEndedAnnounced(_) => Plan::Close(id),
+            Announced::SessionEndedAnnounced(_) => Plan::Close(id, once.cloned()),
             Announced::TransferAnnounced(to) => {
-                Plan::Transfer(id, transfer_to(to)?, to.note.clone())
+                Plan::Transfer(id, transfer_to(to)?, to.note.clone(), once.cloned())
             }
             Announced::TypingAnnounced(typing) => Plan::Type(typed(who, id, typing)?, conversation),
             Announced::AgentStateAnnounced(_) => return Ok(None),
@@ -231,8 +231,10 @@ impl App {
         let scopes = [Scope::Admin].into();
         let who = Identity { scopes, ..who.clone() };
         match plan {
-            Plan::Close(id) => self.close(&who, id).await.map(drop),
-            Plan::Transfer(id, to, note) => self.transfer(&who, id, to, note).await.map(drop),
+            Plan::Close(id, once) => self.close_once(&who, id, once).await.map(drop),
+            Plan::Transfer(id, to, note, once) => {
+                self.transfer_once(&who, id, to, note, once).await.map(drop)
+            }
             Plan::Keep(_) | Plan::Tell(..) | Plan::Type(..) => Ok(()),
         }
     }
@@ -281,7 +283,7 @@ impl Posting<'_> {
                 self.accepted += 1;
                 self.type_in(typing, &conversation);
             }
-            verb @ (Plan::Close(_) | Plan::Transfer(..)) => {
+            verb @ (Plan::Close(..) | Plan::Transfer(..)) => {
                 self.keep_pending().await?;
                 match self.is_repeat {
                     true => self.accepted += 1,

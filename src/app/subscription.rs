@@ -3,6 +3,7 @@
 //! Pure. For each event it knows from where on the connection has been told of it without a gap, so
 //! that a past that is asked for later is told up to there, and nothing twice.
 
+use super::Connection;
 use crate::model::{Event, EventSet};
 
 /// What a connection wants to hear.
@@ -52,7 +53,7 @@ impl Subscription {
     }
 
     /// What it wants.
-    pub fn wanted(&self) -> EventSet {
+    pub(crate) fn wanted(&self) -> EventSet {
         self.wanted
     }
 
@@ -61,14 +62,20 @@ impl Subscription {
         self.wanted.contains(event)
     }
 
-    /// Adds events, and what happened of them behind `after`. So far it was told up to `told`.
+    /// What it wants once these are added.
+    pub(crate) fn wanted_with(&self, set: EventSet) -> EventSet {
+        if self.is_narrowed { self.wanted.with(set) } else { set }
+    }
+
+    /// Adds events, and what happened of them behind `after`. Up to `told` it was told of others
+    /// only.
     pub(crate) fn add(&mut self, set: EventSet, after: Option<u64>, told: u64) {
         if !self.is_narrowed {
             self.is_narrowed = true;
             self.keep_only(set);
         }
         let new = set.without(self.wanted);
-        self.wanted = self.wanted.with(set);
+        self.wanted = self.wanted_with(set);
         if let Some(after) = after {
             for at in 0..self.told_from.len() {
                 let (known, from) = self.told_from[at];
@@ -126,6 +133,30 @@ impl Subscription {
     pub(crate) fn past_read_to(&mut self, position: u64) {
         self.past.iter_mut().for_each(|past| past.after = past.after.max(position));
         self.past.retain(|past| past.after < past.through);
+    }
+}
+
+impl Connection {
+    /// Whether it wants an event that is not meant for it in person.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.subscription.as_ref().is_none_or(|subscription| subscription.wants(event))
+    }
+
+    /// Whether an event it was told past, or had not wanted then, is to be told now.
+    pub fn is_past_due(&self, event: &Event, position: u64) -> bool {
+        let subscription = self.subscription.as_ref();
+        subscription.is_some_and(|subscription| subscription.is_past_due(event, position))
+    }
+
+    /// Whether some past that it asked for is still to be told.
+    pub fn has_past(&self) -> bool {
+        self.subscription.as_ref().is_some_and(|subscription| subscription.has_past())
+    }
+
+    /// Behind which position it reads the log next of what it was told up to `told`.
+    pub(super) fn reads_after(&self, told: u64) -> u64 {
+        let subscription = self.subscription.as_ref();
+        subscription.map_or(told, |subscription| subscription.reads_after(told))
     }
 }
 

@@ -89,6 +89,14 @@ impl Envelope {
         }
     }
 
+    /// The same, told behind what stands here: whoever goes on from its cursor is not told again
+    /// what it had before.
+    pub fn told_at(&self, cursor: Cursor) -> Envelope {
+        let (id, target) = (Some(self.id().into_owned()), self.target().cloned());
+        let origin = Some(Arc::new(Origin { id, target }));
+        Envelope { cursor: Some(cursor), origin, ..self.clone() }
+    }
+
     /// For whom its producer meant it, if for somebody.
     pub fn target(&self) -> Option<&Target> {
         self.origin.as_ref().and_then(|origin| origin.target.as_ref())

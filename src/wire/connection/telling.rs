@@ -50,7 +50,7 @@ impl<C: Codec> Serving<C> {
             self.add_snapshot(start.cursor.position, &mut frames).await?;
         }
         frames.into_iter().for_each(|frame| self.line.enqueue(frame));
-        self.tell_undelivered(start.cursor.position).await?;
+        self.tell_undelivered(start.cursor).await?;
         self.app.note_rooms(&self.conn, None).await;
         match self.feed {
             Feed::Live => self.become_present(None).await,
@@ -60,12 +60,14 @@ impl<C: Codec> Serving<C> {
 
     /// What the user was notified of while it was not there. What is behind the start comes by
     /// itself.
-    async fn tell_undelivered(&mut self, position: u64) -> Result<(), CloseReason> {
+    async fn tell_undelivered(&mut self, start: Cursor) -> Result<(), CloseReason> {
         let mut due = self.app.undelivered(&self.conn.who).await;
         let due = due.as_mut().map_err(|_| CloseReason::Internal)?;
-        due.retain(|e| e.position() <= position && self.conn.who.events.contains(&e.event));
+        let who = &self.conn.who;
+        due.retain(|e| e.position() <= start.position && who.events.contains(&e.event));
         for envelope in &*due {
-            C::encode(envelope, None).into_iter().for_each(|frame| self.line.enqueue(frame));
+            let frame = C::encode(&envelope.told_at(start), None);
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
         }
         self.write().await?;
         if let Some(last) = due.last() {
@@ -78,7 +80,9 @@ impl<C: Codec> Serving<C> {
         let position = start.cursor.position;
         self.marked = position;
         self.conn.told = position;
-        self.conn.subscription.begin(position);
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.begin(position);
+        }
         for room in &mut self.conn.rooms {
             room.is_taken_up = true;
             // One of a connection that is taken up again may be further behind.
@@ -118,7 +122,9 @@ impl<C: Codec> Serving<C> {
     }
 
     fn hear_beyond_rooms(&self) {
-        self.conn.outbox.take_only(self.conn.subscription.wanted());
+        if let Some(subscription) = &self.conn.subscription {
+            self.conn.outbox.take_only(subscription.wanted());
+        }
         for topic in self.topics_beyond_rooms() {
             self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
         }
@@ -207,7 +213,7 @@ impl<C: Codec> Serving<C> {
 
     /// Begins to tell the past that a subscription asked for.
     pub(super) fn begin_past(&mut self) {
-        if !self.conn.subscription.has_past() {
+        if !self.conn.has_past() {
             return;
         }
         // A page that is being read begins too late.
@@ -248,7 +254,9 @@ impl<C: Codec> Serving<C> {
         }
         self.conn.told = self.conn.told.max(missed.read_to);
         self.conn.rooms.iter_mut().for_each(|room| room.told = room.told.max(missed.read_to));
-        self.conn.subscription.past_read_to(missed.read_to);
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.past_read_to(missed.read_to);
+        }
         if !missed.is_end {
             return Ok(());
         }
