@@ -47,7 +47,8 @@ impl Client for Console {
         match kind(text) {
             b"connected" => Frame::Established(Body(text)),
             b"error" | b"resync" => Frame::refusal(text),
-            // Nobody else speaks of calls, so these are the bench's own.
+            // Nobody else posts calls or writes, so these are the bench's own.
+            b"chat.message" => Frame::Message(Body(text)),
             kind if kind.starts_with(b"call.") => Frame::Message(Body(text)),
             kind if kind.starts_with(b"queue.") && kind != b"queue.stats" => {
                 Frame::Message(Body(text))

@@ -123,6 +123,8 @@ pub(crate) struct Scale {
     pub(crate) tenants_for: Duration,
     /// Events of the log that is told again.
     pub(crate) replay_events: u64,
+    /// Conversations in which a part of it is said, where there are any.
+    pub(crate) replay_conversations: usize,
     /// How often it is.
     pub(crate) replays: usize,
 }
@@ -177,6 +179,7 @@ impl Scale {
             tenants_per_second: 1_000,
             tenants_for: Duration::from_secs(10),
             replay_events: 100_000,
+            replay_conversations: 500,
             replays: 5,
         }
     }
@@ -229,7 +232,8 @@ impl Scale {
             tenant_consoles: 10,
             tenants_per_second: 500,
             tenants_for: Duration::from_secs(3),
-            replay_events: 10_000,
+            replay_events: 20_000,
+            replay_conversations: 100,
             replays: 3,
         }
     }

@@ -1,9 +1,12 @@
 //! What a telephone exchange tells of its calls: many go on at once, and each comes in, waits, is
 //! taken, held, given away and ends. Every event has the bench's stamp in a text of its own.
 //!
+//! If that is wanted, customers write to the tenant's conversations in between.
+//!
 //! What is volatile, as `queue.stats`, is left out: it may be lost, and costs no disk.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::rc::Rc;
 
 use crate::client::{Body, Stamp};
 use crate::http::request_with;
@@ -13,6 +16,8 @@ use crate::stats::{Flaws, Sequence};
 const CALLS_AT_ONCE: u64 = 64;
 /// Events of a call, its agent's pause included.
 const STEPS: u64 = WORDS.len() as u64;
+/// Where there are messages, of so many events one is.
+const CYCLE: u64 = 10;
 /// Agents of the exchange.
 const AGENTS: u64 = 50;
 
@@ -46,6 +51,8 @@ pub(super) struct Producer {
     batch: u64,
     /// Whether each event has an id of its producer's.
     has_ids: bool,
+    /// Conversations in which every tenth event is a message.
+    conversations: Rc<[String]>,
     events: u64,
     posts: u64,
 }
@@ -63,6 +70,7 @@ impl Producer {
             of,
             batch,
             has_ids: false,
+            conversations: Rc::from([]),
             events: 0,
             posts: 0,
         };
@@ -72,6 +80,11 @@ impl Producer {
     /// The same with an id for each event.
     pub(super) fn with_ids(self) -> Self {
         Self { has_ids: true, ..self }
+    }
+
+    /// The same with messages in these conversations, in turn.
+    pub(super) fn with_messages(self, conversations: &Rc<[String]>) -> Self {
+        Self { conversations: Rc::clone(conversations), ..self }
     }
 
     /// How many events it has posted.
@@ -106,38 +119,52 @@ impl Producer {
         let place = self.events;
         let stamp = Stamp { number: place * self.of + self.index + 1, sent_ns };
         self.events += 1;
-        // All calls take a step, and then all the next one, so as many are open all the time.
-        let round = place / CALLS_AT_ONCE;
-        let call = round / STEPS * CALLS_AT_ONCE + place % CALLS_AT_ONCE;
         // Writing to memory does not fail.
-        let _ = write_step(round % STEPS, self.index, call, stamp, out);
+        let _ = match self.conversation(place) {
+            Some(conversation) => write_message(conversation, stamp, out),
+            None => self.write_step(place, stamp, out),
+        };
         if self.has_ids {
             let _ = write!(out, r#","id":"exchange-{}-event-{place}""#, self.index);
         }
         out.push('}');
     }
+
+    /// The conversation in which the event with this place is a message.
+    fn conversation(&self, place: u64) -> Option<&str> {
+        let is_message = !self.conversations.is_empty() && place % CYCLE == CYCLE - 1;
+        let turn = (place / CYCLE) as usize % self.conversations.len().max(1);
+        is_message.then(|| self.conversations[turn].as_str())
+    }
+
+    /// What happens in a call, without its end.
+    fn write_step(&self, place: u64, stamp: Stamp, out: &mut String) -> fmt::Result {
+        let messages = if self.conversations.is_empty() { 0 } else { place / CYCLE };
+        let place = place - messages;
+        // All calls take a step, and then all the next one, so as many are open all the time.
+        let round = place / CALLS_AT_ONCE;
+        let (step, call) = (round % STEPS, round / STEPS * CALLS_AT_ONCE + place % CALLS_AT_ONCE);
+        let (kind, payload) = WORDS[step as usize];
+        let (exchange, agent) = (self.index, 1000 + call % AGENTS);
+        write!(out, r#"{{"type":"{kind}","payload":{{{payload}:"{stamp}""#)?;
+        match step {
+            4 | 9 => write!(out, r#","user_id":"ext-{agent}","interface":"PJSIP/{agent}""#)?,
+            _ => write!(out, r#","unique_id":"17377146{exchange:02}.{call}""#)?,
+        }
+        if matches!(step, 3 | 5..=8) {
+            write!(out, r#","agent_id":"ext-{agent}""#)?;
+        }
+        out.push('}');
+        Ok(())
+    }
 }
 
-/// An event without its end.
-fn write_step(
-    step: u64,
-    exchange: u64,
-    call: u64,
-    stamp: Stamp,
-    out: &mut String,
-) -> std::fmt::Result {
-    let agent = 1000 + call % AGENTS;
-    let (kind, payload) = WORDS[step as usize];
-    write!(out, r#"{{"type":"{kind}","payload":{{{payload}:"{stamp}""#)?;
-    match step {
-        4 | 9 => write!(out, r#","user_id":"ext-{agent}","interface":"PJSIP/{agent}""#)?,
-        _ => write!(out, r#","unique_id":"17377146{exchange:02}.{call}""#)?,
-    }
-    if matches!(step, 3 | 5..=8) {
-        write!(out, r#","agent_id":"ext-{agent}""#)?;
-    }
-    out.push('}');
-    Ok(())
+/// What a customer says, without its end.
+fn write_message(conversation: &str, stamp: Stamp, out: &mut String) -> fmt::Result {
+    write!(
+        out,
+        r#"{{"type":"chat.message","payload":{{"session_id":"{conversation}","sender_id":"visitor-1","sender_type":"visitor","sender_name":"Budi","body":"{stamp} is where my parcel got stuck, can you look it up?"}}"#
+    )
 }
 
 impl Heard {
@@ -205,6 +232,22 @@ mod tests {
         assert_eq!(heard.count(), 6);
         assert_eq!(heard.flaws(&[2, 2, 2]), Flaws::default());
         assert_eq!(heard.flaws(&[2, 3, 2]), Flaws { lost: 1, ..Flaws::default() });
+    }
+
+    #[test]
+    fn messages_come_between_the_events_of_calls_and_displace_none() {
+        let conversations: Rc<[String]> = ["c-0".to_owned(), "c-1".to_owned()].into();
+        let plain = Producer::all("key", 1, 90).remove(0).post(7);
+        let mut producer = Producer::all("key", 1, 100).remove(0).with_messages(&conversations);
+        let (messages, calls): (Vec<Value>, Vec<Value>) =
+            events(&producer.post(7)).into_iter().partition(|e| e["type"] == "chat.message");
+        assert_eq!(messages.len(), 10);
+        assert_eq!(messages[1]["payload"]["session_id"], "c-1");
+        let ids = |events: &[Value]| -> Vec<Value> {
+            events.iter().map(|event| event["payload"]["unique_id"].clone()).collect()
+        };
+        assert_eq!(ids(&calls), ids(&events(&plain)));
+        assert!(Body(messages[9].to_string().as_bytes()).stamp().is_some_and(|s| s.number == 100));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The log told again: one console asks for all that happened behind a cursor. Time counts from the
-//! connect to the last event.
+//! connect to the last event. A program hears everything; what an agent may hear of a conversation
+//! depends on whose it is, so there is a second log in which a part is said in conversations.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -9,10 +11,11 @@ use tokio::time::{Instant, timeout};
 
 use super::calls::{Heard, Producer};
 use super::{accepted, api_key};
+use crate::bulk;
 use crate::client::{Client as _, Frame};
 use crate::clock;
 use crate::console::Console;
-use crate::http::Http;
+use crate::http::{self, Answer, Http};
 use crate::process;
 use crate::report::Figure;
 use crate::scale::{REQUEST_TIMEOUT, RETURN_TIMEOUT};
@@ -47,9 +50,20 @@ struct Reading {
 }
 
 pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
+    let mut figures = read_all(bench, 0).await?;
+    let with_messages = read_all(bench, bench.scale.replay_conversations).await?;
+    figures.extend(with_messages.into_iter().map(|it| it.named_after("a tenth messages: ")));
+    Ok(figures)
+}
+
+/// Has the log of a fresh server read by both.
+async fn read_all(bench: &Bench, conversations: usize) -> Result<Vec<Figure>> {
     let server = bench.launch.start().await?;
     let key = api_key(bench, &server, &["events:write", "events:read"]).await?;
-    let log = Log::fill(bench, &server, &key).await?;
+    let begin = |_| http::request("POST", "/api/sessions", None, "{}");
+    let id_of = |answer: &Answer| answer.text_at("/data/session_id");
+    let conversations = bulk::ask(server.address, conversations, 201, begin, id_of).await?;
+    let log = Log::fill(bench, &server, &key, conversations).await?;
     let mut figures = log.read("a program", &Console::new("key", key)).await?;
     let agent = bench.launch.secret.sign("bench-agent-1", "agent", &[])?;
     figures.extend(log.read("an agent", &Console::new("bench-agent-1", agent)).await?);
@@ -59,16 +73,24 @@ pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 impl<'a> Log<'a> {
-    /// Posts the events.
-    async fn fill(bench: &Bench, server: &'a Server, key: &str) -> Result<Self> {
+    /// Posts the events, of which a part is said in these conversations.
+    async fn fill(
+        bench: &Bench,
+        server: &'a Server,
+        key: &str,
+        conversations: Vec<String>,
+    ) -> Result<Self> {
+        let conversations: Rc<[String]> = conversations.into();
         let mut http = Http::connect(server.address).await?;
         // An event of nobody's, only to know where the others begin.
-        let alert = r#"{"type":"alert","payload":{"severity":"info","title":"Here it begins"}}"#;
+        let alert =
+            r#"{"type":"alert","payload":{"kind":"bench","title":"It begins","body":"Here."}}"#;
         let answer = http.post(super::PATH, Some(key), alert).await?;
         let after = accepted(&answer, 1)?;
         let posts = bench.scale.replay_events / BATCH / PRODUCERS;
         let mut tasks = JoinSet::new();
-        for mut producer in Producer::all(key, PRODUCERS, BATCH) {
+        for producer in Producer::all(key, PRODUCERS, BATCH) {
+            let mut producer = producer.with_messages(&conversations);
             let mut http = Http::connect(server.address).await?;
             tasks.spawn_local(async move {
                 for _ in 0..posts {
