@@ -302,6 +302,8 @@ async fn prune(app: &App) {
             all_before: before(kept.messages),
             posts_before: before(POSTS_KEPT),
             calls_before: before(CALLS_KEPT),
+            delivered_before: before(kept.deliveries),
+            dead_before: before(kept.dead_deliveries),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
         match app.log.prune(retention).await {
