@@ -188,6 +188,16 @@ metrics! {
     routing_superseded_total: Counter = Counter::default();
     /// Time conversations had waited when they were assigned.
     queue_wait_seconds: Histogram = Histogram::new(WAIT_SECONDS);
+    /// Requests to receivers of webhooks, by what came of them.
+    webhook_requests_total: Family<ByOutcome, Counter> = Family::default();
+    /// Time receivers took.
+    webhook_request_seconds: Histogram = Histogram::new(LONG_SECONDS);
+    /// Deliveries of webhooks that were given up.
+    webhook_dead_total: Counter = Counter::default();
+    /// Deliveries of webhooks that wait or are on their way.
+    webhook_pending: Gauge = Gauge::default();
+    /// How long ago the oldest event happened that a webhook has taken and not delivered.
+    webhook_lag_seconds: Gauge = Gauge::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -482,6 +492,8 @@ fn resident_memory_bytes() -> Option<i64> {
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1_024)
 }
+
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

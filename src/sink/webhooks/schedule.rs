@@ -119,12 +119,16 @@ impl Schedule {
         items.into_iter().for_each(|item| self.insert(item));
     }
 
-    /// Makes whatever waits due at once, and the receiver worth asking in full again.
-    pub fn hurry(&mut self, now: Moment) {
+    /// Makes whatever waits due at once, as if it had never been tried, and the receiver worth
+    /// asking in full: it is another one, or back.
+    pub fn begin_anew(&mut self, now: Moment) {
         (self.width, self.rests_until) = (self.width_max, now);
         self.due.clear();
         for lane in self.lanes.values_mut() {
-            lane.waiting.iter_mut().for_each(|item| item.next_at = item.next_at.min(now));
+            for item in &mut lane.waiting {
+                (item.attempts, item.first_at) = (0, None);
+                item.next_at = item.next_at.min(now);
+            }
             let head = lane.waiting.front().filter(|_| lane.out.is_none());
             self.due.extend(head.map(key));
         }
