@@ -13,6 +13,7 @@ mod bot;
 mod caller;
 mod connections;
 mod cookies;
+mod deliveries;
 mod departments;
 mod faq;
 mod health;
@@ -31,6 +32,7 @@ mod tenants;
 mod tests;
 pub mod tls;
 mod users;
+mod webhooks;
 mod work;
 
 use std::sync::Arc;
@@ -151,6 +153,13 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(reports::departments))
         .routes(routes!(reports::agents))
         .routes(routes!(users::notify))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::update, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay_one))
+        .routes(routes!(deliveries::replay))
 }
 
 /// What is asked by nobody yet, and counted as its address's.

@@ -30,6 +30,14 @@ impl App {
         self.log.deliveries(&who.tenant, id, filter).await.map_err(|e| self.fault(e))
     }
 
+    /// The number of the caller's log, which begins every cursor of it.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn own_log(&self, who: &Identity) -> Result<u32, Error> {
+        Ok(self.log.head(&who.tenant).await.map_err(|e| self.fault(e))?.log)
+    }
+
     /// Sends an event again, whatever became of it before.
     ///
     /// # Errors
