@@ -314,6 +314,9 @@ pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
 /// How much of a receiver's answer is read, so that the connection can be used again.
 pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
 
+/// How long that may take. The answer itself counts before.
+pub const WEBHOOK_ANSWER_WAIT: Duration = Duration::from_secs(1);
+
 /// How much of the reason is kept for which a receiver could not be reached.
 pub const WEBHOOK_FAULT_CHARS_MAX: usize = 200;
 

@@ -15,7 +15,7 @@ use super::message::Message;
 use super::networks::{BadAddress, Networks};
 use super::resolver::{Lookup, Resolver};
 use super::signature::sign;
-use crate::limits::{WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_FAULT_CHARS_MAX};
+use crate::limits::{WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ANSWER_WAIT, WEBHOOK_FAULT_CHARS_MAX};
 use crate::model::Moment;
 
 /// How requests are made.
@@ -144,16 +144,22 @@ impl Client {
     pub async fn post(&self, post: Post<'_>) -> Answer {
         let started = Instant::now();
         let limit = self.0.settings.timeout;
-        let answer = timeout(limit, self.ask(post)).await;
-        let (status, fault, retry_after) = match answer {
-            Ok(Ok((status, retry_after))) => (Some(status.as_u16()), fault_of(status), retry_after),
-            Ok(Err(fault)) => (None, Some(fault), None),
-            Err(_) => (None, Some(Fault::Timeout(limit)), None),
+        let response = timeout(limit, self.ask(post)).await;
+        let took = started.elapsed();
+        let failed = |fault| Answer { status: None, fault: Some(fault), retry_after: None, took };
+        let response = match response {
+            Ok(Ok(response)) => response,
+            Ok(Err(fault)) => return failed(fault),
+            Err(_) => return failed(Fault::Timeout(limit)),
         };
-        Answer { status, fault, retry_after, took: started.elapsed() }
+        let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        // The status counts, whatever becomes of the rest.
+        let _ = timeout(WEBHOOK_ANSWER_WAIT, drain(response)).await;
+        Answer { status: Some(status.as_u16()), fault: fault_of(status), retry_after, took }
     }
 
-    async fn ask(&self, post: Post<'_>) -> Result<(StatusCode, Option<Duration>), Fault> {
+    /// Sends it, and waits for the head of the answer.
+    async fn ask(&self, post: Post<'_>) -> Result<reqwest::Response, Fault> {
         let url: Url = self.0.settings.networks.check_url(post.url)?;
         let Message { id, body } = post.message;
         let timestamp = Moment::now().unix_seconds();
@@ -167,17 +173,17 @@ impl Client {
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", signature)
             .body(body.clone());
-        let mut response = request.send().await.map_err(fault)?;
-        let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        // A short answer is read to its end, so that the connection can be used again; the status
-        // counts whatever becomes of the rest.
-        let mut left = WEBHOOK_ANSWER_BYTES_MAX;
-        while let Ok(Some(piece)) = response.chunk().await
-            && let Some(less) = left.checked_sub(piece.len())
-        {
-            left = less;
-        }
-        Ok((status, retry_after))
+        request.send().await.map_err(fault)
+    }
+}
+
+/// Reads a short answer to its end, so that the connection can be used again.
+async fn drain(mut response: reqwest::Response) {
+    let mut left = WEBHOOK_ANSWER_BYTES_MAX;
+    while let Ok(Some(piece)) = response.chunk().await
+        && let Some(less) = left.checked_sub(piece.len())
+    {
+        left = less;
     }
 }
 
