@@ -310,6 +310,8 @@ options! {
         typing_per_minute: u32 = 120;
         /// REST requests of one token in a minute, of one address without a token; 0: unlimited.
         rest_per_minute: u32 = 600;
+        /// Events that one request may post.
+        batch_events: usize = 1_000, check_count;
         /// Messages in a page of history when the request does not say.
         history_page: usize = 50, check_count;
         /// The largest page of history; what is asked beyond it is clamped.

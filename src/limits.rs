@@ -18,6 +18,10 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 /// not dominate, small enough that a thousand resuming clients hold little memory.
 pub const REPLAY_PAGE_EVENTS: usize = 256;
 
+/// Events read from the log at once when a console catches up: it reads one thing, and a large
+/// page costs less for each event than a small one.
+pub const CONSOLE_PAGE_EVENTS: usize = 1_024;
+
 /// Events read at once of each conversation, where a connection catches up with many.
 pub const REPLAY_SOURCE_EVENTS_MIN: usize = 16;
 
@@ -61,6 +65,15 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// The size of a REST body: a thousand events of one KiB each.
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The size of a body of events: a thousand of four KiB each.
+pub const EVENTS_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The size of an event's payload: twice the longest text, and well below a frame.
+pub const EVENT_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
+
+/// The length of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// How long a client may take to send the body of a request.
 pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -210,6 +223,16 @@ pub const POSTS_KEPT: Duration = Duration::from_secs(86_400);
 
 /// For how long a call is believed to go on whose end nobody tells. Longer than anybody talks.
 pub const CALLS_KEPT: Duration = Duration::from_secs(86_400);
+
+/// Users of whom it is known when they went. A few MiB.
+pub const DEPARTURES_KNOWN_MAX: usize = 10_000;
+
+/// Notifications told to a connection that comes, the oldest first; the rest is told to the next
+/// one, and is in the list meanwhile.
+pub const NOTICES_AT_ONCE_MAX: usize = 200;
+
+/// Notifications marked as read with one frame or request.
+pub const NOTICES_READ_AT_ONCE_MAX: usize = 1_000;
 
 /// Most patterns of events that a key, a subscription or a webhook names. There are fewer events.
 pub const PATTERNS_MAX: usize = 100;

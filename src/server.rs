@@ -203,6 +203,7 @@ fn router(
     };
     let router = http::router(parts.clone())
         .merge(wire::session::router(door.clone()))
+        .merge(wire::hub::router(door.clone()))
         .merge(wire::socketio::router(door));
     http::outer(router, &parts)
 }

@@ -2,6 +2,8 @@
 //! questions come this way, too (ADR 22), and so does what routing needs to know and what webhooks
 //! wait for. Nothing here waits but for the tail, and for routing when it is far behind.
 
+use std::sync::Arc;
+
 use crate::hub::{Publication, Reach};
 use crate::log::Tail;
 use crate::model::{Envelope, Event};
@@ -9,6 +11,11 @@ use crate::model::{Envelope, Event};
 use super::App;
 
 impl App {
+    /// Tells what no log keeps.
+    pub(super) fn tell_now(&self, envelope: Envelope) {
+        self.hub.publish(&Publication::new(Arc::new(envelope)));
+    }
+
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
         while let Some(commit) = tail.recv().await {

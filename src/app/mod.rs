@@ -9,13 +9,16 @@ mod agents;
 mod attendance;
 mod audit;
 mod bot;
+mod console;
 mod conversations;
 mod demo;
+mod events;
 mod faq;
 mod feed;
 mod health;
 mod identity;
 mod messages;
+mod notices;
 mod notify;
 mod pace;
 mod people;
@@ -26,6 +29,7 @@ mod resume;
 mod rooms;
 mod routing;
 mod staff;
+mod subscription;
 mod typing;
 mod webhooks;
 
@@ -54,6 +58,7 @@ pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
+pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
@@ -65,6 +70,7 @@ pub use routing::{NewRequirements, Unread};
 pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
+pub use subscription::Subscription;
 pub use webhooks::{NewWebhook, Replayed, Tried, WebhookChange, WebhookView};
 
 /// Everything the verbs need. Cheap to clone.
@@ -102,6 +108,7 @@ struct Parts {
     requests: pace::Paces,
     known: people::Known,
     owed: attendance::Owed,
+    departures: presence::Departures,
     desk: bot::Desk,
     router: routing::Router,
     offices: webhooks::Offices,
@@ -129,8 +136,15 @@ pub struct Connection {
     pub outbox: Arc<Outbox>,
     /// The conversations it takes part in.
     pub rooms: Vec<Room>,
-    /// What is meant for its user was told up to this position, or is not to be.
+    /// What is meant for its user was told up to this position, or is not to be; to a console, all
+    /// of the tenant.
     pub told: u64,
+    /// Whether it hears the whole tenant as far as its role goes, rather than what it takes part in.
+    pub is_console: bool,
+    /// Whether it hears what is meant for everybody of its role.
+    pub hears_role: bool,
+    /// What of that it wants to hear.
+    pub subscription: Subscription,
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
@@ -188,6 +202,7 @@ impl App {
             requests,
             known: people::Known::default(),
             owed: attendance::Owed::default(),
+            departures: presence::Departures::default(),
             desk,
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),
@@ -206,6 +221,9 @@ impl App {
             who,
             rooms: Vec::new(),
             told: 0,
+            is_console: false,
+            hears_role: false,
+            subscription: Subscription::default(),
             after: None,
             told_past: Vec::new(),
             recovery: None,
@@ -258,6 +276,11 @@ impl App {
             }
             Command::Join(conversation) => self.join(conn, conversation).await?,
             Command::Leave(conversation) => self.part(conn, conversation).await?,
+            Command::Subscribe { events, after } => {
+                self.subscribe(conn, &events, after.as_deref()).await?
+            }
+            Command::Unsubscribe { events } => self.unsubscribe(conn, &events).await?,
+            Command::ReadNotifications(ids) => self.read_notifications(&conn.who, ids).await?,
             Command::Ping => Reply::Pong,
             Command::Authenticate(credential) => self.renew(&mut conn.who, &credential).await?,
         };

@@ -46,7 +46,7 @@ pub(super) struct DeliveryPage {
 /// What became of an event that a webhook wants. What it says is in the log alone.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ShownDelivery {
-    /// `webhook-id` of its requests, and the event's cursor.
+    /// `webhook-id` of its requests: the event's id.
     id: String,
     /// The event's name.
     r#type: String,
@@ -76,7 +76,7 @@ impl ShownDelivery {
     fn of(delivery: Delivery, log: u32) -> ShownDelivery {
         let Delivery { taken, state, tries } = delivery;
         ShownDelivery {
-            id: Cursor { log, position: taken.position }.to_string(),
+            id: Cursor { log, position: taken.position }.event_id(),
             r#type: taken.name,
             timestamp: taken.at,
             state: state.as_str(),
@@ -164,7 +164,7 @@ fn read_state(text: &str) -> Result<DeliveryState, Error> {
     tag = "administration",
     params(
         ("id" = Uuid, Path, description = "The webhook's id"),
-        ("delivery" = String, Path, description = "The delivery's id, which is its event's cursor"),
+        ("delivery" = String, Path, description = "The delivery's id, which is its event's"),
     ),
     responses(
         (status = 200, description = "It is on its way", body = Answer<Nothing>),
@@ -244,7 +244,7 @@ impl FromRequestParts<Parts> for DeliveryId {
         let Path((webhook, event)) = path.map_err(|_| bad("webhook id: invalid UUID format"))?;
         let webhook = Uuid::try_parse(&webhook);
         let webhook = webhook.map_err(|_| bad("webhook id: invalid UUID format"))?;
-        let event = Cursor::parse(&event).ok_or_else(|| bad("delivery id: is no cursor"))?;
+        let event = Cursor::of_event_id(&event).ok_or_else(|| bad("delivery id: is none"))?;
         Ok(DeliveryId { webhook, event })
     }
 }

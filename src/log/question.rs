@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{ConversationId, Envelope, Event, Member, Moment, Status, TenantId, UserId};
+use crate::model::{
+    ConversationId, Envelope, Event, Member, Moment, Role, Status, TenantId, UserId,
+};
 
 /// Which events a reader wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Reading {
     Decisions(ConversationId),
     /// Those meant for one user.
     User(UserId),
+    /// Those meant for everybody of a role.
+    Role(Role),
     /// The audit trail.
     Audit,
 }

@@ -7,6 +7,7 @@ use super::super::{ConversationFilter, OpenCall, Reading, Recovery, Retention};
 use super::Tenant;
 use crate::model::{
     Conversation, ConversationId, Envelope, Event, FaqEntry, History, HistoryRange, Moment, Status,
+    Target,
 };
 
 impl Tenant {
@@ -98,6 +99,7 @@ impl Reading {
             }
             Reading::Decisions(id) => is_of(id) && matches!(envelope.event, Event::Decided(_)),
             Reading::User(user) => envelope.addressee() == Some(user),
+            Reading::Role(role) => envelope.target() == Some(&Target::Role(*role)),
             Reading::Audit => matches!(envelope.event, Event::Audit(_)),
         }
     }

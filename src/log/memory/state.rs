@@ -68,7 +68,7 @@ impl State for Tenant {
             self.known.insert(key, envelope.clone());
         }
         // Who was present is told live; a reader of the past asks for a snapshot instead.
-        let kept = Envelope { present: None, reach: None, ..envelope.as_ref().clone() };
+        let kept = Envelope { present: None, audience: None, ..envelope.as_ref().clone() };
         self.events.insert(envelope.position(), Arc::new(kept));
         Ok(())
     }

@@ -276,7 +276,7 @@ statements! {
         JOIN tenants t ON t.id = n.tenant
         WHERE n.tenant = ?1 AND n.user = ?2 AND n.position < ?3
         AND (?4 = 0 OR n.read_at IS NULL) ORDER BY n.position DESC LIMIT ?5";
-    PRUNE_NOTICES = "DELETE FROM notices WHERE tenant = ?1 AND position <= ?2";
+    PRUNE_NOTICES = "DELETE FROM notices INDEXED BY notices_by_age WHERE tenant = ?1 AND position <= ?2";
     PUT_WEBHOOK = "INSERT INTO webhooks (tenant, id, url, description, events, secret, old_secrets,
         disabled_by, disabled_at, created_at, cursor)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)

@@ -8,9 +8,8 @@ use crate::model::{Cursor, Envelope, Event, Moment, TenantId};
 /// A request's id and its body. Both are the same however often it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `webhook-id`: where the event stands in the log, which names it for ever. Not its producer's
-    /// id, because one that somebody else chose must not be signed as ours: it may hold the full
-    /// stop that separates what is signed.
+    /// `webhook-id`: our own id of the event, after its place in the log. Not its producer's: one that
+    /// somebody else chose may hold the full stop that separates what is signed.
     pub id: String,
     /// JSON.
     pub body: Vec<u8>,
@@ -34,16 +33,14 @@ impl Message {
     /// None that an event of the catalogue has; the library's own.
     pub fn of(envelope: &Envelope) -> Result<Message, serde_json::Error> {
         let cursor = envelope.cursor.unwrap_or(Cursor { log: 0, position: 0 });
-        let id = cursor.to_string();
-        let own_id = envelope.origin.as_ref().and_then(|origin| origin.id.as_deref());
         let body = serde_json::to_vec(&Body {
             event: &envelope.event,
-            id: own_id.unwrap_or(&id),
+            id: &envelope.id(),
             timestamp: envelope.at,
-            cursor: &id,
+            cursor: &cursor.to_string(),
             tenant: &envelope.tenant,
         })?;
-        Ok(Message { id, body })
+        Ok(Message { id: cursor.event_id(), body })
     }
 }
 
@@ -102,9 +99,9 @@ mod tests {
             let payload: Value = serde_json::from_str(&event.payload().unwrap()).unwrap();
             let name = event.public_name();
             let message = Message::of(&envelope(event)).unwrap();
-            assert_eq!(message.id, "L0000002a-17");
+            assert_eq!(message.id, "evt_L0000002a-17");
             let expected = json!({
-                "type": name, "payload": payload, "id": "L0000002a-17", "tenant": "acme",
+                "type": name, "payload": payload, "id": "evt_L0000002a-17", "tenant": "acme",
                 "timestamp": "2025-01-24T10:30:00.500Z", "cursor": "L0000002a-17",
             });
             assert_eq!(body(&message), expected);
@@ -118,7 +115,7 @@ mod tests {
         let message =
             Message::of(&Envelope { origin: Some(Arc::new(origin)), ..envelope(event) }).unwrap();
         assert_eq!(body(&message)["id"], "a.b");
-        assert_eq!(message.id, "L0000002a-17");
+        assert_eq!(message.id, "evt_L0000002a-17");
     }
 
     #[test]
