@@ -12,6 +12,7 @@ mod reports;
 mod sessions;
 mod staff;
 mod users;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Agent, Change, Location, Record};
 use crate::model::{ConnectionInfo, Moment, Role, TenantId, UserId};
 use crate::presence;
-use crate::sink::webhooks::{self, Networks, SystemLookup};
+use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
 use crate::telemetry::Metrics;
 
 /// No open sockets: they are another layer's.
@@ -162,10 +163,10 @@ impl Server {
     }
 }
 
-fn webhook_client() -> webhooks::Client {
+fn webhook_client() -> Client {
     let timeout = std::time::Duration::from_secs(5);
-    let settings = webhooks::Settings { networks: Networks::Public, timeout, requests_max: 8 };
-    webhooks::Client::new(settings, Arc::new(SystemLookup)).unwrap()
+    let settings = HookSettings { networks: Networks::Public, timeout, requests_max: 8 };
+    Client::new(settings, Arc::new(SystemLookup)).unwrap()
 }
 
 fn faq_bot(config: &Config, log: Arc<dyn log::Log>) -> Bot {
