@@ -61,6 +61,8 @@ const JSON: &[&str] = &[
     "src/app/conversations.rs",
     // And of what is sent to a user.
     "src/app/notify.rs",
+    // An alert has data.
+    "src/app/webhooks/",
     // A routing policy is kept, and changed, field by field.
     "src/app/staff/",
     // Policies are read, and outcomes printed.

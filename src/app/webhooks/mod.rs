@@ -101,9 +101,8 @@ impl Offices {
 
     /// The log knows something new of these webhooks.
     fn changed(&self, office: &Office) {
-        let mut state = office.lock();
-        state.is_stale = true;
-        if state.is_served {
+        let is_served = office.note_stale();
+        if is_served {
             office.wake.notify_one();
         } else {
             self.has_any.store(true, Ordering::Release);
@@ -126,6 +125,14 @@ impl Office {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The log knows better, or is about to; whoever serves these webhooks reads it anew. Returns
+    /// whether somebody does.
+    fn note_stale(&self) -> bool {
+        let mut state = self.lock();
+        state.is_stale = true;
+        state.is_served
+    }
+
     /// Whatever is in memory is not to be trusted any more.
     fn forget(&self) {
         let mut state = self.lock();
@@ -140,8 +147,11 @@ impl Office {
         let mut state = self.lock();
         state.head = state.head.max(position);
         let mut is_awaited = false;
+        // What a webhook wants may be another thing by now.
+        let is_known = !state.is_stale;
         for desk in state.enabled() {
-            if position == desk.read_to + 1 && !desk.wants.contains(&envelope.event) {
+            let is_next = position == desk.read_to + 1;
+            if is_known && is_next && !desk.wants.contains(&envelope.event) {
                 desk.read_to = position;
             } else {
                 is_awaited |= position > desk.read_to;

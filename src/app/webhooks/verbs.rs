@@ -233,9 +233,12 @@ impl App {
         records: Vec<Record>,
     ) -> Result<(), Error> {
         let events = vec![audit_entry(who, action, Some(id.to_string()))];
+        let office = self.0.offices.open(&who.tenant);
+        // Before as well, so that nothing that comes behind it is passed over by what was true
+        // before it; and after it also when it failed, because it may have been kept.
+        office.note_stale();
         let kept = self.log.commit(&who.tenant, Change::new(events, records)).await;
-        // Also when it failed: it may have been kept, and whoever asked was only not told.
-        self.0.offices.changed(&self.0.offices.open(&who.tenant));
+        self.0.offices.changed(&office);
         kept.map_err(|e| self.fault(e))?;
         Ok(())
     }

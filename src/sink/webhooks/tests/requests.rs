@@ -46,7 +46,6 @@ impl Lookup for Names {
 }
 
 fn client(networks: Networks, names: Arc<Names>) -> Client {
-    crate::auth::install_crypto();
     let settings = Settings { networks, timeout: Duration::from_millis(500), requests_max: 4 };
     Client::new(settings, names).unwrap()
 }
