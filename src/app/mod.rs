@@ -31,6 +31,7 @@ mod routing;
 mod staff;
 mod subscription;
 mod typing;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +50,7 @@ use crate::model::{
     Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
 };
 use crate::presence::Presence;
+use crate::sink::webhooks::Client as WebhookClient;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
@@ -69,6 +71,7 @@ pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
 pub use subscription::Subscription;
+pub use webhooks::{NewWebhook, Replayed, Tried, WebhookChange, WebhookView};
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +93,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Who answers before a person does; nobody if there is none.
     pub bot: Option<Bot>,
+    /// Tells receivers outside.
+    pub webhooks: WebhookClient,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -106,6 +111,7 @@ struct Parts {
     departures: presence::Departures,
     desk: bot::Desk,
     router: routing::Router,
+    offices: webhooks::Offices,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -199,6 +205,7 @@ impl App {
             departures: presence::Departures::default(),
             desk,
             router: routing::Router::new(),
+            offices: webhooks::Offices::default(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["config"],
     &["telemetry"],
-    &["auth", "log", "hub", "presence", "bot", "routing"],
+    &["auth", "log", "hub", "presence", "bot", "routing", "sink"],
     &["app"],
     &["door"],
     &["wire", "http"],
@@ -31,6 +31,7 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("presence", &["limits", "model"]),
     ("bot", &["limits", "model"]),
     ("routing", &["model"]),
+    ("sink", &["limits", "model"]),
     ("door", &["limits", "model", "config"]),
 ];
 
@@ -52,12 +53,16 @@ const JSON: &[&str] = &[
     "src/auth/",
     // Providers speak it.
     "src/bot/",
+    // Receivers outside are told in it.
+    "src/sink/",
     // Log lines.
     "src/telemetry",
     // The type of a page's metadata, which nobody looks into.
     "src/app/conversations.rs",
     // And of what is sent to a user.
     "src/app/notify.rs",
+    // An alert has data.
+    "src/app/webhooks/",
     // A routing policy is kept, and changed, field by field.
     "src/app/staff/",
     // Policies are read, and outcomes printed.
