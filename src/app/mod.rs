@@ -9,6 +9,7 @@ mod agents;
 mod attendance;
 mod audit;
 mod bot;
+mod calls;
 mod console;
 mod conversations;
 mod demo;
