@@ -17,7 +17,8 @@ CLIENT := clients/typescript
 CLIENT_PACKAGES := $(CLIENT)/node_modules/.package-lock.json
 # What the pages are built from.
 PAGES := $(shell find web $(CLIENT) -name node_modules -prune -o -name dist -prune -o -name test -prune \
-	-o -type f ! -name README.md ! -name .gitignore -print)
+	-o -name generated -prune -o -type f ! -name README.md ! -name .gitignore -print) \
+	$(wildcard docs/reference/events.schema.json)
 FUZZ_SECONDS ?= 60
 
 .PHONY: help run web test lint bench docs fuzz clean browser toolchain golang python
@@ -38,6 +39,8 @@ test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-loc
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
+	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) "rust client: against the program" \
+	scripts/with-server cargo run --quiet --locked --package switchboard-client --example broadcast
 	@cd e2e/python && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "python client: tests" ../../scripts/with-server .venv/bin/python -m unittest
 	@# The last step: its runner's own closing lines end the output.
@@ -71,8 +74,8 @@ fuzz: ## feed each fuzz target garbage for FUZZ_SECONDS (wants nightly Rust and 
 
 clean: ## remove what was built and installed here; data stays
 	cargo clean
-	rm -rf $(CLIENT)/dist $(CLIENT)/node_modules web/dist web/node_modules e2e/node_modules \
-		e2e/python/.venv bench/reference/node_modules bench-results.json
+	rm -rf $(CLIENT)/dist $(CLIENT)/src/generated $(CLIENT)/node_modules web/dist web/node_modules \
+		e2e/node_modules e2e/python/.venv bench/reference/node_modules bench-results.json
 
 web/dist/index.html: $(PAGES) $(CLIENT_PACKAGES) web/node_modules/.package-lock.json
 	@$(STEP) "web: build" npm --prefix web run build

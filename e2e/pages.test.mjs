@@ -61,12 +61,14 @@ for (const colorScheme of ["light", "dark"]) {
     assert.deepEqual(await axeFindings(page), []);
   });
 
-  test(`axe finds nothing in an opened endpoint in ${colorScheme} colours`, async (t) => {
+  test(`axe finds nothing in an opened endpoint or event in ${colorScheme} colours`, async (t) => {
     const { origin } = await startServer(t);
     const page = await newPage(t, browser, { colorScheme, reducedMotion: "reduce" });
     await open(page, origin, "/docs");
     const operations = page.getByTestId("operation");
     for (const place of [0, 1, 2]) await operations.nth(place).locator("summary").first().click();
+    const events = page.getByTestId("event");
+    for (const place of [0, 1, 2]) await events.nth(place).locator("summary").first().click();
     const responses = page.locator(".response > summary");
     for (const response of await responses.all()) await response.click();
     assert.deepEqual(await axeFindings(page), []);
@@ -97,11 +99,12 @@ test("a conversation with long words and open frames fits a phone", async (t) =>
   assert.ok(scrollWidth <= clientWidth, `${scrollWidth} px wide`);
 });
 
-test("every endpoint, opened, fits a phone", async (t) => {
+test("every endpoint and event, opened, fits a phone", async (t) => {
   const { origin } = await startServer(t);
   const page = await newPage(t, browser, { viewport: PHONE });
   await open(page, origin, "/docs");
-  for (const operation of await page.getByTestId("operation").all()) {
+  const entries = page.getByTestId("operation").or(page.getByTestId("event"));
+  for (const operation of await entries.all()) {
     await operation.locator("summary").first().click();
     const { scrollWidth, clientWidth } = await fit(page);
     assert.ok(
@@ -141,7 +144,8 @@ test("the start page says what runs and how it is doing", async (t) => {
   }
   const links = page.getByRole("main").getByRole("link");
   const targets = await links.evaluateAll((all) => all.map((link) => link.getAttribute("href")));
-  for (const target of ["/websocket-test.html", "/docs", "/openapi.json", "/metrics", "/health"]) {
+  const expected = ["/websocket-test.html", "/docs", "/openapi.json", "/asyncapi.json"];
+  for (const target of [...expected, "/metrics", "/health"]) {
     assert.ok(targets.includes(target), `no link to ${target}`);
     assert.equal((await fetch(origin + target)).status, 200, target);
   }
@@ -179,6 +183,28 @@ test("the API reference lists, filters, links and tries the server's own documen
   await operations.getByTestId("try-send").click();
   await operations.getByTestId("try-status").filter({ hasText: "200" }).waitFor();
   const id = await operations.getAttribute("id");
+  await open(page, origin, `/docs#${id}`);
+  await page.reload();
+  await page.locator(`[id="${id}"][open]`).waitFor();
+  assert.deepEqual(page.problems, []);
+});
+
+test("the API reference lists and filters every event, and links to it", async (t) => {
+  const { origin } = await startServer(t);
+  const page = await newPage(t, browser);
+  const { components } = await (await fetch(`${origin}/asyncapi.json`)).json();
+  const told = Object.values(components.messages).filter((message) => message["x-heard-by"]);
+  await open(page, origin, "/docs");
+  const events = page.getByTestId("event");
+  assert.equal(await events.count(), told.length);
+  await page.getByTestId("filter").fill("event unique_id");
+  await page.getByTestId("count").filter({ hasText: /^0 endpoints, \d+ events$/ }).waitFor();
+  await page.getByTestId("filter").fill("chat.session.started");
+  assert.equal(await events.count(), 1);
+  await events.locator("summary").first().click();
+  await events.getByText("visitor_email").first().waitFor();
+  await events.getByText("As an announcement of another system").waitFor();
+  const id = await events.getAttribute("id");
   await open(page, origin, `/docs#${id}`);
   await page.reload();
   await page.locator(`[id="${id}"][open]`).waitFor();

@@ -15,6 +15,7 @@ mod bot;
 mod reference;
 mod sources;
 mod value;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,8 +28,8 @@ pub use value::{BotProvider, LogFormat, Secret, parse_duration};
 
 use value::{
     Value, check_address, check_addresses, check_count, check_filled, check_frame_bytes,
-    check_level, check_number, check_one_line, check_origins, check_peer, check_percent,
-    check_positive, check_secret, check_store,
+    check_level, check_number, check_one_line, check_origins, check_pauses, check_peer,
+    check_percent, check_positive, check_secret, check_store,
 };
 
 use crate::model::TenantId;
@@ -197,6 +198,30 @@ options! {
         handoff_marker: String = "[handoff]".into();
     }
 
+    /// What the webhooks of tenants may do (`docs/webhooks.md`).
+    [webhooks] Webhooks {
+        /// Whether they may go to private networks and to this machine, and by `http`. Whoever
+        /// administers a tenant then reaches whatever this server does.
+        allow_private_networks: bool = false;
+        /// How long a receiver may take to answer, connecting included.
+        timeout: Duration = secs(15), check_positive;
+        /// The pauses after the first failed try, the second, and so on; the last one stands for
+        /// all that follow. Each is a fifth shorter or longer by chance.
+        retry_pauses: Vec<Duration> = webhooks::retry_pauses(), check_pauses;
+        /// How long a delivery is tried before it is dead.
+        give_up_after: Duration = hours(3 * 24), check_positive;
+        /// Requests one webhook may have under way.
+        requests_per_webhook: usize = 32, check_count;
+        /// Requests all webhooks together may have under way.
+        requests: usize = 256, check_count;
+        /// Deliveries of one webhook that may wait; with so many it reads no further in the log.
+        backlog: usize = 10_000, check_count;
+    }
+    at run time {
+        /// They may go to this machine; `--demo` turns it on, no file can.
+        allow_loopback: bool = false;
+    }
+
     /// What one client may use.
     [limits] Limits {
         /// Events that may wait for a slow connection before it is closed with 4008.
@@ -217,6 +242,8 @@ options! {
         typing_per_minute: u32 = 120;
         /// REST requests of one token in a minute, of one address without a token; 0: unlimited.
         rest_per_minute: u32 = 600;
+        /// Events that one request may post.
+        batch_events: usize = 1_000, check_count;
         /// Messages in a page of history when the request does not say.
         history_page: usize = 50, check_count;
         /// The largest page of history; what is asked beyond it is clamped.
@@ -231,6 +258,10 @@ options! {
         messages: Duration = secs(0);
         /// Connects and disconnects, the flight recorder of a conversation; 0: for ever.
         connection_events: Duration = hours(30 * 24);
+        /// What is known of webhooks' deliveries that succeeded; 0: for ever.
+        deliveries: Duration = hours(3 * 24);
+        /// What is known of those that were given up, and can be replayed; 0: for ever.
+        dead_deliveries: Duration = hours(30 * 24);
     }
 
     /// What is written to standard error.
@@ -311,6 +342,7 @@ impl Config {
         self.server.data_dir.push("demo");
         self.auth.open_sessions = true;
         self.auth.loopback_origins = true;
+        self.webhooks.allow_loopback = true;
         if self.bot.provider == BotProvider::None {
             self.bot.provider = BotProvider::Faq;
         }

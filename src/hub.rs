@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::model::{
-    CloseReason, ConnId, Cursor, Dialect, Envelope, Event, ExternalId, Topic, UserId,
+    CloseReason, ConnId, Cursor, Envelope, Event, EventSet, ExternalId, TenantId, Topic, UserId,
 };
 
 /// Topic to listeners, for the connections of this node. Cheap to clone.
@@ -41,8 +41,26 @@ pub struct Reach {
 pub struct Publication {
     /// What is published.
     pub envelope: Arc<Envelope>,
-    frames: [Frames; Dialect::ALL.len()],
+    frames: [Frames; Encoding::COUNT],
     is_delivered: AtomicBool,
+}
+
+/// A way to write a publication down: that of a dialect, and where it has two, one for those who
+/// take part in a conversation and one for consoles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// The session dialect's.
+    Session,
+    /// Socket.IO's.
+    SocketIo,
+    /// The hub's for consoles.
+    Console,
+    /// The hub's for visitors.
+    Visitor,
+}
+
+impl Encoding {
+    const COUNT: usize = Encoding::Visitor as usize + 1;
 }
 
 /// What a dialect writes for a publication, once somebody needed it.
@@ -70,6 +88,10 @@ struct State {
     queue: VecDeque<Arc<Publication>>,
     /// While the connection still reads the log, a full outbox is no fault of its own.
     is_catching_up: bool,
+    /// What is not meant for its user in person comes in only if it is one of these.
+    unwanted: EventSet,
+    /// The position of the last durable event it was offered, whether or not it took it.
+    offered: u64,
     has_lost: bool,
     is_ping_due: bool,
     close: Option<CloseReason>,
@@ -128,19 +150,30 @@ impl Hub {
         self.lock().contains_key(topic)
     }
 
+    /// To how many topics of a tenant somebody listens.
+    pub fn topics_of(&self, tenant: &TenantId) -> usize {
+        self.lock().keys().filter(|topic| topic.tenant() == tenant).count()
+    }
+
     /// Hands a publication to everybody who listens to its topics, once each.
     ///
     /// A full outbox loses a volatile event, and for any other event loses the connection: a
     /// reader with a hole in its history is worse off than one that comes back with its cursor.
     pub fn publish(&self, publication: &Arc<Publication>) -> Reach {
         let topics = self.lock();
-        let mut heard = publication.envelope.topics().filter_map(|topic| topics.get(&topic));
-        let Some(first) = heard.next() else { return Reach::default() };
+        let heard = publication.envelope.topics();
+        let mut heard = heard.filter_map(|topic| Some((topics.get(&topic)?, topic)));
+        let Some((first, _)) = heard.next() else { return Reach::default() };
         let mut reach = Reach::default();
         first.iter().for_each(|(_, outbox)| reach.count(outbox.offer(publication)));
         // Only a connection in more than one of the topics could hear it twice.
         let mut told: Option<HashSet<ConnId>> = None;
-        for listeners in heard {
+        for (listeners, topic) in heard {
+            // A console listens to its tenant and to nothing else, and nobody else does.
+            if matches!(topic, Topic::Tenant(_)) {
+                listeners.iter().for_each(|(_, outbox)| reach.count(outbox.offer(publication)));
+                continue;
+            }
             let told = told.get_or_insert_with(|| first.iter().map(|(conn, _)| *conn).collect());
             for (conn, outbox) in listeners {
                 if told.insert(*conn) {
@@ -174,35 +207,35 @@ impl Publication {
         Arc::new(Publication { envelope, frames, is_delivered: AtomicBool::new(false) })
     }
 
-    /// The frame in `dialect`, encoded by the first connection that asks.
+    /// The frame in this encoding, made by the first connection that asks.
     pub fn frame(
         &self,
-        dialect: Dialect,
+        encoding: Encoding,
         encode: impl FnOnce(&Envelope) -> Option<Bytes>,
     ) -> Option<Bytes> {
-        self.frames[dialect as usize].event.get_or_init(|| encode(&self.envelope)).clone()
+        self.frames[encoding as usize].event.get_or_init(|| encode(&self.envelope)).clone()
     }
 
     /// The frame for those who call the conversation by `name`.
     pub fn frame_named(
         &self,
-        dialect: Dialect,
+        encoding: Encoding,
         name: &ExternalId,
         encode: impl Fn(&Envelope, &ExternalId) -> Option<Bytes>,
     ) -> Option<Bytes> {
         let encoded = || encode(&self.envelope, name);
-        let known = self.frames[dialect as usize].named.get_or_init(|| (name.clone(), encoded()));
+        let known = self.frames[encoding as usize].named.get_or_init(|| (name.clone(), encoded()));
         if known.0 == *name { known.1.clone() } else { encoded() }
     }
 
     /// The frame that says how far whoever got this one has read.
     pub fn mark(
         &self,
-        dialect: Dialect,
+        encoding: Encoding,
         encode: impl FnOnce(Cursor) -> Option<Bytes>,
     ) -> Option<Bytes> {
         let cursor = self.envelope.cursor?;
-        self.frames[dialect as usize].mark.get_or_init(|| encode(cursor)).clone()
+        self.frames[encoding as usize].mark.get_or_init(|| encode(cursor)).clone()
     }
 
     /// True for the first caller alone: who writes a message first, delivers it.
@@ -239,6 +272,14 @@ impl Outbox {
     /// An empty outbox of a user's connection.
     pub fn new(user: UserId, capacity: usize) -> Arc<Outbox> {
         Arc::new(Outbox { user, capacity, state: Mutex::default(), wake: Notify::new() })
+    }
+
+    /// From here on it takes these alone, and what is meant for somebody in person. Returns the
+    /// position up to which what it was offered before was taken or left by the old choice.
+    pub fn take_only(&self, wanted: EventSet) -> u64 {
+        let mut state = self.lock();
+        state.unwanted = EventSet::ALL.without(wanted);
+        state.offered
     }
 
     /// From here on a full outbox loses what it holds instead of the connection, because the
@@ -316,6 +357,12 @@ impl Outbox {
             return Offer::Dropped;
         }
         let mut state = self.lock();
+        state.offered = state.offered.max(publication.envelope.position());
+        if state.unwanted.contains(&publication.envelope.event)
+            && !publication.envelope.is_personal()
+        {
+            return Offer::Dropped;
+        }
         let is_volatile = publication.envelope.cursor.is_none();
         if is_volatile && let Some(old) = state.queue.iter_mut().find(|p| publication.replaces(p)) {
             *old = publication.clone();

@@ -18,6 +18,10 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(60);
 /// not dominate, small enough that a thousand resuming clients hold little memory.
 pub const REPLAY_PAGE_EVENTS: usize = 256;
 
+/// Events read from the log at once when a console catches up: it reads one thing, and a large
+/// page costs less for each event than a small one.
+pub const CONSOLE_PAGE_EVENTS: usize = 1_024;
+
 /// Events read at once of each conversation, where a connection catches up with many.
 pub const REPLAY_SOURCE_EVENTS_MIN: usize = 16;
 
@@ -61,6 +65,15 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// The size of a REST body: a thousand events of one KiB each.
 pub const REST_BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The size of a body of events: a thousand of four KiB each.
+pub const EVENTS_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The size of an event's payload: twice the longest text, and well below a frame.
+pub const EVENT_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
+
+/// The length of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// How long a client may take to send the body of a request.
 pub const REST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -211,6 +224,16 @@ pub const POSTS_KEPT: Duration = Duration::from_secs(86_400);
 /// For how long a call is believed to go on whose end nobody tells. Longer than anybody talks.
 pub const CALLS_KEPT: Duration = Duration::from_secs(86_400);
 
+/// Users of whom it is known when they went. A few MiB.
+pub const DEPARTURES_KNOWN_MAX: usize = 10_000;
+
+/// Notifications told to a connection that comes, the oldest first; the rest is told to the next
+/// one, and is in the list meanwhile.
+pub const NOTICES_AT_ONCE_MAX: usize = 200;
+
+/// Notifications marked as read with one frame or request.
+pub const NOTICES_READ_AT_ONCE_MAX: usize = 1_000;
+
 /// The first line of a telephone system; it is 30 bytes long.
 pub const AMI_GREETING_BYTES_MAX: usize = 256;
 
@@ -350,3 +373,47 @@ pub const PRIORITY_MAX: i32 = 100;
 
 /// Decisions about one conversation that are shown.
 pub const ROUTING_DECISIONS_MAX: usize = 50;
+
+/// Webhooks of a tenant. Each is looked at for every event of it.
+pub const WEBHOOKS_PER_TENANT_MAX: usize = 50;
+
+/// Longest address of a webhook, as browsers and proxies have it.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+
+/// How long the secret before the present one signs beside it: time to give the new one to every
+/// receiver.
+pub const WEBHOOK_SECRET_OVERLAP: Duration = Duration::from_secs(86_400);
+
+/// Secrets before the present one that sign at most: somebody who gives a new one five times a day
+/// does not mean the first of them any more.
+pub const WEBHOOK_OLD_SECRETS_MAX: usize = 4;
+
+/// How long a receiver may ask to be left alone (`Retry-After`). Beyond it lies a mistake.
+pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// How much of a receiver's answer is read, so that the connection can be used again.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
+
+/// How long that may take. The answer itself counts before.
+pub const WEBHOOK_ANSWER_WAIT: Duration = Duration::from_secs(1);
+
+/// How much of the reason is kept for which a receiver could not be reached.
+pub const WEBHOOK_FAULT_CHARS_MAX: usize = 200;
+
+/// Names of receivers that are looked up at once. Each takes a thread of the pool that the store
+/// reads with, for as long as a name server does not answer.
+pub const WEBHOOK_LOOKUPS_AT_ONCE_MAX: usize = 32;
+
+/// Events a tenant's webhooks read from the log at once.
+pub const WEBHOOK_PAGE_EVENTS: usize = 256;
+
+/// How far a webhook may have read beyond what the log knows of it, while it wanted nothing: after a
+/// crash so much is read again.
+pub const WEBHOOK_CURSOR_EVENTS: u64 = 1_000;
+
+/// For how long at most.
+pub const WEBHOOK_CURSOR_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a stopping server waits for the answers of receivers that have a request; what has none
+/// by then is sent again by the next start.
+pub const WEBHOOK_DRAIN_WAIT: Duration = Duration::from_secs(2);

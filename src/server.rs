@@ -2,6 +2,7 @@
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
 mod bot;
+mod webhooks;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -52,6 +53,8 @@ pub struct Running {
     routing: CancellationToken,
     failed: CancellationToken,
     connections: TaskTracker,
+    /// What receivers outside answered has to be in the log before it is closed.
+    deliveries: TaskTracker,
     background: TaskTracker,
     _lock: Option<File>,
 }
@@ -79,9 +82,11 @@ pub async fn start(config: Config) -> Result<Running> {
     let observer = Arc::new(move |events, took| observed.committed(events, took));
     let (log, tail) = log::open(&location(&config), observer).await.context("store")?;
     let bot = bot::open(&config.bot, &log)?;
+    let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
         config: config.clone(),
         bot,
+        webhooks,
         log,
         presence: presence::memory(),
         hub: Hub::default(),
@@ -95,6 +100,7 @@ pub async fn start(config: Config) -> Result<Running> {
 
     let routing = CancellationToken::new();
     prepare(&app, &background, &routing).await?;
+    let deliveries = webhooks::spawn(&app, &shutdown);
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -127,6 +133,7 @@ pub async fn start(config: Config) -> Result<Running> {
         routing,
         failed,
         connections,
+        deliveries,
         background,
         _lock: lock,
     })
@@ -157,6 +164,9 @@ impl Running {
         // Time is kept back for the log, whose last commits count more than a silent peer.
         let is_clean =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        let _ =
+            timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.deliveries.wait())
+                .await;
         self.routing.cancel();
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
@@ -196,6 +206,7 @@ fn router(
     };
     let router = http::router(parts.clone())
         .merge(wire::session::router(door.clone()))
+        .merge(wire::hub::router(door.clone()))
         .merge(wire::socketio::router(door));
     http::outer(router, &parts)
 }
@@ -314,6 +325,8 @@ async fn prune(app: &App) {
             all_before: before(kept.messages),
             posts_before: before(POSTS_KEPT),
             calls_before: before(CALLS_KEPT),
+            delivered_before: before(kept.deliveries),
+            dead_before: before(kept.dead_deliveries),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
         if let Some(before) = retention.calls_before {

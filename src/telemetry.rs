@@ -24,6 +24,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use departments::DepartmentFigures;
+
 use crate::config::{Log, LogFormat};
 use crate::model::{CloseReason, Dialect, Error};
 
@@ -130,6 +132,8 @@ metrics! {
     reconnections_total: Counter = Counter::default();
     /// Messages stored.
     messages_total: Counter = Counter::default();
+    /// Events that producers posted, by what came of them.
+    posted_events_total: Family<ByOutcome, Counter> = Family::default();
     /// Typing events passed on.
     typing_total: Counter = Counter::default();
     /// Events put into the outboxes of connections.
@@ -188,6 +192,16 @@ metrics! {
     routing_superseded_total: Counter = Counter::default();
     /// Time conversations had waited when they were assigned.
     queue_wait_seconds: Histogram = Histogram::new(WAIT_SECONDS);
+    /// Requests to receivers of webhooks, by what came of them.
+    webhook_requests_total: Family<ByOutcome, Counter> = Family::default();
+    /// Time receivers took.
+    webhook_request_seconds: Histogram = Histogram::new(LONG_SECONDS);
+    /// Deliveries of webhooks that were given up.
+    webhook_dead_total: Counter = Counter::default();
+    /// Deliveries of webhooks that wait or are on their way.
+    webhook_pending: Gauge = Gauge::default();
+    /// How long ago the oldest event happened that a webhook has taken and not delivered.
+    webhook_lag_seconds: Gauge = Gauge::default();
     /// Whether a tenant's telephone system is connected and known.
     ami_connected: Family<ByTenant, Gauge> = Family::default();
     /// Times the line to a tenant's telephone system was lost, or could not be had.
@@ -268,22 +282,6 @@ pub struct ByDepartment {
 pub struct ByTenant {
     /// Whose.
     pub tenant: String,
-}
-
-/// A department at a scrape.
-pub struct DepartmentFigures<'a> {
-    /// Whose.
-    pub tenant: &'a str,
-    /// Its id; empty for conversations without one.
-    pub department: &'a str,
-    /// How many agents are what.
-    pub agents: [(&'static str, u32); 3],
-    /// How many conversations wait.
-    pub waiting: u64,
-    /// How long the one does that waits longest.
-    pub longest_wait_seconds: u64,
-    /// Whether the alert stands that nobody is there.
-    pub is_empty: bool,
 }
 
 /// Labels of a department's agents.
@@ -374,6 +372,14 @@ impl Metrics {
         }
     }
 
+    /// A producer posted so many events that count, and so many that do not.
+    pub fn posted(&self, accepted: usize, rejected: usize) {
+        for (outcome, count) in [("accepted", accepted), ("rejected", rejected)] {
+            let of = self.posted_events_total.get_or_create(&ByOutcome { outcome });
+            of.inc_by(count as u64);
+        }
+    }
+
     /// The bot's provider answered, did not know, or failed.
     pub fn bot_answered(&self, provider: &'static str, outcome: &'static str, took: Duration) {
         self.bot_answers_total.get_or_create(&ByBot { provider, outcome }).inc();
@@ -385,30 +391,6 @@ impl Metrics {
     pub fn heartbeat(&self, is_noted: bool) {
         let outcome = if is_noted { "ok" } else { "refused" };
         self.heartbeats_total.get_or_create(&ByOutcome { outcome }).inc();
-    }
-
-    /// Departments may be gone since the last scrape.
-    pub fn forget_departments(&self) {
-        self.agents.clear();
-        self.waiting.clear();
-        self.longest_wait_seconds.clear();
-        self.departments_empty.set(0);
-    }
-
-    /// What is true of a department now.
-    pub fn department(&self, figures: &DepartmentFigures<'_>) {
-        let (tenant, department) = (figures.tenant.to_owned(), figures.department.to_owned());
-        for (status, count) in figures.agents {
-            let (tenant, department) = (tenant.clone(), department.clone());
-            let labels = ByAgents { tenant, department, status };
-            self.agents.get_or_create(&labels).set(i64::from(count));
-        }
-        let labels = ByDepartment { tenant, department };
-        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        self.waiting.get_or_create(&labels).set(count(figures.waiting));
-        let wait = count(figures.longest_wait_seconds);
-        self.longest_wait_seconds.get_or_create(&labels).set(wait);
-        self.departments_empty.inc_by(i64::from(figures.is_empty));
     }
 
     /// A conversation was assigned that had waited for so long.
@@ -495,6 +477,9 @@ fn resident_memory_bytes() -> Option<i64> {
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1_024)
 }
+
+mod departments;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

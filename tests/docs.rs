@@ -4,13 +4,16 @@
 #[cfg(test)]
 #[path = "docs/alerts.rs"]
 mod alerts;
+#[cfg(test)]
+#[path = "docs/events.rs"]
+mod events;
 
 use std::fs;
 use std::path::Path;
 
 use switchboard::config::Config;
-use switchboard::http::openapi;
-use switchboard::model::{CloseReason, Error, Event};
+use switchboard::http::{catalogue, openapi};
+use switchboard::model::{CloseReason, Error};
 use switchboard::telemetry;
 
 /// Every block of JSON in a page that people write.
@@ -20,6 +23,8 @@ fn every_example_is_json() {
         "docs/administration.md",
         "docs/agents.md",
         "docs/bot.md",
+        "docs/posting-events.md",
+        "docs/protocols/hub.md",
         "docs/protocols/session.md",
         "docs/protocols/socketio.md",
         "docs/reports.md",
@@ -43,9 +48,10 @@ fn the_generated_references_are_fresh() {
     let mut stale = Vec::new();
     for (name, page) in [
         ("reference/config.md", marked(&Config::reference())),
-        ("reference/events.md", marked(&events())),
+        ("events.md", marked(&events::page())),
         ("reference/close-codes.md", marked(&close_codes())),
         ("reference/metrics.md", marked(&metrics())),
+        ("reference/events.schema.json", catalogue::document()),
         ("reference/openapi.json", openapi()),
         ("errors.md", marked(&errors())),
     ] {
@@ -70,29 +76,6 @@ fn marked(page: &str) -> String {
 
 fn openapi() -> String {
     openapi::document().to_pretty_json().unwrap_or_default() + "\n"
-}
-
-fn events() -> String {
-    let mut text = String::from(
-        "# Events\n\nEverything that happens and is told to somebody. *Durable* events are in the \
-         tenant's log, in order, and can be read again from a cursor; a *volatile* one may be \
-         missed by a slow reader. `switchboard events --json` prints this list for programs. What \
-         a socket dialect makes of an event is in its page under [protocols](../protocols/).\n\n\
-         | event | kept | heard by |\n|---|---|---|\n",
-    );
-    let real = |event: &Event| !event.facts().is_announcement();
-    for event in Event::samples().into_iter().filter(real) {
-        let facts = event.facts();
-        let kept = if facts.is_durable { "durable" } else { "volatile" };
-        let roles: Vec<&str> = facts.roles.iter().map(|role| role.as_str()).collect();
-        text += &format!("| `{}` | {kept} | {} |\n", event.name(), roles.join(", "));
-    }
-    text += "\n## A sample of each\n";
-    for event in Event::samples().into_iter().filter(real) {
-        let json = serde_json::to_string_pretty(&event).unwrap_or_default();
-        text += &format!("\n```json\n{json}\n```\n");
-    }
-    text
 }
 
 fn close_codes() -> String {

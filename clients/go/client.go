@@ -2,9 +2,10 @@
 
 // Package switchboard asks a Switchboard server over REST who is connected to a session, which
 // sessions are active and what happened around one, watches a session by polling, gives sessions to
-// agents, and says which agents can work (document 001). The names NewConnectionStatusClient,
-// ConnectionStatusClient and GetSessionStatus, and the text of an APIError, are those of document
-// 000.
+// agents, and says which agents can work (document 001). An EventBroadcaster tells the server what
+// happens elsewhere, and a Subscriber hears what happens there (document 004). The names
+// NewConnectionStatusClient, ConnectionStatusClient and GetSessionStatus, and the text of an APIError,
+// are those of document 000.
 //
 // It uses the standard library only. It never logs, and no token appears in its errors.
 package switchboard

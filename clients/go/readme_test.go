@@ -40,8 +40,11 @@ func goes(t *testing.T, dir string, arguments ...string) {
 	}
 }
 
-// build makes the README's programs as somebody would who follows it.
-func build(t *testing.T) (status, watch string) {
+// programs are those of the README, in its order.
+var programs = []string{"status", "watch", "broadcast", "listen"}
+
+// build makes the README's programs as somebody would who follows it, and says where they are.
+func build(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
 	goes(t, dir, "mod", "init", "example.test/reader")
@@ -51,26 +54,30 @@ func build(t *testing.T) (status, watch string) {
 	}
 	edit := strings.Fields(strings.Replace(blocks(t, "sh")[0], "../switchboard/clients/go", here, 1))
 	goes(t, dir, edit[1:]...)
-	programs := blocks(t, "go")
-	if len(programs) != 2 {
-		t.Fatalf("the README has %d programs, want 2", len(programs))
+	texts := blocks(t, "go")
+	if len(texts) != len(programs) {
+		t.Fatalf("the README has %d programs, want %d", len(texts), len(programs))
 	}
-	for i, name := range []string{"status", "watch"} {
+	built := map[string]string{}
+	for i, name := range programs {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name, "main.go"), []byte(programs[i]), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name, "main.go"), []byte(texts[i]), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		goes(t, dir, "build", "-o", filepath.Join(dir, name+".exe"), "./"+name)
+		built[name] = filepath.Join(dir, name+".exe")
+		goes(t, dir, "build", "-o", built[name], "./"+name)
 	}
-	return filepath.Join(dir, "status.exe"), filepath.Join(dir, "watch.exe")
+	return built
 }
 
 func TestTheProgramsOfTheReadmeWork(t *testing.T) {
-	status, watch := build(t)
-	t.Run("status", func(t *testing.T) { runStatus(t, status) })
-	t.Run("watch", func(t *testing.T) { runWatch(t, watch) })
+	built := build(t)
+	t.Run("status", func(t *testing.T) { runStatus(t, built["status"]) })
+	t.Run("watch", func(t *testing.T) { runWatch(t, built["watch"]) })
+	t.Run("broadcast", func(t *testing.T) { runBroadcast(t, built["broadcast"]) })
+	t.Run("listen", func(t *testing.T) { runListen(t, built["listen"]) })
 }
 
 func reader(program, url string) *exec.Cmd {
@@ -106,7 +113,46 @@ func runWatch(t *testing.T, program string) {
 		t.Skip("a process cannot be interrupted there")
 	}
 	o := serve(t, present("c1@30 o1@31"), ok(assigned))
-	command := reader(program, o.URL)
+	printsUntilInterrupted(t, reader(program, o.URL), "came: customer c1", "came: admin o1")
+	if requests := o.requests(); len(requests) != 2 || requests[1].method != "POST" {
+		t.Errorf("asked %v", requests)
+	}
+}
+
+func runBroadcast(t *testing.T, program string) {
+	o := serve(t, accepted)
+	output, err := reader(program, o.URL).CombinedOutput()
+	if err != nil || string(output) != "in the log up to c-7\n" {
+		t.Errorf("printed %q (%v)", output, err)
+	}
+	var ids []string
+	for _, request := range o.requests() {
+		for _, event := range eventsOf(t, request) {
+			ids = append(ids, event.ID)
+		}
+	}
+	if len(ids) != 2 || ids[1] != "ended-"+sessionID {
+		t.Errorf("told %q", ids)
+	}
+}
+
+func runListen(t *testing.T, program string) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be interrupted there")
+	}
+	h := openHub(t)
+	go func() {
+		caller := h.take()
+		caller.says(`{"type":"call.incoming","payload":{"unique_id":"1","caller_id":"+62812",
+			"destination":"1500"},"cursor":"c-1"}`)
+		caller.hold("c-2")
+	}()
+	printsUntilInterrupted(t, reader(program, h.URL), "+62812 calls 1500", "call.hold c-2")
+}
+
+// printsUntilInterrupted runs a program that goes on until it is interrupted, and ends well then.
+func printsUntilInterrupted(t *testing.T, command *exec.Cmd, wanted ...string) {
+	t.Helper()
 	output, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +163,7 @@ func runWatch(t *testing.T, program string) {
 	tooLate := time.AfterFunc(testDeadline, func() { _ = command.Process.Kill() })
 	defer tooLate.Stop()
 	lines := bufio.NewScanner(output)
-	for _, want := range []string{"came: customer c1", "came: admin o1"} {
+	for _, want := range wanted {
 		if !lines.Scan() || lines.Text() != want {
 			t.Errorf("printed %q, want %q", lines.Text(), want)
 		}
@@ -130,8 +176,5 @@ func runWatch(t *testing.T, program string) {
 	}
 	if err := command.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
-	}
-	if requests := o.requests(); len(requests) != 2 || requests[1].method != "POST" {
-		t.Errorf("asked %v", requests)
 	}
 }

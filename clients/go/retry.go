@@ -46,17 +46,22 @@ func (c *ConnectionStatusClient) repeat(ctx context.Context, ask func() error) e
 // pause is never shorter than the server asks for. The random part keeps clients that were
 // refused together from coming back together.
 func (c *ConnectionStatusClient) pause(attempt int, retryAfter time.Duration) time.Duration {
-	backoff := backoffFirst
-	for i := 1; i < attempt && backoff < backoffMax; i++ {
-		backoff *= 2
-	}
-	if backoff > backoffMax {
-		backoff = backoffMax
-	}
+	backoff := doubled(backoffFirst, attempt-1, backoffMax)
 	if retryAfter > 0 {
 		return retryAfter + time.Duration(c.random()*float64(backoff))
 	}
 	return backoff/2 + time.Duration(c.random()*float64(backoff/2))
+}
+
+// doubled is a pause that was doubled so many times, but never grew beyond max.
+func doubled(pause time.Duration, times int, max time.Duration) time.Duration {
+	for i := 0; i < times && pause < max; i++ {
+		pause *= 2
+	}
+	if pause > max {
+		return max
+	}
+	return pause
 }
 
 // retryAfterOf reads the header Retry-After: seconds, or a date. 0 when it is absent, unreadable

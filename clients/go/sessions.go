@@ -142,7 +142,7 @@ func (p *SessionPage) check() error {
 // SessionEvent is one line of a session's flight recorder: a connect, a disconnect with its
 // reason, an assignment; nothing that was said.
 type SessionEvent struct {
-	// Type is the event's name, such as "conversation.left"; docs/reference/events.md lists them.
+	// Type is the event's name, such as "conversation.left"; docs/events.md lists them.
 	Type string    `json:"type"`
 	At   time.Time `json:"at"`
 	// Cursor is where the event stands in the log.

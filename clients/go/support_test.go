@@ -31,6 +31,8 @@ type answer struct {
 	status int
 	header map[string]string
 	body   string
+	// gate, if set, is what the answer waits for.
+	gate <-chan struct{}
 }
 
 // asked is one request that came.
@@ -60,6 +62,12 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method: r.Method, uri: r.RequestURI, authorization: r.Header.Get("Authorization"),
 		contentType: r.Header.Get("Content-Type"), body: string(body),
 	})
+	if next.gate != nil {
+		select {
+		case <-next.gate:
+		case <-r.Context().Done():
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	for name, value := range next.header {
 		w.Header().Set(name, value)

@@ -40,5 +40,6 @@ CREATE TABLE notices (
   PRIMARY KEY (tenant, user, position)
 ) WITHOUT ROWID;
 
+CREATE INDEX notices_by_age ON notices (tenant, position);
 CREATE INDEX notices_by_id ON notices (tenant, user, id);
 CREATE INDEX notices_due ON notices (tenant, user, position) WHERE is_delivered = 0;

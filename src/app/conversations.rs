@@ -11,11 +11,12 @@ use super::audit::audit_entry;
 use super::identity::new_customer;
 use crate::auth;
 use crate::limits::{LIST_READ_ROWS, LIST_READS_MAX};
-use crate::log::{Change, ConversationFilter, Outcome, Record};
+use crate::log::{Change, ConversationFilter, Once, Outcome, Record};
 use crate::model::{
-    Assigned, Closed, ConnectionStatus, Conversation, ConversationId, Error, Event, ExternalId,
-    Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded, OfferOutcome, Queued, Rated,
-    Reopened, Role, SessionEnded, SessionStarted, Status, TenantId, Transferred, UserId,
+    Assigned, ChatTransferred, Closed, ConnectionStatus, Conversation, ConversationId, Error,
+    Event, ExternalId, Handoff, HandoffReason, Identity, InCharge, Moment, OfferEnded,
+    OfferOutcome, Queued, Rated, Reopened, Role, SessionEnded, SessionStarted, Status, TenantId,
+    Transferred, UserId,
 };
 use crate::routing::Input;
 
@@ -279,6 +280,18 @@ impl App {
         to: TransferTo,
         note: Option<String>,
     ) -> Result<Transferred, Error> {
+        self.transfer_once(who, id, to, note, None).await
+    }
+
+    /// The same, known again by its key.
+    pub(super) async fn transfer_once(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        to: TransferTo,
+        note: Option<String>,
+        once: Option<Once>,
+    ) -> Result<Transferred, Error> {
         let conversation = self.conversation_for_work(who, id).await?;
         if !who.is_admin() && !conversation.is_assigned_to(who) {
             return Err(Error::Forbidden("it is not assigned to you".into()));
@@ -311,10 +324,17 @@ impl App {
         }
         let to = if queued.is_some() { InCharge::Queue } else { InCharge::Agent };
         let from_bot = handoff(id, InCharge::Bot, to, HandoffReason::Transferred);
-        let mut events = vec![from_bot, Event::Transferred(transferred.clone())];
+        let told = ChatTransferred {
+            session_id: id,
+            from_agent_id: transferred.from_agent_id.clone(),
+            to_agent_id: transferred.to_agent_id.clone(),
+            to_department_id: transferred.to_department_id,
+        };
+        let mut events =
+            vec![from_bot, Event::Transferred(transferred.clone()), Event::ChatTransferred(told)];
         events.extend(queued.map(Event::Queued));
         events.extend(admin_act(who, "conversation.transferred", id));
-        self.commit_work(who, events).await?;
+        self.commit_work_once(who, events, once).await?;
         Ok(transferred)
     }
 
@@ -323,6 +343,16 @@ impl App {
     /// # Errors
     /// 403, 404, 409 if it is closed already.
     pub async fn close(&self, who: &Identity, id: ConversationId) -> Result<Closed, Error> {
+        self.close_once(who, id, None).await
+    }
+
+    /// The same, known again by its key.
+    pub(super) async fn close_once(
+        &self,
+        who: &Identity,
+        id: ConversationId,
+        once: Option<Once>,
+    ) -> Result<Closed, Error> {
         let conversation = self.conversation_for(who, id).await?;
         check_hands(who, &conversation)?;
         let closed = Closed { session_id: id, by: who.user.clone(), agent_id: None };
@@ -331,7 +361,7 @@ impl App {
             Event::SessionEnded(SessionEnded { session_id: id }),
         ];
         events.extend(admin_act(who, "conversation.closed", id));
-        self.commit_work(who, events).await?;
+        self.commit_work_once(who, events, once).await?;
         Ok(closed)
     }
 
@@ -403,7 +433,16 @@ impl App {
     }
 
     async fn commit_work(&self, who: &Identity, events: Vec<Event>) -> Result<Vec<Outcome>, Error> {
-        let change = Change::events(events);
+        self.commit_work_once(who, events, None).await
+    }
+
+    async fn commit_work_once(
+        &self,
+        who: &Identity,
+        events: Vec<Event>,
+        once: Option<Once>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let change = Change { once, ..Change::events(events) };
         self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))
     }
 }

@@ -1,6 +1,8 @@
 //! From the log's tail to the hub, in log order: the only way a durable event gets out. The bot's
-//! questions come this way, too (ADR 22), and so does what routing needs to know. Nothing here
-//! waits but for the tail, and for routing when it is far behind.
+//! questions come this way, too (ADR 22), and so does what routing needs to know and what webhooks
+//! wait for. Nothing here waits but for the tail, and for routing when it is far behind.
+
+use std::sync::Arc;
 
 use crate::hub::{Publication, Reach};
 use crate::log::Tail;
@@ -9,6 +11,11 @@ use crate::model::{Envelope, Event};
 use super::App;
 
 impl App {
+    /// Tells what no log keeps.
+    pub(super) fn tell_now(&self, envelope: Envelope) {
+        self.hub.publish(&Publication::new(Arc::new(envelope)));
+    }
+
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
         while let Some(commit) = tail.recv().await {
@@ -20,6 +27,7 @@ impl App {
                 let reach = self.hub.publish(&Publication::new(envelope.clone()));
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
+                self.hand_to_webhooks(&envelope);
                 self.hand_to_routing(&envelope).await;
             }
         }

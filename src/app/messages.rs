@@ -68,7 +68,7 @@ pub(super) fn message(
 }
 
 /// A message after the close takes the conversation up again: back to the queue, then said.
-fn reopen(app: &App, who: &Identity, conversation: &Conversation) -> [Event; 2] {
+pub(super) fn reopen(app: &App, who: &Identity, conversation: &Conversation) -> [Event; 2] {
     let queued = app.queued(&who.tenant, conversation);
     let by = who.user.clone();
     let reopened = Event::Reopened(Reopened { session_id: conversation.id, by, agent_id: None });

@@ -10,13 +10,16 @@ mod attendance;
 mod audit;
 mod bot;
 mod calls;
+mod console;
 mod conversations;
 mod demo;
+mod events;
 mod faq;
 mod feed;
 mod health;
 mod identity;
 mod messages;
+mod notices;
 mod notify;
 mod pace;
 mod people;
@@ -27,7 +30,9 @@ mod resume;
 mod rooms;
 mod routing;
 mod staff;
+mod subscription;
 mod typing;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +51,7 @@ use crate::model::{
     Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
 };
 use crate::presence::Presence;
+use crate::sink::webhooks::Client as WebhookClient;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
@@ -53,6 +59,7 @@ pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
+pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
@@ -64,6 +71,8 @@ pub use routing::{NewRequirements, Unread};
 pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
+pub use subscription::Subscription;
+pub use webhooks::{NewWebhook, Replayed, Tried, WebhookChange, WebhookView};
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +94,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Who answers before a person does; nobody if there is none.
     pub bot: Option<Bot>,
+    /// Tells receivers outside.
+    pub webhooks: WebhookClient,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -98,8 +109,10 @@ struct Parts {
     requests: pace::Paces,
     known: people::Known,
     owed: attendance::Owed,
+    departures: presence::Departures,
     desk: bot::Desk,
     router: routing::Router,
+    offices: webhooks::Offices,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -124,8 +137,15 @@ pub struct Connection {
     pub outbox: Arc<Outbox>,
     /// The conversations it takes part in.
     pub rooms: Vec<Room>,
-    /// What is meant for its user was told up to this position, or is not to be.
+    /// What is meant for its user was told up to this position, or is not to be; to a console, all
+    /// of the tenant.
     pub told: u64,
+    /// Whether it hears the whole tenant as far as its role goes, rather than what it takes part in.
+    pub is_console: bool,
+    /// Whether it hears what is meant for everybody of its role.
+    pub hears_role: bool,
+    /// What of that it wants to hear; all, where its dialect has no choice.
+    pub subscription: Option<Box<Subscription>>,
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
@@ -183,8 +203,10 @@ impl App {
             requests,
             known: people::Known::default(),
             owed: attendance::Owed::default(),
+            departures: presence::Departures::default(),
             desk,
             router: routing::Router::new(),
+            offices: webhooks::Offices::default(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),
@@ -200,6 +222,9 @@ impl App {
             who,
             rooms: Vec::new(),
             told: 0,
+            is_console: false,
+            hears_role: false,
+            subscription: None,
             after: None,
             told_past: Vec::new(),
             recovery: None,
@@ -252,6 +277,11 @@ impl App {
             }
             Command::Join(conversation) => self.join(conn, conversation).await?,
             Command::Leave(conversation) => self.part(conn, conversation).await?,
+            Command::Subscribe { events, after } => {
+                self.subscribe(conn, &events, after.as_deref()).await?
+            }
+            Command::Unsubscribe { events } => self.unsubscribe(conn, &events).await?,
+            Command::ReadNotifications(ids) => self.read_notifications(&conn.who, ids).await?,
             Command::Ping => Reply::Pong,
             Command::Authenticate(credential) => self.renew(&mut conn.who, &credential).await?,
         };

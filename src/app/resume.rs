@@ -1,15 +1,17 @@
 //! Coming back: from where a reader goes on, and what it missed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::{App, Connection, Room};
-use crate::limits::{REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
+use crate::limits::{CONSOLE_PAGE_EVENTS, REPLAY_PAGE_EVENTS, REPLAY_SOURCE_EVENTS_MIN};
 use crate::log::Reading;
 use crate::model::{
-    ConversationId, Cursor, Envelope, Error, ExternalId, Identity, Moment, TenantId,
+    Audience, ConversationId, Cursor, Envelope, Error, ExternalId, Identity, Moment, Role, TenantId,
 };
 
 /// From where a reader starts.
@@ -46,6 +48,10 @@ pub struct Recovered {
 pub struct Told {
     tenant: TenantId,
     sources: Vec<(Reading, u64)>,
+    /// Whether it takes part in nothing, and who comes and goes is an event to it like others.
+    is_console: bool,
+    /// Whether what it may hear depends on whose conversation it is.
+    needs_audience: bool,
 }
 
 /// A stretch of what a reader missed, in log order.
@@ -142,11 +148,12 @@ impl App {
     /// # Errors
     /// 503 when the log does not answer.
     pub async fn missed(&self, told: Told) -> Result<Missed, Error> {
-        let limit = (REPLAY_PAGE_EVENTS / told.sources.len().max(1)).max(REPLAY_SOURCE_EVENTS_MIN);
+        let of_each = if told.is_console { CONSOLE_PAGE_EVENTS } else { REPLAY_PAGE_EVENTS };
+        let limit = (of_each / told.sources.len().max(1)).max(REPLAY_SOURCE_EVENTS_MIN);
         let afters: Vec<u64> = told.sources.iter().map(|(_, after)| *after).collect();
         // The sources are read one after the other, and what comes meanwhile would be in the pages
         // of the later ones alone. So no further than the log was before the first.
-        let read = self.log.read_each(&told.tenant, told.sources, limit).await;
+        let read = self.log.read_each(&told.tenant, told.sources.clone(), limit).await;
         let (head, pages) = read.map_err(|e| self.fault(e))?;
         let mut events = Vec::new();
         // Everything up to here has been read of every source.
@@ -160,19 +167,57 @@ impl App {
             }
             events.extend(page.events);
         }
-        events.retain(|e| e.position() <= read_to && !e.event.is_connection_event());
+        events.retain(|e| {
+            e.position() <= read_to && (told.is_console || !e.event.is_connection_event())
+        });
         events.sort_by_key(|e| e.position());
         // What happened in a conversation and is meant for this user comes from both.
         events.dedup_by_key(|e| e.position());
+        if told.needs_audience {
+            self.add_audience(&told.tenant, &mut events).await?;
+        }
         Ok(Missed { events, read_to, is_end })
+    }
+
+    /// Whose the conversations are now: the log does not keep whose they were.
+    async fn add_audience(
+        &self,
+        tenant: &TenantId,
+        events: &mut [Arc<Envelope>],
+    ) -> Result<(), Error> {
+        let mut known: HashMap<ConversationId, Option<Arc<Audience>>> = HashMap::new();
+        for envelope in events {
+            let Some(id) = envelope.conversation() else { continue };
+            if let Entry::Vacant(vacant) = known.entry(id) {
+                let found = self.log.conversation(tenant, id).await.map_err(|e| self.fault(e))?;
+                vacant.insert(found.map(|record| Arc::new(record.audience())));
+            }
+            let audience = known.get(&id).cloned().flatten();
+            *envelope = Arc::new(Envelope { audience, ..envelope.as_ref().clone() });
+        }
+        Ok(())
     }
 }
 
 impl Connection {
     /// What it hears, and how far it was told of each.
     pub fn told(&self) -> Told {
-        let rooms = self.rooms.iter().map(|r| (Reading::Conversation(r.id), r.told));
-        let personal = (Reading::User(self.who.subject.clone()), self.told);
-        Told { tenant: self.who.tenant.clone(), sources: rooms.chain([personal]).collect() }
+        let after = |told| self.reads_after(told);
+        let (tenant, is_console) = (self.who.tenant.clone(), self.is_console);
+        if is_console {
+            let needs_audience = self.who.role == Role::Agent;
+            let sources = vec![(Reading::All, after(self.told))];
+            return Told { tenant, sources, is_console, needs_audience };
+        }
+        let rooms = self.rooms.iter().map(|r| (Reading::Conversation(r.id), after(r.told)));
+        let personal = (Reading::User(self.who.subject.clone()), after(self.told));
+        let sources = rooms.chain([personal]);
+        let of_role = self.hears_role.then(|| (Reading::Role(self.who.role), after(self.told)));
+        Told {
+            tenant,
+            sources: sources.chain(of_role).collect(),
+            is_console,
+            needs_audience: false,
+        }
     }
 }

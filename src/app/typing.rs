@@ -7,10 +7,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::App;
-use crate::hub::Publication;
 use crate::limits::TYPING_TIMEOUT;
 use crate::model::{
-    ConversationId, Envelope, Error, Event, Identity, Reply, TenantId, Typing, UserId,
+    Audience, ConversationId, Envelope, Error, Event, Identity, Reply, TenantId, Typing, UserId,
 };
 
 /// Who types where, and until when.
@@ -20,11 +19,14 @@ pub(super) struct Typists {
     wake: Notify,
 }
 
+/// Who types, and who may hear it beside those who take part.
+pub(super) type Typed = (Typing, Arc<Audience>);
+
 type Key = (TenantId, ConversationId, UserId);
 
 #[derive(Default)]
 struct State {
-    typing: HashMap<Key, (Instant, Typing)>,
+    typing: HashMap<Key, (Instant, Typed)>,
     /// In the order of their deadlines, because all wait equally long.
     deadlines: VecDeque<(Instant, Key)>,
 }
@@ -34,7 +36,7 @@ impl Typists {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, key: Key, typing: Typing) {
+    fn start(&self, key: Key, typing: Typed) {
         let until = Instant::now() + TYPING_TIMEOUT;
         let mut state = self.lock();
         state.typing.insert(key.clone(), (until, typing));
@@ -43,12 +45,12 @@ impl Typists {
         self.wake.notify_one();
     }
 
-    fn stop(&self, key: &Key) -> Option<Typing> {
+    fn stop(&self, key: &Key) -> Option<Typed> {
         self.lock().typing.remove(key).map(|(_, typing)| typing)
     }
 
     /// Those whose time is up, and when to look again.
-    fn expire(&self) -> (Vec<(TenantId, Typing)>, Option<Instant>) {
+    fn expire(&self) -> (Vec<(TenantId, Typed)>, Option<Instant>) {
         let (now, mut ended) = (Instant::now(), Vec::new());
         let mut state = self.lock();
         while let Some((until, _)) = state.deadlines.front()
@@ -87,29 +89,30 @@ pub(super) async fn set(
         name,
         is_typing,
     };
+    let audience = Arc::new(conversation.audience());
     if is_typing {
-        app.0.typing.start(key, typing.clone());
+        app.0.typing.start(key, (typing.clone(), audience.clone()));
     } else if app.0.typing.stop(&key).is_none() {
         return Ok(Reply::Done);
     }
     app.metrics.typing_total.inc();
-    app.publish_typing(&who.tenant, typing);
+    app.publish_typing(&who.tenant, typing, audience);
     Ok(Reply::Done)
 }
 
 impl App {
     /// Tells that somebody types who needs no permission.
-    pub(super) fn begin_typing(&self, tenant: &TenantId, typing: Typing) {
+    pub(super) fn begin_typing(&self, tenant: &TenantId, typing: Typing, audience: Arc<Audience>) {
         let key = (tenant.clone(), typing.session_id, typing.user_id.clone());
-        self.0.typing.start(key, typing.clone());
-        self.publish_typing(tenant, typing);
+        self.0.typing.start(key, (typing.clone(), audience.clone()));
+        self.publish_typing(tenant, typing, audience);
     }
 
     /// Ends a user's typing, because it said what it typed, or left.
     pub(super) fn end_typing(&self, tenant: &TenantId, id: ConversationId, user: &UserId) {
         let key = (tenant.clone(), id, user.clone());
-        if let Some(typing) = self.0.typing.stop(&key) {
-            self.publish_typing(tenant, Typing { is_typing: false, ..typing });
+        if let Some((typing, audience)) = self.0.typing.stop(&key) {
+            self.publish_typing(tenant, Typing { is_typing: false, ..typing }, audience);
         }
     }
 
@@ -117,8 +120,8 @@ impl App {
     pub async fn end_stale_typing(&self) {
         loop {
             let (ended, next) = self.0.typing.expire();
-            for (tenant, typing) in ended {
-                self.publish_typing(&tenant, Typing { is_typing: false, ..typing });
+            for (tenant, (typing, audience)) in ended {
+                self.publish_typing(&tenant, Typing { is_typing: false, ..typing }, audience);
             }
             match next {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -127,8 +130,8 @@ impl App {
         }
     }
 
-    fn publish_typing(&self, tenant: &TenantId, typing: Typing) {
+    fn publish_typing(&self, tenant: &TenantId, typing: Typing, audience: Arc<Audience>) {
         let envelope = Envelope::volatile(tenant.clone(), Event::Typing(typing));
-        self.hub.publish(&Publication::new(Arc::new(envelope)));
+        self.tell_now(Envelope { audience: Some(audience), ..envelope });
     }
 }

@@ -306,6 +306,19 @@ impl Value for Vec<SocketAddr> {
     }
 }
 
+impl Value for Vec<Duration> {
+    const EXPECTED: &'static str = "a list of durations such as \"5s\" or \"2m\"";
+    fn from_toml(given: &toml::Value) -> Option<Vec<Duration>> {
+        given.as_array()?.iter().map(Duration::from_toml).collect()
+    }
+    fn from_text(given: &str) -> Option<Vec<Duration>> {
+        parts(given).map(Duration::from_text).collect()
+    }
+    fn to_toml(&self) -> String {
+        list(self.iter().map(Value::to_toml))
+    }
+}
+
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -326,6 +339,12 @@ pub(super) fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {
 /// A duration that is not zero.
 pub(super) fn check_positive(duration: &Duration) -> Result<(), String> {
     require(!duration.is_zero(), "more than 0 seconds")
+}
+
+/// At least one pause, and none that is no pause.
+pub(super) fn check_pauses(pauses: &[Duration]) -> Result<(), String> {
+    let are_pauses = !pauses.is_empty() && pauses.iter().all(|pause| !pause.is_zero());
+    require(are_pauses, "at least one duration, each of more than 0 seconds")
 }
 
 /// A number that is not zero.

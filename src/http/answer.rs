@@ -7,11 +7,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::Json;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header, request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::time::timeout;
@@ -127,8 +127,8 @@ pub(super) struct Input<T>(pub(super) T);
 impl<T: DeserializeOwned> FromRequest<Parts> for Input<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, parts: &Parts) -> Result<Input<T>, Refusal> {
-        let body = read(request, parts).await?;
+    async fn from_request(request: Request, _: &Parts) -> Result<Input<T>, Refusal> {
+        let body = read(request).await?;
         body.map(Input).ok_or_else(|| malformed("expected a JSON object, not an empty body"))
     }
 }
@@ -139,18 +139,16 @@ pub(super) struct OptionalInput<T>(pub(super) T);
 impl<T: DeserializeOwned + Default> FromRequest<Parts> for OptionalInput<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, parts: &Parts) -> Result<OptionalInput<T>, Refusal> {
-        Ok(OptionalInput(read(request, parts).await?.unwrap_or_default()))
+    async fn from_request(request: Request, _: &Parts) -> Result<OptionalInput<T>, Refusal> {
+        Ok(OptionalInput(read(request).await?.unwrap_or_default()))
     }
 }
 
 /// `None` for an empty body, whatever its type. The type is asked for because a page of another
 /// origin cannot send this one without a preflight.
-async fn read<T: DeserializeOwned>(request: Request, parts: &Parts) -> Result<Option<T>, Refusal> {
+async fn read<T: DeserializeOwned>(request: Request) -> Result<Option<T>, Refusal> {
     let is_json = is_json(request.headers());
-    let bytes = timeout(REST_BODY_TIMEOUT, Bytes::from_request(request, parts)).await;
-    let bytes = bytes.map_err(|_| malformed("the body did not arrive in time"))?;
-    let bytes = bytes.map_err(refuse_bytes)?;
+    let bytes = read_body(request, REST_BODY_BYTES_MAX).await?;
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -174,12 +172,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     subtype.is_some_and(|s| s == "json" || s.ends_with("+json"))
 }
 
-fn refuse_bytes(rejection: BytesRejection) -> Refusal {
-    match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            Refusal(Error::TooLarge { max_bytes: REST_BODY_BYTES_MAX })
-        }
-        _ => malformed("the body broke off"),
+/// The whole body, if it is no larger than this and comes in time.
+pub(super) async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), max_bytes).collect();
+    let body = timeout(REST_BODY_TIMEOUT, body).await;
+    let body = body.map_err(|_| malformed("the body did not arrive in time"))?;
+    match body {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(err) if err.is::<LengthLimitError>() => Err(Refusal(Error::TooLarge { max_bytes })),
+        Err(_) => Err(malformed("the body broke off")),
     }
 }
 

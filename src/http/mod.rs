@@ -7,15 +7,20 @@
 mod agent_status;
 mod agents;
 mod answer;
+pub mod asyncapi;
 mod audit;
 mod auth;
 mod bot;
 mod caller;
+pub mod catalogue;
 mod connections;
 mod cookies;
+mod deliveries;
 mod departments;
+mod events;
 mod faq;
 mod health;
+mod hub;
 mod keys;
 pub mod listen;
 mod messages;
@@ -31,6 +36,7 @@ mod tenants;
 mod tests;
 pub mod tls;
 mod users;
+mod webhooks;
 mod work;
 
 use std::sync::Arc;
@@ -151,6 +157,18 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(reports::departments))
         .routes(routes!(reports::agents))
         .routes(routes!(users::notify))
+        .routes(routes!(events::post))
+        .routes(routes!(hub::stats))
+        .routes(routes!(hub::online))
+        .routes(routes!(hub::notifications))
+        .routes(routes!(hub::read))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::update, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay_one))
+        .routes(routes!(deliveries::replay))
 }
 
 /// What is asked by nobody yet, and counted as its address's.
@@ -169,4 +187,5 @@ fn operations() -> OpenApiRouter<Parts> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(openapi::show))
+        .routes(routes!(asyncapi::show))
 }

@@ -1,7 +1,7 @@
 //! The hub alone: who hears what, what a full outbox loses, and how often a frame is made.
 
 use super::*;
-use crate::model::{ConversationId, Cursor, Role, SessionEnded, TenantId, Typing};
+use crate::model::{ConversationId, Cursor, EventSet, Role, SessionEnded, TenantId, Typing};
 
 fn tenant() -> TenantId {
     TenantId::parse("acme").unwrap()
@@ -37,12 +37,37 @@ fn taken(outbox: &Outbox) -> Vec<Arc<Publication>> {
 
 #[test]
 fn a_listener_of_two_topics_hears_an_event_once() {
-    let (hub, id, mine) = (Hub::default(), ConversationId::random(), outbox("u"));
+    let (hub, mine, console) = (Hub::default(), outbox("agent_456"), outbox("sari"));
+    let assigned = Event::samples().into_iter().find(|e| matches!(e, Event::Assigned(_))).unwrap();
+    let id = assigned.conversation().unwrap();
+    let user = Topic::User(tenant(), UserId::parse("agent_456").unwrap());
     hub.subscribe(Topic::Conversation(tenant(), id), ConnId(1), mine.clone());
+    hub.subscribe(user, ConnId(1), mine.clone());
+    hub.subscribe(Topic::Tenant(tenant()), ConnId(2), console.clone());
+    let envelope = Envelope::volatile(tenant(), assigned);
+    let reach = hub.publish(&Publication::new(Arc::new(envelope)));
+    assert_eq!(reach, Reach { listeners: 2, taken: 2, closed_as_slow: 0 });
+    assert_eq!((mine.depth(), console.depth()), (1, 1));
+}
+
+#[test]
+fn what_is_not_wanted_is_left_but_for_what_is_personal() {
+    let (hub, mine) = (Hub::default(), Outbox::new(UserId::parse("sari").unwrap(), 64));
     hub.subscribe(Topic::Tenant(tenant()), ConnId(1), mine.clone());
-    let reach = hub.publish(&durable(id, 1));
-    assert_eq!(reach, Reach { listeners: 1, taken: 1, closed_as_slow: 0 });
-    assert_eq!(mine.depth(), 1);
+    assert_eq!(mine.take_only(EventSet::parse("call.*").unwrap()), 0);
+    for (position, event) in Event::samples().into_iter().enumerate() {
+        let cursor = Some(Cursor { log: 1, position: position as u64 + 1 });
+        let envelope = Envelope { cursor, ..Envelope::volatile(tenant(), event) };
+        hub.publish(&Publication::new(Arc::new(envelope)));
+    }
+    let heard = taken(&mine);
+    let is_call = |e: &Event| e.name().starts_with("call.");
+    let calls = heard.iter().filter(|p| is_call(&p.envelope.event)).count();
+    assert_eq!(calls, 6);
+    let others = heard.iter().filter(|p| !is_call(&p.envelope.event));
+    assert!(others.clone().count() > 0 && others.clone().all(|p| p.envelope.is_personal()));
+    // Whoever wants more from here on knows what it was offered before.
+    assert_eq!(mine.take_only(EventSet::ALL), Event::samples().len() as u64);
 }
 
 #[test]
@@ -161,7 +186,7 @@ fn each_name_of_a_conversation_has_its_own_frame() {
     let names = ["conv-1", "conv-2"].map(|name| ExternalId::parse(name).unwrap());
     for name in [&names[0], &names[1], &names[0], &names[1]] {
         let count = std::cell::Cell::new(0);
-        let frame = publication.frame_named(Dialect::SocketIo, name, |_, name| {
+        let frame = publication.frame_named(Encoding::SocketIo, name, |_, name| {
             count.set(count.get() + 1);
             Some(Bytes::from(name.to_string()))
         });
@@ -171,8 +196,8 @@ fn each_name_of_a_conversation_has_its_own_frame() {
     assert_eq!(encodings["conv-1"], 1, "the first name's frame is shared");
     // The frame without a name, and another dialect's, are others.
     let bare = |dialect| publication.frame(dialect, |_| Some(Bytes::from_static(b"bare")));
-    assert_eq!(bare(Dialect::SocketIo).unwrap(), "bare");
-    assert_eq!(bare(Dialect::Session).unwrap(), "bare");
+    assert_eq!(bare(Encoding::SocketIo).unwrap(), "bare");
+    assert_eq!(bare(Encoding::Session).unwrap(), "bare");
 }
 
 #[test]
@@ -180,9 +205,9 @@ fn an_offset_is_written_once_and_only_for_what_is_kept() {
     let id = ConversationId::random();
     let kept = durable(id, 7);
     let text = |cursor: Cursor| Some(Bytes::from(cursor.position.to_string()));
-    assert_eq!(kept.mark(Dialect::SocketIo, text).unwrap(), "7");
-    assert_eq!(kept.mark(Dialect::SocketIo, |_| panic!("written again")).unwrap(), "7");
-    assert_eq!(typing(id, "a", true).mark(Dialect::SocketIo, text), None);
+    assert_eq!(kept.mark(Encoding::SocketIo, text).unwrap(), "7");
+    assert_eq!(kept.mark(Encoding::SocketIo, |_| panic!("written again")).unwrap(), "7");
+    assert_eq!(typing(id, "a", true).mark(Encoding::SocketIo, text), None);
 }
 
 #[test]
@@ -190,7 +215,7 @@ fn ten_thousand_listeners_cost_one_encoding() {
     let publication = durable(ConversationId::random(), 1);
     let mut encodings = 0;
     for _ in 0..10_000 {
-        publication.frame(Dialect::Session, |_| {
+        publication.frame(Encoding::Session, |_| {
             encodings += 1;
             Some(Bytes::from_static(b"{}"))
         });

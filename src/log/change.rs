@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::calls::{OpenCall, note_call, note_queue};
 use super::{Batch, Change, Error, KeptBatch, Once, Outcome, Record};
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message, Moment,
-    Reach, Receipt, Refused, Stint, Target, TenantId, UserId,
+    Audience, Conversation, ConversationId, Cursor, Envelope, Event, ExternalId, Member, Message,
+    Moment, Receipt, Refused, Stint, Target, TenantId, UserId,
 };
 
 /// A tenant's state inside an open transaction.
@@ -140,7 +140,7 @@ fn carry_out(
         };
         return Ok(plans.into_iter().map(known).collect());
     }
-    let reach = subject.reach();
+    let audience = subject.audience();
     let mut outcomes = Vec::with_capacity(plans.len());
     for plan in plans {
         outcomes.push(match plan {
@@ -154,7 +154,7 @@ fn carry_out(
                     event,
                     present: None,
                     origin: change.origin.clone(),
-                    reach: reach.clone(),
+                    audience: audience.clone(),
                 };
                 Outcome::Kept(keep(state, envelope)?)
             }
@@ -264,17 +264,17 @@ impl Subject {
     }
 
     /// Who may hear what becomes of it. Where it came from hears where it went.
-    fn reach(&self) -> Option<Arc<Reach>> {
+    fn audience(&self) -> Option<Arc<Audience>> {
         let record = self.record.as_ref()?;
-        let mut reach = record.reach();
-        if self.department_before != record.department && !reach.departments.is_empty() {
+        let mut audience = record.audience();
+        if self.department_before != record.department && !audience.departments.is_empty() {
             match self.department_before {
-                Some(before) => reach.departments.push(before),
+                Some(before) => audience.departments.push(before),
                 None if self.is_new => {}
-                None => reach.departments.clear(),
+                None => audience.departments.clear(),
             }
         }
-        Some(Arc::new(reach))
+        Some(Arc::new(audience))
     }
 
     /// Keeps what became of it.

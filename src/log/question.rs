@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{ConversationId, Envelope, Event, Member, Moment, Status, TenantId, UserId};
+use crate::model::{
+    ConversationId, Envelope, Event, Member, Moment, Role, Status, TenantId, UserId,
+};
 
 /// Which events a reader wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum Reading {
     Decisions(ConversationId),
     /// Those meant for one user.
     User(UserId),
+    /// Those meant for everybody of a role.
+    Role(Role),
     /// The audit trail.
     Audit,
 }
@@ -96,4 +100,8 @@ pub struct Retention {
     pub posts_before: Option<Moment>,
     /// Calls whose end was never told and that began before this.
     pub calls_before: Option<Moment>,
+    /// Deliveries that a receiver got before this.
+    pub delivered_before: Option<Moment>,
+    /// Deliveries that were given up before this.
+    pub dead_before: Option<Moment>,
 }

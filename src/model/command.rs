@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{ConversationId, ConversationName, Envelope, Identity, Moment};
+use super::{ConversationId, ConversationName, Cursor, Envelope, Identity, Moment, UnknownEvent};
 
 /// A request from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,20 @@ pub enum Command {
     Join(ConversationName),
     /// Take part in it no longer.
     Leave(ConversationName),
+    /// Tell of these events, and of what happened of them behind a cursor.
+    Subscribe {
+        /// Names and patterns.
+        events: Vec<String>,
+        /// Behind where.
+        after: Option<String>,
+    },
+    /// Tell of these no longer.
+    Unsubscribe {
+        /// Names and patterns.
+        events: Vec<String>,
+    },
+    /// These notifications were seen.
+    ReadNotifications(Vec<Uuid>),
     /// Are you there?
     Ping,
     /// A newer token, before the old one ends.
@@ -104,10 +118,27 @@ pub enum Reply {
     Joined(ConversationId),
     /// And in this one no longer.
     Left(ConversationId),
+    /// What is told from now on, or no longer.
+    Subscribed(Box<Subscribed>),
     /// Here I am.
     Pong,
     /// The newer token counts from now.
     Authenticated(Box<Identity>),
+}
+
+/// What became of a subscription, or of the end of one.
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    /// Whether it is the end of one.
+    pub is_end: bool,
+    /// The names and patterns given that are known.
+    pub events: Vec<String>,
+    /// Names that no event has.
+    pub unknown: Vec<UnknownEvent>,
+    /// Whoever comes back with this misses nothing.
+    pub cursor: Cursor,
+    /// Why the past that was asked for cannot be told.
+    pub resync: Option<&'static str>,
 }
 
 /// How a message is kept.

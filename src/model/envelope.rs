@@ -1,5 +1,6 @@
 //! An event on its way: whose it is, where it stands in the log, and where it is heard.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub struct Envelope {
     /// What its producer said of it beside what happened; nothing for what comes from here.
     pub origin: Option<Arc<Origin>>,
     /// Whose conversation it is about, as far as that decides who may hear it.
-    pub reach: Option<Arc<Reach>>,
+    pub audience: Option<Arc<Audience>>,
 }
 
 /// What a producer says of an event beside what happened.
@@ -56,8 +57,8 @@ pub enum Target {
 }
 
 /// Whose conversation an event is about: what decides which agents may hear it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
     /// The departments whose agents see it in their queue; none means all.
     pub departments: Vec<Uuid>,
     /// The agent who has it, or is asked to take it.
@@ -70,12 +71,30 @@ impl Envelope {
     /// A volatile event, happening now.
     pub fn volatile(tenant: TenantId, event: Event) -> Envelope {
         let at = Moment::now();
-        Envelope { tenant, cursor: None, at, event, present: None, origin: None, reach: None }
+        Envelope { tenant, cursor: None, at, event, present: None, origin: None, audience: None }
     }
 
     /// The position in the log, 0 for volatile events.
     pub fn position(&self) -> u64 {
         self.cursor.map_or(0, |c| c.position)
+    }
+
+    /// Its id, the same whenever it is read: its producer's, or one of its place in the log. What is
+    /// in no log has a new one.
+    pub fn id(&self) -> Cow<'_, str> {
+        match (self.origin.as_ref().and_then(|origin| origin.id.as_deref()), self.cursor) {
+            (Some(id), _) => Cow::Borrowed(id),
+            (None, Some(cursor)) => Cow::Owned(cursor.event_id()),
+            (None, None) => Cow::Owned(Uuid::now_v7().to_string()),
+        }
+    }
+
+    /// The same, told behind what stands here: whoever goes on from its cursor is not told again
+    /// what it had before.
+    pub fn told_at(&self, cursor: Cursor) -> Envelope {
+        let (id, target) = (Some(self.id().into_owned()), self.target().cloned());
+        let origin = Some(Arc::new(Origin { id, target }));
+        Envelope { cursor: Some(cursor), origin, ..self.clone() }
     }
 
     /// For whom its producer meant it, if for somebody.
@@ -99,6 +118,14 @@ impl Envelope {
         }
     }
 
+    /// Whether it is meant for somebody in person: nobody leaves that out.
+    pub fn is_personal(&self) -> bool {
+        match self.target() {
+            Some(Target::User(_) | Target::Role(_)) => true,
+            Some(Target::Conversation(_)) | None => self.event.addressee().is_some(),
+        }
+    }
+
     /// Whether it is meant for this speaker in person.
     pub fn is_addressed_to(&self, who: &Identity) -> bool {
         match self.target() {
@@ -109,9 +136,23 @@ impl Envelope {
         }
     }
 
+    /// Whether somebody who takes part where it is told may hear it. What is for the staff is kept
+    /// from customers, unless its producer meant it for them.
+    pub fn may_be_heard_there_by(&self, who: &Identity) -> bool {
+        let is_meant = match self.target() {
+            Some(Target::Conversation(_)) => true,
+            Some(Target::User(_) | Target::Role(_)) => return self.is_addressed_to(who),
+            None => false,
+        };
+        is_meant || self.event.may_be_heard_by(who.role)
+    }
+
     /// Whether a console of this speaker may hear it: one that hears the whole tenant as far as
     /// its role goes (contract 7). What it wants to hear is another question.
     pub fn may_be_heard_by(&self, who: &Identity) -> bool {
+        if !who.events.contains(&self.event) {
+            return false;
+        }
         if self.is_addressed_to(who) {
             return self.event.may_be_heard_by(who.role) || self.target().is_some();
         }
@@ -123,21 +164,21 @@ impl Envelope {
             return false;
         }
         let role = if who.is_admin() { Role::Admin } else { who.role };
-        // A notification is for its user alone.
+        // A notification is for its user alone, but for programs that read the log.
         let is_personal = matches!(self.event, Event::Notification(_) | Event::NotificationRead(_));
         self.event.may_be_heard_by(role)
-            && (role != Role::Agent || self.is_within_reach_of(who))
-            && (!is_personal || role != Role::Agent)
+            && (role != Role::Agent || self.is_in_audience(who))
+            && (!is_personal || who.role == Role::Service)
     }
 
     /// Whether an agent may hear what happens in this conversation: what is said and who is there,
     /// if it has it or may take it; what becomes of it, in its departments.
-    fn is_within_reach_of(&self, who: &Identity) -> bool {
-        let Some(reach) = &self.reach else { return self.conversation().is_none() };
-        let is_of_department = reach.departments.is_empty()
-            || reach.departments.iter().any(|d| who.departments.contains(d));
-        let is_its_agent = reach.agent.as_ref() == Some(&who.subject);
-        is_its_agent || (is_of_department && (reach.is_for_all || self.event.is_of_the_queue()))
+    fn is_in_audience(&self, who: &Identity) -> bool {
+        let Some(audience) = &self.audience else { return self.conversation().is_none() };
+        let is_of_department = audience.departments.is_empty()
+            || audience.departments.iter().any(|d| who.departments.contains(d));
+        let is_its_agent = audience.agent.as_ref() == Some(&who.subject);
+        is_its_agent || (is_of_department && (audience.is_for_all || self.event.is_of_the_queue()))
     }
 
     /// Where it is heard. A connection that listens at several of these hears it once.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Role;
+use super::{Role, UnknownEvent};
 
 /// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Error {
     /// A frame of a type nobody knows.
     #[error("unknown frame type {0:?}")]
     UnknownType(String),
+    /// An event that there is not.
+    #[error("{0}")]
+    UnknownEvent(UnknownEvent),
     /// No token, or one that does not hold.
     #[error("{0}")]
     Unauthorized(String),
@@ -170,6 +173,7 @@ impl Error {
             Error::Malformed(_) => ("malformed", 400, "Malformed request"),
             Error::BadFrame(_) => ("bad_frame", 400, "Malformed frame"),
             Error::UnknownType(_) => ("unknown_type", 400, "Unknown frame type"),
+            Error::UnknownEvent(_) => ("unknown_event", 422, "Unknown event"),
             Error::Unauthorized(_) => ("unauthorized", 401, "Unauthorized"),
             Error::Forbidden(_) => ("forbidden", 403, "Forbidden"),
             Error::UserTypeConflict { .. } => ("user_type_conflict", 403, "Forbidden"),
@@ -198,6 +202,7 @@ impl Error {
             Error::Malformed("expected a JSON object".into()),
             Error::BadFrame("expected {\"type\", \"data\"}".into()),
             Error::UnknownType("dance".into()),
+            Error::UnknownEvent(UnknownEvent::nearest_to("call.incomming")),
             Error::Unauthorized("no token".into()),
             Error::Forbidden("this conversation is not yours".into()),
             Error::UserTypeConflict { user: "u1".into(), present: Role::Customer },
@@ -215,7 +220,7 @@ impl Error {
     }
 }
 
-/// Why a user is gone, as `conversation.left` tells it (contract 5, line 165).
+/// Why a user is gone, as `conversation.left` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectReason {

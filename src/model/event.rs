@@ -3,7 +3,8 @@
 //! An event is past tense and carries what a listener needs, in the field names of document 004
 //! (contract 7). The payloads are in a file per kind of name below `event/`, and so are the
 //! families: events that one rule fits all, each an enum of its own. To add one: a line in a
-//! catalogue, with who hears it and whether it is kept, an arm in each match below, its payload, a
+//! catalogue, with whether it is kept, who hears it, who makes it and what asks
+//! for it, an arm in each match below, its payload, a
 //! sample, and an arm in each codec (`docs/howto/add-an-event.md`).
 
 #[macro_use]
@@ -15,6 +16,7 @@ mod call;
 mod call_queue;
 mod chat;
 mod conversation;
+mod post;
 mod queue;
 mod routing;
 mod samples;
@@ -37,7 +39,7 @@ pub use call::{
 pub use call_queue::{
     CallQueue, MemberAdded, MemberPaused, MemberRemoved, MemberUnpaused, QueueJoined, QueueLeft,
 };
-pub use catalogue::{BadEvent, Facts};
+pub use catalogue::{BadEvent, Facts, Maker, PayloadSchema};
 pub use chat::{
     ChatTransferred, Message, MessageStatus, Receipt, SessionEnded, SessionStarted, Typing,
 };
@@ -46,6 +48,7 @@ pub use conversation::{
     OfferEnded, OfferOutcome, Offered, OutsideHours, Queued, Rated, Reopened, Requirements,
     Transferred,
 };
+pub use post::BadPost;
 pub use queue::QueueStats;
 pub use routing::{Candidate, Decided, DecisionOutcome};
 pub use set::{EventSet, UnknownEvent};
@@ -59,69 +62,69 @@ catalogue! {
     /// Something that happened.
     pub enum Event {
         /// A customer's conversation began.
-        "chat.session.started" SessionStarted: durable, STAFF;
+        "chat.session.started" SessionStarted: durable, STAFF, either, "document 004";
         /// A participant said something.
-        "chat.message" Message: durable, EVERYONE;
+        "chat.message" Message: durable, EVERYONE, either, "document 004";
         /// A participant's messages were delivered or read.
-        "chat.message.status" MessageStatus: durable, EVERYONE;
+        "chat.message.status" MessageStatus: durable, EVERYONE, here, "contract 5";
         /// A participant types, or stopped.
-        "chat.typing" Typing: volatile, EVERYONE;
+        "chat.typing" Typing: volatile, EVERYONE, either, "document 004";
         /// The conversation ended; the hub's word for `conversation.closed`.
-        "chat.session.ended" SessionEnded: durable, EVERYONE;
+        "chat.session.ended" SessionEnded: durable, EVERYONE, either, "document 004";
         /// It was given to another; the hub's word for `conversation.transferred`.
-        "chat.transferred" ChatTransferred: durable, EVERYONE;
+        "chat.transferred" ChatTransferred: durable, EVERYONE, either, "document 004";
         /// A user's first connection entered the conversation.
-        "conversation.joined" Joined: durable, EVERYONE;
+        "conversation.joined" Joined: durable, EVERYONE, here, "document 002";
         /// A user's last connection left it.
-        "conversation.left" Left: durable, EVERYONE;
+        "conversation.left" Left: durable, EVERYONE, here, "document 002";
         /// The conversation waits for an agent.
-        "conversation.queued" Queued: durable, EVERYONE;
+        "conversation.queued" Queued: durable, EVERYONE, here, "contract 11";
         /// An agent has it now.
-        "conversation.assigned" Assigned: durable, EVERYONE;
+        "conversation.assigned" Assigned: durable, EVERYONE, here, "contract 11";
         /// It was given to another agent or department.
-        "conversation.transferred" Transferred: durable, EVERYONE;
+        "conversation.transferred" Transferred: durable, EVERYONE, here, "contract 11";
         /// The bot took it, or gave it to a person.
-        "conversation.handoff" Handoff: durable, EVERYONE;
+        "conversation.handoff" Handoff: durable, EVERYONE, here, "contract 11";
         /// It was closed.
-        "conversation.closed" Closed: durable, EVERYONE;
+        "conversation.closed" Closed: durable, EVERYONE, here, "contract 11";
         /// It goes on after a close.
-        "conversation.reopened" Reopened: durable, EVERYONE;
+        "conversation.reopened" Reopened: durable, EVERYONE, here, "contract 11";
         /// The customer rated it.
-        "conversation.rated" Rated: durable, EVERYONE;
+        "conversation.rated" Rated: durable, EVERYONE, here, "contract 11";
         /// An agent is asked to take it, and has a while to answer.
-        "conversation.offered" Offered: durable, STAFF;
+        "conversation.offered" Offered: durable, STAFF, here, "contract 11";
         /// The agent took it, would not, or did not answer.
-        "conversation.offer.ended" OfferEnded: durable, STAFF;
+        "conversation.offer.ended" OfferEnded: durable, STAFF, here, "contract 11";
         /// It has waited for so long that something is done about it.
-        "conversation.escalated" Escalated: durable, EVERYONE;
+        "conversation.escalated" Escalated: durable, EVERYONE, here, "contract 11";
         /// Its department is closed now.
-        "conversation.outside_hours" OutsideHours: durable, EVERYONE;
+        "conversation.outside_hours" OutsideHours: durable, EVERYONE, here, "contract 11";
         /// How urgent it is, and what its agent must know.
-        "conversation.requirements" Requirements: durable, STAFF;
+        "conversation.requirements" Requirements: durable, STAFF, here, "contract 11";
         /// Why it went to whom it went.
-        "routing.decided" Decided: durable, ADMINS;
+        "routing.decided" Decided: durable, ADMINS, here, "contract 8";
         /// An agent came, went, or is busy.
-        "agent.state.changed" AgentStateChanged: durable, STAFF;
+        "agent.state.changed" AgentStateChanged: durable, STAFF, either, "document 004";
         /// An agent can be reached from now on.
-        "agent.login" AgentLogin: durable, STAFF;
+        "agent.login" AgentLogin: durable, STAFF, either, "document 004";
         /// An agent can be reached no longer.
-        "agent.logout" AgentLogout: durable, STAFF;
+        "agent.logout" AgentLogout: durable, STAFF, either, "document 004";
         /// A department has no agent any more.
-        "agent.department.empty" DepartmentEmpty: durable, STAFF;
+        "agent.department.empty" DepartmentEmpty: durable, STAFF, here, "contract 7";
         /// A department has an agent again.
-        "agent.department.covered" DepartmentCovered: durable, STAFF;
+        "agent.department.covered" DepartmentCovered: durable, STAFF, here, "contract 7";
         /// How busy a queue is.
-        "queue.stats" QueueStats: volatile, STAFF;
+        "queue.stats" QueueStats: volatile, STAFF, either, "document 004";
         /// Something for one user, wherever it is connected.
-        "notification" Notification: durable, EVERYONE;
+        "notification" Notification: durable, EVERYONE, either, "document 004";
         /// A user has seen what it was notified of.
-        "notification.read" NotificationRead: durable, EVERYONE;
+        "notification.read" NotificationRead: durable, EVERYONE, here, "contract 7";
         /// Something all of the tenant should know.
-        "alert" Alert: durable, STAFF;
+        "alert" Alert: durable, STAFF, either, "document 004";
         /// A user's first connection in the tenant came, or its last one went.
-        "presence.changed" PresenceChanged: volatile, EVERYONE;
+        "presence.changed" PresenceChanged: volatile, EVERYONE, here, "document 003";
         /// An administrative act, for the audit trail.
-        "audit.entry" Audit: durable, ADMINS;
+        "audit.entry" Audit: durable, ADMINS, here, "contract 8";
     }
     families {
         /// What the telephone system reports.
@@ -133,15 +136,18 @@ catalogue! {
     }
 }
 
-/// As the log and everything that reads it have it: `{"type", "payload"}`, under its public name.
+/// An event's payload alone, where JSON is made.
+struct Payload<'a>(&'a Event);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_payload(serializer)
+    }
+}
+
+/// As everything that reads the log has it: `{"type", "payload"}`, under its public name.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Payload<'a>(&'a Event);
-        impl Serialize for Payload<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.serialize_payload(serializer)
-            }
-        }
         let mut fields = serializer.serialize_struct("Event", 2)?;
         fields.serialize_field("type", self.public_name())?;
         fields.serialize_field("payload", &Payload(self))?;
@@ -155,9 +161,20 @@ impl Event {
         self.facts().name
     }
 
+    /// The payload alone, where JSON is made.
+    pub fn as_payload(&self) -> impl Serialize {
+        Payload(self)
+    }
+
     /// The event's name, as listeners know it.
     pub fn public_name(&self) -> &'static str {
         self.facts().public_name()
+    }
+
+    /// Whether a producer may post events of this public name.
+    pub fn is_producible(name: &str) -> bool {
+        let mut of_name = Event::catalogue().filter(|(_, facts)| facts.public_name() == name);
+        of_name.any(|(_, facts)| facts.is_producible())
     }
 
     /// The conversation it belongs to, if it belongs to one.
@@ -290,8 +307,37 @@ impl Event {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::super::{AgentStatus, StatusReason};
     use super::*;
+
+    /// What document 004 lists, without the frames of the protocol itself.
+    const DOCUMENT_004: [&str; 23] = [
+        "agent.login",
+        "agent.logout",
+        "agent.state.changed",
+        "alert",
+        "call.answered",
+        "call.ended",
+        "call.hold",
+        "call.incoming",
+        "call.transferred",
+        "call.unhold",
+        "chat.message",
+        "chat.session.ended",
+        "chat.session.started",
+        "chat.transferred",
+        "chat.typing",
+        "notification",
+        "queue.joined",
+        "queue.left",
+        "queue.member.added",
+        "queue.member.paused",
+        "queue.member.removed",
+        "queue.member.unpaused",
+        "queue.stats",
+    ];
 
     #[test]
     fn every_event_survives_its_log_row() {
@@ -315,6 +361,25 @@ mod tests {
             assert_eq!(at.len(), 1, "{}", event.name());
             assert_eq!(at[0].1.name, event.name());
             assert!(event.slot() < 128, "a set has as many bits");
+        }
+    }
+
+    #[test]
+    fn the_names_of_document_004_can_be_posted_and_no_others() {
+        let names: BTreeSet<_> = Event::catalogue().map(|(_, f)| f.public_name()).collect();
+        let posted: Vec<_> = names.into_iter().filter(|name| Event::is_producible(name)).collect();
+        assert_eq!(posted, DOCUMENT_004);
+        assert!(!Event::is_producible("chat.message.announced"));
+        assert!(!Event::is_producible("pong"));
+    }
+
+    #[test]
+    fn what_is_announced_is_the_real_thing_but_for_who_hears_it() {
+        for (_, announced) in Event::catalogue().filter(|(_, facts)| facts.is_announcement()) {
+            let real = Event::catalogue().find(|(_, facts)| facts.name == announced.public_name());
+            let (_, real) = real.unwrap();
+            assert_eq!(announced.is_durable, real.is_durable, "{}", real.name);
+            assert!(announced.roles.iter().all(|role| real.roles.contains(role)), "{}", real.name);
         }
     }
 

@@ -28,7 +28,10 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, ToSchema)]
         #[serde(try_from = "String")]
-        #[schema(value_type = String)]
+        #[schema(
+            value_type = String, min_length = 1, max_length = 128,
+            pattern = "^[A-Za-z0-9_.:@-]+$"
+        )]
         pub struct $name(Arc<str>);
 
         impl $name {

@@ -14,20 +14,20 @@ mod time;
 mod topic;
 
 pub use agent::{AgentRecord, AgentStatus, StatusReason};
-pub use command::{Command, Credential, History, HistoryRange, Reply, Sent};
+pub use command::{Command, Credential, History, HistoryRange, Reply, Sent, Subscribed};
 pub use conversation::{Conversation, Offer, Refused, Routing, Status, Stint, StintOutcome};
-pub use envelope::{Envelope, Origin, Reach, Target};
+pub use envelope::{Audience, Envelope, Origin, Target};
 pub use error::{CloseReason, DisconnectReason, Error, Holder, IdOf};
 pub use event::{
     AgentLogin, AgentLogout, AgentStateAnnounced, AgentStateChanged, Alert, Announced, Assigned,
-    Audit, BadEvent, Call, CallAnswered, CallEnded, CallHold, CallIncoming, CallQueue,
+    Audit, BadEvent, BadPost, Call, CallAnswered, CallEnded, CallHold, CallIncoming, CallQueue,
     CallTransferred, CallUnhold, Candidate, ChatTransferred, Closed, Decided, DecisionOutcome,
     DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event, EventSet, Facts,
-    Handoff, HandoffReason, InCharge, IsAnnounced, Joined, Left, MemberAdded, MemberPaused,
+    Handoff, HandoffReason, InCharge, IsAnnounced, Joined, Left, Maker, MemberAdded, MemberPaused,
     MemberRemoved, MemberUnpaused, Message, MessageAnnounced, MessageStatus, Notification,
-    NotificationRead, OfferEnded, OfferOutcome, Offered, OutsideHours, PresenceChanged,
-    QueueJoined, QueueLeft, QueueStats, Queued, Rated, Receipt, Reopened, Requirements,
-    SessionEnded, SessionEndedAnnounced, SessionStarted, SessionStartedAnnounced,
+    NotificationRead, OfferEnded, OfferOutcome, Offered, OutsideHours, PayloadSchema,
+    PresenceChanged, QueueJoined, QueueLeft, QueueStats, Queued, Rated, Receipt, Reopened,
+    Requirements, SessionEnded, SessionEndedAnnounced, SessionStarted, SessionStartedAnnounced,
     TransferAnnounced, TransferKind, Transferred, Typing, TypingAnnounced, UnknownEvent,
 };
 pub use faq::FaqEntry;

@@ -306,6 +306,7 @@ impl Agent {
             agent: self.setup.id.clone(),
             name: self.setup.name.clone(),
             status: self.shown.status,
+            announced: self.announced.0,
             declared: self.declared,
             reason: self.shown.reason,
             since: self.shown.since,

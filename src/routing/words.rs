@@ -316,6 +316,8 @@ pub struct AgentState {
     pub name: String,
     /// What it is.
     pub status: AgentStatus,
+    /// What was announced of it last.
+    pub announced: AgentStatus,
     /// What it declared.
     pub declared: AgentStatus,
     /// Why it is what it is.

@@ -13,6 +13,8 @@ fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
     metrics.answered(&Method::GET, Some("/health"), StatusCode::OK, Duration::ZERO);
     metrics.bot_answered("faq", "answered", Duration::ZERO);
     metrics.heartbeat(true);
+    metrics.posted(2, 1);
+    metrics.webhook_tried(true, Duration::from_millis(5));
     metrics.routed("assigned");
     metrics.department(&DepartmentFigures {
         tenant: "default",

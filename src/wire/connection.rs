@@ -4,6 +4,7 @@
 //! there is something to tell. What is told comes from the log until the connection has caught
 //! up, and from its outbox from then on; [`Feed`] is the seam.
 
+mod hearing;
 mod telling;
 
 use std::collections::VecDeque;
@@ -258,6 +259,10 @@ impl<C: Codec> Serving<C> {
                 self.write_all(frames).await?;
                 self.check_stays().await?;
             }
+            After::Subscribed => {
+                self.write_all(frames).await?;
+                self.begin_past();
+            }
             After::Joined(id) => self.take_up(id, frames).await?,
         }
         if self.conn.is_overrun() { Err(CloseReason::RateLimited) } else { Ok(()) }
@@ -355,6 +360,7 @@ async fn leave_for_good(app: &App, conn: &Connection, room: Room, reason: CloseR
 enum After {
     Nothing,
     Renewed,
+    Subscribed,
     Joined(ConversationId),
 }
 
@@ -363,6 +369,7 @@ impl From<&Result<Reply, Error>> for After {
         match result {
             Ok(Reply::Authenticated(_)) => After::Renewed,
             Ok(Reply::Joined(id)) => After::Joined(*id),
+            Ok(Reply::Subscribed(_)) => After::Subscribed,
             _ => After::Nothing,
         }
     }

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod any_json;
 mod connection;
+mod handshake;
+pub mod hub;
 mod registry;
 pub mod session;
 mod shapes;
@@ -22,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Connection, Start};
 use crate::door::Origins;
+use crate::hub::Encoding;
 use crate::model::{
     CloseReason, Command, ConnectionStatus, ConversationId, Cursor, Dialect, Envelope, Error,
     ExternalId, History, Reply,
@@ -98,6 +101,9 @@ pub(crate) trait Codec: Send + 'static {
     /// Which one.
     const DIALECT: Dialect;
 
+    /// Under which its frames are shared with others who write the same.
+    const ENCODING: Encoding;
+
     /// Whether its connections hear what is meant for their user in conversations they do not
     /// take part in, and who of the tenant comes and goes.
     const HEARS_BEYOND_ROOMS: bool;
@@ -143,7 +149,7 @@ pub(crate) trait Codec: Send + 'static {
     fn resync(&self, reason: &str) -> Option<Bytes>;
 
     /// Earlier messages, unasked; for dialects whose connections are in one conversation.
-    fn history(&self, history: &History) -> Option<Bytes>;
+    fn history(&self, history: &History) -> Vec<Bytes>;
 
     /// The connection was put out of a conversation; nothing if it ends with that.
     fn put_out(&self, id: ConversationId, name: Option<&ExternalId>) -> Option<Bytes>;

@@ -8,13 +8,15 @@
 //!   [`verbs`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
+//! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
+//!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
 //! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
-//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops time
-//! and bounds waiting.
+//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`receiver`] is one of
+//! webhooks, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -32,6 +34,7 @@ mod crash;
 mod dice;
 mod disk;
 mod drain;
+mod hooks;
 mod limits;
 mod notify;
 mod offers;
@@ -41,6 +44,7 @@ mod pattern;
 mod polling;
 mod process;
 mod provider;
+mod receiver;
 mod recovery;
 mod resume;
 mod resync;
@@ -59,3 +63,6 @@ mod tidy;
 mod transcript;
 mod verbs;
 mod waiting;
+mod webhook_receivers;
+mod webhook_restart;
+mod webhooks;

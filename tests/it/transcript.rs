@@ -85,9 +85,15 @@ transcripts! {
     document_001
     document_002
     document_003
+    document_004
     frames_that_end_a_connection
     heartbeat
     history
+    hub_notifications
+    hub_posts
+    hub_resume
+    hub_subscriptions
+    hub_visitor
     long_waits_escalate
     malformed_frames
     messages_after_the_close
@@ -182,7 +188,7 @@ impl Runner {
         }
         let (name, act) = line.split_once(' ').ok_or("what?")?;
         let dialect = name.split_once('@').and_then(|(_, dialect)| Dialect::parse(dialect));
-        let dialect = dialect.ok_or("NAME@DIALECT: session, socketio or polling")?;
+        let dialect = dialect.ok_or("NAME@DIALECT: session, hub, socketio or polling")?;
         let (verb, rest) = act.split_once(' ').unwrap_or((act, ""));
         let rest = self.fill_in(rest);
         if verb != "<~"

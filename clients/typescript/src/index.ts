@@ -8,3 +8,5 @@ export * from "./socketio/index.ts";
 export * from "./status/index.ts";
 export * from "./agents.ts";
 export * from "./heartbeat.ts";
+export * from "./hub/index.ts";
+export * from "./broadcaster/index.ts";

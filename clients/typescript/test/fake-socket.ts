@@ -1,5 +1,5 @@
 /** A WebSocket whose other end is the test. */
-import type { SocketLike } from "../src/session/link.ts";
+import type { SocketLike } from "../src/core/link.ts";
 import type { ServerFrame } from "../src/session/frames.ts";
 import { memoryStorage } from "../src/core/storage.ts";
 import { SessionClient, type SessionOptions } from "../src/session/client.ts";

@@ -1,4 +1,5 @@
 /** A local HTTP server that answers as a test says, and remembers what it was asked. */
+import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
@@ -14,18 +15,25 @@ export interface Asked {
 export interface Answered {
   status?: number;
   body?: unknown;
+  headers?: Record<string, string>;
+  /** The line breaks in the middle of the answer. */
+  isCut?: boolean;
 }
 
+/** `gone` is kept when whoever asks has hung up. */
 export async function newHttpDouble(
   t: TestContext,
-  answer: (asked: Asked) => Answered | Promise<Answered>,
+  answer: (asked: Asked, gone: Promise<unknown>) => Answered | Promise<Answered>,
 ) {
   const asked: Asked[] = [];
   const server = createServer(async (request, response) => {
+    const gone = once(response, "close");
     const question = await read(request);
     asked.push(question);
-    const { status = 200, body = {} } = await answer(question);
-    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
+    const { status = 200, body = {}, headers = {}, isCut = false } = await answer(question, gone);
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    if (isCut) response.write("{", () => response.destroy());
+    else response.end(JSON.stringify(body));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => {

@@ -14,6 +14,7 @@ import { examplesOf } from "../build/readme.ts";
 import { newDom } from "./dom.ts";
 import { CONVERSATION, Double, eventually, SESSION_KEY, settle, tokenOf } from "./double.ts";
 import { SESSION } from "./fake-socket.ts";
+import { HubDouble } from "./hub-double.ts";
 import { statusOf } from "./http-double.ts";
 
 /** What the example that is running has shown. Clients of earlier ones may still speak. */
@@ -39,6 +40,15 @@ const SHOWN: Record<string, string[]> = {
     "Agus was quicker",
     "declined",
   ],
+  "Every event as it happens 1": [
+    "connecting",
+    "connected",
+    "+6281234567890 calls 1500",
+    "call.incoming of c1",
+    "sent as number 1",
+  ],
+  "Every event as it happens 2": ["visitor connected", "your conversation is s1"],
+  "Telling events 1": ["call.ended invalid: payload.duration: is negative", "told at c9"],
   "Metrics 1": ["0 1 0 0"],
 };
 
@@ -72,13 +82,27 @@ const REST: Record<string, { status?: number; body: object }> = {
     body: { message: "Conflict", data: { agent_id: "a2", name: "Agus" } },
   },
   [`POST /api/sessions/${SESSION}/decline`]: { body: { data: { outcome: "declined" } } },
+  "POST /api/events": {
+    status: 202,
+    body: {
+      data: {
+        accepted: 2,
+        rejected: [{ index: 1, code: "invalid", message: "payload.duration: is negative" }],
+        cursor: "c9",
+      },
+    },
+  },
   "POST /api/agent-status/heartbeat": { body: { data: { agent_id: "a1", status: "online" } } },
 };
 
-/** A server for the examples: Socket.IO of the double, a few REST answers, and session frames. */
+/** A server for the examples: Socket.IO and the hub of the doubles, and a few REST answers. */
 async function newServer(t: TestContext): Promise<Double> {
   const double = await new Double().start();
-  t.after(() => double.stop());
+  const hub = attachHub(double);
+  t.after(() => {
+    hub.cut(); // or the server waits for its lines for ever
+    return double.stop();
+  });
   double.http.on("request", (request, response) => {
     const answer = REST[`${request.method} ${request.url}`];
     if (!answer || response.headersSent) return;
@@ -86,6 +110,15 @@ async function newServer(t: TestContext): Promise<Double> {
     response.writeHead(answer.status ?? 200, headers).end(JSON.stringify(answer.body));
   });
   return double;
+}
+
+function attachHub({ http }: Double): HubDouble {
+  const hub = new HubDouble();
+  const call = { unique_id: "u", caller_id: "+6281234567890", destination: "1500" };
+  hub.first = [{ ...hub.frame("call.incoming", call), cursor: "c1" }];
+  hub.welcome = ({ path }) => (path === "/ws/public" ? { session_id: "s1" } : {});
+  hub.attach(http);
+  return hub;
 }
 
 /** The session dialect, as far as the examples go. */
@@ -123,6 +156,7 @@ async function givePage(t: TestContext): Promise<void> {
     wsUrl: await newSessionServer(t),
     sessionId: SESSION,
     sessionKey: SESSION_KEY,
+    apiKey: "sbk_sample",
     token: tokenOf("agent_1"),
   };
   Object.assign(globalThis, page);

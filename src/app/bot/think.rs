@@ -1,5 +1,7 @@
 //! From a question to what is to be said. While the bot thinks, everybody sees it typing.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, sleep};
 
 use super::super::App;
@@ -8,7 +10,9 @@ use super::tell::Decision;
 use super::tray::{Reply, Turn};
 use crate::bot::{Answer, Bot, BreakerState, Failure, Question, Speaker, Turn as Said};
 use crate::limits::{BOT_HISTORY_BYTES_MAX, BOT_LINES_MAX, BOT_TYPING_INTERVAL};
-use crate::model::{Error, Event, HandoffReason, HistoryRange, InCharge, Message, Role, Typing};
+use crate::model::{
+    Audience, Error, Event, HandoffReason, HistoryRange, InCharge, Message, Role, Typing,
+};
 
 impl App {
     /// Answers questions of one conversation together, unless that has been done, or has become
@@ -63,6 +67,8 @@ impl App {
     /// Asks, and types until there is an answer.
     async fn think(&self, bot: &Bot, job: &Job, question: &Question) -> Result<Answer, Failure> {
         let mut answer = std::pin::pin!(bot.answer(question));
+        let audience = self.log.conversation(&job.tenant, job.conversation).await.ok().flatten();
+        let audience = Arc::new(audience.map_or_else(Audience::default, |c| c.audience()));
         loop {
             self.begin_typing(
                 &job.tenant,
@@ -73,6 +79,7 @@ impl App {
                     name: Some(self.config.bot.name.as_str().into()),
                     is_typing: true,
                 },
+                audience.clone(),
             );
             tokio::select! {
                 answer = &mut answer => return answer,

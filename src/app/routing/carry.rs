@@ -19,10 +19,10 @@ use crate::bot::Language;
 use crate::limits::OWED_RETRY_INTERVAL;
 use crate::log::{self, Change, Record};
 use crate::model::{
-    AgentRecord, AgentStateChanged, Assigned, Candidate, Conversation, ConversationId, Decided,
-    DecisionOutcome, DepartmentCovered, DepartmentEmpty, Escalated, EscalationAction, Event,
-    Handoff, HandoffReason, InCharge, Message, OfferEnded, OfferOutcome, Offered, OutsideHours,
-    Role, TenantId, UserId,
+    AgentLogin, AgentLogout, AgentRecord, AgentStateChanged, AgentStatus, Assigned, Candidate,
+    Conversation, ConversationId, Decided, DecisionOutcome, DepartmentCovered, DepartmentEmpty,
+    Escalated, EscalationAction, Event, Handoff, HandoffReason, InCharge, Message, OfferEnded,
+    OfferOutcome, Offered, OutsideHours, Role, TenantId, UserId,
 };
 use crate::routing::{self, Action, AgentState, Decision, Explanation, Input, OfferEnd};
 
@@ -157,7 +157,7 @@ impl App {
             }
             Decision::Announce(state) => {
                 records.push(Record::AgentState(record_of(state)));
-                vec![Event::AgentStateChanged(changed(state))]
+                self.announcement(tenant, state).await?
             }
             Decision::DepartmentEmpty { department: id, waiting } => {
                 records.push(Record::DepartmentAlert(*id, true));
@@ -179,6 +179,28 @@ impl App {
             Decision::QueueMoved { .. } => vec![],
         };
         Ok(Change::new(events, records))
+    }
+
+    /// What an agent is now; and that it came, or went, if it did (document 004).
+    async fn announcement(
+        &self,
+        tenant: &TenantId,
+        state: &AgentState,
+    ) -> Result<Vec<Event>, log::Error> {
+        let known = self.log.agent(tenant, &state.agent).await?;
+        let extension = known.and_then(|agent| agent.extension);
+        let (user_id, username) = (state.agent.clone(), Some(state.name.clone()));
+        let changed = Event::AgentStateChanged(changed(state, extension.clone()));
+        let is_there = |status| status != AgentStatus::Offline;
+        Ok(match (is_there(state.announced), is_there(state.status)) {
+            (false, true) => {
+                vec![Event::AgentLogin(AgentLogin { user_id, username, extension }), changed]
+            }
+            (true, false) => {
+                vec![changed, Event::AgentLogout(AgentLogout { user_id, username })]
+            }
+            _ => vec![changed],
+        })
     }
 
     async fn record(
@@ -372,11 +394,11 @@ fn record_of(state: &AgentState) -> AgentRecord {
     }
 }
 
-fn changed(state: &AgentState) -> AgentStateChanged {
+fn changed(state: &AgentState, extension: Option<String>) -> AgentStateChanged {
     AgentStateChanged {
         user_id: state.agent.clone(),
         username: Some(state.name.clone()),
-        extension: None,
+        extension,
         state: state.status,
         reason: state.reason,
         declared: state.declared,

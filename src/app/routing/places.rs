@@ -12,11 +12,10 @@ use uuid::Uuid;
 use super::super::App;
 use super::super::conversations::QueuePlace;
 use super::Told;
-use crate::hub::Publication;
 use crate::limits::{PLACES_INTERVAL, PLACES_SLICE};
 use crate::model::{
-    Conversation, ConversationId, Envelope, Event, Moment, QueueStats, Queued, TenantId, Topic,
-    UserId,
+    Audience, Conversation, ConversationId, Envelope, Event, Moment, QueueStats, Queued, TenantId,
+    Topic, UserId,
 };
 use crate::routing::{DepartmentState, Engine};
 
@@ -142,7 +141,10 @@ impl App {
         }
         let (position, estimated_wait_seconds) = told;
         let queued = Queued { session_id, position, estimated_wait_seconds, department_id };
-        self.publish(tenant, Event::Queued(queued));
+        let departments = department_id.into_iter().collect();
+        let audience = Audience { departments, agent: None, is_for_all: true };
+        let envelope = Envelope::volatile(tenant.clone(), Event::Queued(queued));
+        self.tell_now(Envelope { audience: Some(Arc::new(audience)), ..envelope });
     }
 
     fn tell_stats(&self, tenant: &TenantId, department: Option<Uuid>) {
@@ -153,8 +155,7 @@ impl App {
     }
 
     pub(in crate::app) fn publish(&self, tenant: &TenantId, event: Event) {
-        let envelope = Envelope::volatile(tenant.clone(), event);
-        self.hub.publish(&Publication::new(Arc::new(envelope)));
+        self.tell_now(Envelope::volatile(tenant.clone(), event));
     }
 }
 

@@ -33,6 +33,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("post", "/api/agent-status/offline"),
     ("get", "/api/agent-status/online"),
     ("get", "/api/agent-status/stats"),
+    ("post", "/api/events"),
     ("get", "/api/faq"),
     ("post", "/api/faq"),
     ("delete", "/api/faq/{id}"),
@@ -43,6 +44,8 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("delete", "/api/keys/{id}"),
     ("get", "/api/messages"),
     ("post", "/api/messages"),
+    ("get", "/api/notifications"),
+    ("post", "/api/notifications/read"),
     ("get", "/api/reports/agents"),
     ("get", "/api/reports/departments"),
     ("get", "/api/routing/decisions/{id}"),
@@ -62,10 +65,23 @@ const ENDPOINTS: &[(&str, &str)] = &[
     ("get", "/api/tenants/{id}"),
     ("patch", "/api/tenants/{id}"),
     ("post", "/api/users/{id}/notify"),
+    ("get", "/api/webhooks"),
+    ("post", "/api/webhooks"),
+    ("delete", "/api/webhooks/{id}"),
+    ("get", "/api/webhooks/{id}"),
+    ("patch", "/api/webhooks/{id}"),
+    ("get", "/api/webhooks/{id}/deliveries"),
+    ("post", "/api/webhooks/{id}/deliveries/{delivery}/replay"),
+    ("post", "/api/webhooks/{id}/replay"),
+    ("post", "/api/webhooks/{id}/rotate"),
+    ("post", "/api/webhooks/{id}/test"),
     ("get", "/health"),
     ("get", "/metrics"),
+    ("get", "/asyncapi.json"),
     ("get", "/openapi.json"),
     ("get", "/ready"),
+    ("get", "/ws/stats"),
+    ("get", "/ws/users/{user_id}/online"),
 ];
 
 async fn document(server: &Server) -> Value {
@@ -124,7 +140,8 @@ async fn every_operation_says_what_it_does_and_how_it_refuses() {
         let has = |status: &str| responses.contains_key(status);
         assert!(responses.keys().any(|s| s.starts_with('2')), "{at}");
         assert!(has("500"), "{at}: a fault is always possible");
-        assert_eq!(has("429"), path.starts_with("/api/"), "{at}: REST is counted");
+        let is_counted = path.starts_with("/api/") || path.starts_with("/ws/");
+        assert_eq!(has("429"), is_counted, "{at}: REST is counted");
         let is_public = operation.get("security").is_some();
         assert!(has("401") || is_public, "{at}: says 401 or that it needs no token");
         let has_input =

@@ -198,13 +198,14 @@ async fn notifications_wait_for_their_user(log: &dyn Log) {
 }
 
 async fn an_event_says_who_may_hear_it(log: &dyn Log) {
-    let (of, id, billing) = (tenant("reach"), ConversationId::random(), Uuid::new_v4());
+    let (of, id, billing) = (tenant("audience"), ConversationId::random(), Uuid::new_v4());
     let Event::SessionStarted(begun) = started(id) else { panic!() };
     let begun = SessionStarted { department_id: Some(billing), ..begun };
-    let reach = |kept: &[Outcome]| kept.last().unwrap().envelope().unwrap().reach.clone().unwrap();
+    let audience =
+        |kept: &[Outcome]| kept.last().unwrap().envelope().unwrap().audience.clone().unwrap();
     let kept = log.commit(&of, Change::of(Event::SessionStarted(begun))).await.unwrap();
-    assert_eq!(reach(&kept).departments, [billing]);
-    assert!(reach(&kept).is_for_all);
+    assert_eq!(audience(&kept).departments, [billing]);
+    assert!(audience(&kept).is_for_all);
     let assigned = Event::Assigned(Assigned {
         session_id: id,
         agent_id: user("ana"),
@@ -212,8 +213,8 @@ async fn an_event_says_who_may_hear_it(log: &dyn Log) {
         department_id: None,
     });
     let kept = log.commit(&of, Change::of(assigned)).await.unwrap();
-    assert_eq!(reach(&kept).agent, Some(user("ana")));
-    assert!(!reach(&kept).is_for_all);
+    assert_eq!(audience(&kept).agent, Some(user("ana")));
+    assert!(!audience(&kept).is_for_all);
     let kept = log.commit(&of, Change::of(message(id, None, "hi"))).await.unwrap();
-    assert_eq!(reach(&kept).agent, Some(user("ana")));
+    assert_eq!(audience(&kept).agent, Some(user("ana")));
 }

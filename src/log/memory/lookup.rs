@@ -7,6 +7,7 @@ use super::super::{ConversationFilter, OpenCall, Reading, Recovery, Retention};
 use super::Tenant;
 use crate::model::{
     Conversation, ConversationId, Envelope, Event, FaqEntry, History, HistoryRange, Moment, Status,
+    Target,
 };
 
 impl Tenant {
@@ -66,6 +67,7 @@ impl Tenant {
         self.posts.retain(|_, (at, ..)| retention.posts_before.is_none_or(|before| *at >= before));
         let goes_on = |call: &OpenCall| retention.calls_before.is_none_or(|b| call.began_at >= b);
         self.calls.retain(|_, call| goes_on(call));
+        self.prune_deliveries(retention);
         old.len() as u64
     }
 }
@@ -97,6 +99,7 @@ impl Reading {
             }
             Reading::Decisions(id) => is_of(id) && matches!(envelope.event, Event::Decided(_)),
             Reading::User(user) => envelope.addressee() == Some(user),
+            Reading::Role(role) => envelope.target() == Some(&Target::Role(*role)),
             Reading::Audit => matches!(envelope.event, Event::Audit(_)),
         }
     }

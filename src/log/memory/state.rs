@@ -68,7 +68,7 @@ impl State for Tenant {
             self.known.insert(key, envelope.clone());
         }
         // Who was present is told live; a reader of the past asks for a snapshot instead.
-        let kept = Envelope { present: None, reach: None, ..envelope.as_ref().clone() };
+        let kept = Envelope { present: None, audience: None, ..envelope.as_ref().clone() };
         self.events.insert(envelope.position(), Arc::new(kept));
         Ok(())
     }
@@ -171,6 +171,11 @@ impl State for Tenant {
             }
             Record::DepartmentAlert(id, true) => drop(self.department_alerts.insert(id)),
             Record::DepartmentAlert(id, false) => drop(self.department_alerts.remove(&id)),
+            Record::Webhook(webhook) => self.put_webhook(webhook),
+            Record::WebhookRemoved(id) => self.remove_webhook(id),
+            Record::WebhookRead(read) => self.put_webhook_read(read),
+            Record::DeliveryTried(tried) => self.put_delivery_tried(tried),
+            Record::DeliveriesRevived(id, of) => self.revive_deliveries(id, &of),
         }
         Ok(())
     }

@@ -82,6 +82,9 @@ pub(super) fn read_page(
         Reading::User(user) => {
             all(db, sql::EVENTS_OF_USER, params![of, after, max, user.as_str()], read)
         }
+        Reading::Role(role) => {
+            all(db, sql::EVENTS_OF_USER, params![of, after, max, rows::of_role(role)], read)
+        }
         Reading::Audit => all(db, sql::EVENTS_OF_AUDIT, params![of, after, max], read),
     }?;
     Ok(Page { is_end: events.len() < limit, events })
@@ -116,6 +119,9 @@ pub(super) fn read_latest_page(
         Reading::Recorder(id) => all(db, sql::LATEST_OF_RECORDER, params![of, max, id.0], read),
         Reading::Decisions(id) => all(db, sql::LATEST_OF_DECISIONS, params![of, max, id.0], read),
         Reading::User(user) => all(db, sql::LATEST_OF_USER, params![of, max, user.as_str()], read),
+        Reading::Role(role) => {
+            all(db, sql::LATEST_OF_USER, params![of, max, rows::of_role(role)], read)
+        }
         Reading::Audit => all(db, sql::LATEST_OF_AUDIT, params![of, max], read),
     }?;
     events.reverse();

@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::{ApiKey, Error, Record, Recovery};
-use super::{faq, routing, sql, staff};
+use super::{faq, routing, sql, staff, webhooks};
 use crate::model::{
-    Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, TenantId,
-    UserId,
+    Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, Target,
+    TenantId, UserId,
 };
 
 pub(super) type Read<T> = rusqlite::Result<T>;
@@ -86,7 +86,7 @@ pub(super) fn envelope(row: &Row, of: &TenantId) -> Read<Arc<Envelope>> {
         event: Event::from_parts(name, payload).map_err(|err| bad(4, err))?,
         present: None,
         origin: optional(row, 5, |text| serde_json::from_str(text).ok())?.map(Arc::new),
-        reach: None,
+        audience: None,
     }))
 }
 
@@ -149,10 +149,19 @@ pub(super) fn put_conversation(
     )
 }
 
+/// How the column of addressees names a role. No user's id has an asterisk.
+pub(super) fn of_role(role: Role) -> String {
+    format!("*{role}")
+}
+
 pub(super) fn put_event(db: &Connection, envelope: &Envelope) -> Result<(), Error> {
     let message = match &envelope.event {
         Event::Message(message) => Some(message),
         _ => None,
+    };
+    let addressee = match envelope.target() {
+        Some(Target::Role(role)) => Some(of_role(*role)),
+        _ => envelope.addressee().map(|user| user.as_str().to_owned()),
     };
     // Only a message that can be repeated needs its sender in the index of repeats.
     let repeatable = message.filter(|m| m.client_id.is_some());
@@ -169,7 +178,7 @@ pub(super) fn put_event(db: &Connection, envelope: &Envelope) -> Result<(), Erro
             repeatable.map(|m| m.sender_id.as_str()),
             repeatable.and_then(|m| m.client_id.as_deref()),
             envelope.event.payload().map_err(Error::failed)?,
-            envelope.addressee().map(UserId::as_str),
+            addressee,
             envelope.origin.as_ref().map(to_json).transpose()?,
         ],
     )
@@ -232,6 +241,11 @@ pub(super) fn put_record(
             run(db, sql::SET_NOTICES_DELIVERED, params![of, user.as_str(), int(*through)])
         }
         Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
+        Record::Webhook(w) => webhooks::put_webhook(db, tenant, w),
+        Record::WebhookRemoved(id) => webhooks::remove_webhook(db, tenant, *id, at),
+        Record::WebhookRead(read) => webhooks::put_read(db, tenant, read),
+        Record::DeliveryTried(tried) => webhooks::put_tried(db, tenant, tried),
+        Record::DeliveriesRevived(id, of) => webhooks::revive(db, tenant, *id, of),
     }
 }
 

@@ -1,17 +1,17 @@
 //! Who may do what in a conversation.
 
 use super::{Conversation, Status};
-use crate::model::{Identity, Reach, Role, Scope};
+use crate::model::{Audience, Identity, Role, Scope};
 
 impl Conversation {
     /// Which agents may hear what happens in it: the same rule as [`Conversation::is_open_to`], in
     /// a form that does without the record.
-    pub fn reach(&self) -> Reach {
+    pub fn audience(&self) -> Audience {
         let is_for_all = matches!(self.status, Status::Open | Status::Waiting | Status::Bot);
         let departments = self.department.into_iter().chain(self.routing.also.iter().copied());
         let asked = self.routing.offer.as_ref().map(|offer| &offer.agent_id);
         let agent = if is_for_all { asked } else { self.agent.as_ref() };
-        Reach {
+        Audience {
             // Of no department is of all, whoever else was asked.
             departments: self.department.map_or(vec![], |_| departments.collect()),
             agent: agent.cloned(),

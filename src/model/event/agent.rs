@@ -32,6 +32,7 @@ pub struct AgentStateChanged {
     pub max_chats: u32,
     /// Where it works.
     #[serde(default)]
+    #[schema(required)]
     pub department_ids: Vec<Uuid>,
 }
 

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::STAFF;
 use crate::model::Role;
@@ -12,18 +13,18 @@ catalogue! {
     /// What a producer says of chats and agents that are not kept here.
     pub enum Announced {
         /// A conversation of another system began.
-        "chat.session.started.announced" SessionStartedAnnounced: durable, STAFF;
+        "chat.session.started.announced" SessionStartedAnnounced: durable, STAFF, posted, "document 004";
         /// Something was said there.
-        "chat.message.announced" MessageAnnounced: durable, STAFF;
+        "chat.message.announced" MessageAnnounced: durable, STAFF, posted, "document 004";
         /// It ended.
-        "chat.session.ended.announced" SessionEndedAnnounced: durable, STAFF;
+        "chat.session.ended.announced" SessionEndedAnnounced: durable, STAFF, posted, "document 004";
         /// It was given to another there.
-        "chat.transferred.announced" TransferAnnounced: durable, STAFF;
+        "chat.transferred.announced" TransferAnnounced: durable, STAFF, posted, "document 004";
         /// Somebody types there, or stopped.
-        "chat.typing.announced" TypingAnnounced: volatile, STAFF;
+        "chat.typing.announced" TypingAnnounced: volatile, STAFF, posted, "document 004";
         /// An agent is something else in another system; whether it can be reached here does not
         /// change.
-        "agent.state.changed.announced" AgentStateAnnounced: durable, STAFF;
+        "agent.state.changed.announced" AgentStateAnnounced: durable, STAFF, posted, "document 004";
     }
     families {}
 }
@@ -36,6 +37,11 @@ impl Serialize for IsAnnounced {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bool(true)
     }
+}
+
+fn always_true() -> Schema {
+    let only = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+    only.description(Some("Always `true`; producers need not say it.")).into()
 }
 
 impl<'de> Deserialize<'de> for IsAnnounced {
@@ -61,7 +67,7 @@ pub struct SessionStartedAnnounced {
     pub visitor_email: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -85,9 +91,12 @@ pub struct MessageAnnounced {
     pub sender_name: Option<String>,
     /// The text.
     pub body: String,
+    /// The producer's own id for it, by which a repeat is known in a conversation that is kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -99,7 +108,7 @@ pub struct SessionEndedAnnounced {
     pub session_id: String,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -118,9 +127,12 @@ pub struct TransferAnnounced {
     /// The department that has it now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_department_id: Option<String>,
+    /// What one agent tells the next; customers do not hear it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -143,7 +155,7 @@ pub struct TypingAnnounced {
     pub is_typing: bool,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -166,7 +178,7 @@ pub struct AgentStateAnnounced {
     pub extension: Option<String>,
     /// Always `true`.
     #[serde(default)]
-    #[schema(value_type = bool)]
+    #[schema(required, schema_with = always_true)]
     pub announced: IsAnnounced,
 }
 
@@ -199,6 +211,7 @@ impl Announced {
                 sender_type: Role::Agent,
                 sender_name: Some("Sari".into()),
                 body: "Hello".into(),
+                client_id: None,
                 announced: IsAnnounced,
             }),
             Announced::SessionEndedAnnounced(SessionEndedAnnounced {
@@ -210,6 +223,7 @@ impl Announced {
                 from_agent_id: Some("agent_456".into()),
                 to_agent_id: Some("agent_789".into()),
                 to_department_id: None,
+                note: None,
                 announced: IsAnnounced,
             }),
             Announced::TypingAnnounced(TypingAnnounced {

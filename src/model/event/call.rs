@@ -11,17 +11,17 @@ catalogue! {
     /// What the telephone system reports.
     pub enum Call {
         /// A call came in.
-        "call.incoming" CallIncoming: durable, STAFF;
+        "call.incoming" CallIncoming: durable, STAFF, posted, "document 004";
         /// An agent took it.
-        "call.answered" CallAnswered: durable, STAFF;
+        "call.answered" CallAnswered: durable, STAFF, posted, "document 004";
         /// It ended, answered or not.
-        "call.ended" CallEnded: durable, STAFF;
+        "call.ended" CallEnded: durable, STAFF, posted, "document 004";
         /// It was given to another destination.
-        "call.transferred" CallTransferred: durable, STAFF;
+        "call.transferred" CallTransferred: durable, STAFF, posted, "document 004";
         /// It was put on hold.
-        "call.hold" CallHold: durable, STAFF;
+        "call.hold" CallHold: durable, STAFF, posted, "document 004";
         /// It is talked in again.
-        "call.unhold" CallUnhold: durable, STAFF;
+        "call.unhold" CallUnhold: durable, STAFF, posted, "document 004";
     }
     families {}
 }

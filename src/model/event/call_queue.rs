@@ -12,17 +12,17 @@ catalogue! {
     /// Who waits and works in the queues of the telephone system.
     pub enum CallQueue {
         /// A call waits in a queue.
-        "queue.joined" QueueJoined: durable, STAFF;
+        "queue.joined" QueueJoined: durable, STAFF, posted, "document 004";
         /// A call left its queue, to an agent or for good.
-        "queue.left" QueueLeft: durable, STAFF;
+        "queue.left" QueueLeft: durable, STAFF, posted, "document 004";
         /// Somebody works in a queue from now on.
-        "queue.member.added" MemberAdded: durable, STAFF;
+        "queue.member.added" MemberAdded: durable, STAFF, posted, "document 004";
         /// Somebody works in it no longer.
-        "queue.member.removed" MemberRemoved: durable, STAFF;
+        "queue.member.removed" MemberRemoved: durable, STAFF, posted, "document 004";
         /// A member is not rung for a while.
-        "queue.member.paused" MemberPaused: durable, STAFF;
+        "queue.member.paused" MemberPaused: durable, STAFF, posted, "document 004";
         /// A member is rung again.
-        "queue.member.unpaused" MemberUnpaused: durable, STAFF;
+        "queue.member.unpaused" MemberUnpaused: durable, STAFF, posted, "document 004";
     }
     families {}
 }
@@ -147,6 +147,27 @@ pub struct MemberUnpaused {
 }
 
 impl CallQueue {
+    /// The queue it is about.
+    pub fn queue_name(&self) -> &str {
+        match self {
+            CallQueue::QueueJoined(e) => &e.queue_name,
+            CallQueue::QueueLeft(e) => &e.queue_name,
+            CallQueue::MemberAdded(e) => &e.queue_name,
+            CallQueue::MemberRemoved(e) => &e.queue_name,
+            CallQueue::MemberPaused(e) => &e.queue_name,
+            CallQueue::MemberUnpaused(e) => &e.queue_name,
+        }
+    }
+
+    /// The call it is about, if it is about one.
+    pub fn unique_id(&self) -> Option<&str> {
+        match self {
+            CallQueue::QueueJoined(e) => Some(&e.unique_id),
+            CallQueue::QueueLeft(e) => Some(&e.unique_id),
+            _ => None,
+        }
+    }
+
     /// One of each.
     pub(super) fn samples(agent: &UserId) -> Vec<CallQueue> {
         let queue_name = || "support".to_owned();

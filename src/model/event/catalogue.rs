@@ -1,6 +1,8 @@
 //! How a catalogue of events is made: from one list come the enum, the names, who hears each, and how
 //! a row of the log is read.
 
+use std::borrow::Cow;
+
 use utoipa::openapi::{RefOr, Schema};
 
 use super::super::Role;
@@ -15,12 +17,29 @@ pub struct Facts {
     pub is_durable: bool,
     /// Who may hear it.
     pub roles: &'static [Role],
+    /// Who makes it.
+    pub maker: Maker,
+    /// What asks for it: one of the five source documents, or a section of the contract.
+    pub source: &'static str,
     /// What its payload looks like, and the named parts of that.
     pub schema: fn() -> PayloadSchema,
 }
 
+/// Who makes an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maker {
+    /// The server alone, of what it sees itself.
+    Here,
+    /// Other systems alone: whoever posts it, and the connector to the telephone system.
+    Producers,
+    /// Both.
+    Either,
+}
+
 /// The JSON Schema of a payload.
 pub struct PayloadSchema {
+    /// The payload's type.
+    pub name: Cow<'static, str>,
     /// The payload's own.
     pub schema: RefOr<Schema>,
     /// Those it refers to, by name.
@@ -41,6 +60,11 @@ impl Facts {
     pub fn is_announcement(&self) -> bool {
         self.name.ends_with(ANNOUNCED)
     }
+
+    /// Whether a producer may post it (contract 7, `POST /api/events`).
+    pub fn is_producible(&self) -> bool {
+        self.maker != Maker::Here
+    }
 }
 
 /// A log row that is no event of this catalogue.
@@ -58,7 +82,7 @@ pub enum BadEvent {
 pub(super) fn schema_of<T: utoipa::ToSchema>() -> PayloadSchema {
     let mut parts = Vec::new();
     T::schemas(&mut parts);
-    PayloadSchema { schema: T::schema(), parts }
+    PayloadSchema { name: T::name(), schema: T::schema(), parts }
 }
 
 /// Slots of the catalogue itself, and of each family behind it: their sum fits a set's bits.
@@ -69,7 +93,11 @@ macro_rules! catalogue {
     (
         $(#[doc = $enum_doc:literal])*
         pub enum $Enum:ident {
-            $($(#[doc = $about:literal])* $name:literal $variant:ident: $kept:ident, $roles:ident;)*
+            $(
+                $(#[doc = $about:literal])*
+                $name:literal $variant:ident: $kept:ident, $roles:ident, $maker:ident,
+                    $source:literal;
+            )*
         }
         families { $($(#[doc = $family_doc:literal])* $family:ident,)* }
     ) => {
@@ -87,6 +115,8 @@ macro_rules! catalogue {
                 about: concat!($($about),*).trim_ascii(),
                 is_durable: catalogue!(@is_durable $kept),
                 roles: $roles,
+                maker: catalogue!(@maker $maker),
+                source: $source,
                 schema: $crate::model::event::catalogue::schema_of::<$variant>,
             },)*];
 
@@ -106,6 +136,7 @@ macro_rules! catalogue {
 
             /// Its number in the catalogue: fixed while the program runs, and good for nothing else.
             pub fn slot(&self) -> usize {
+                #[allow(clippy::enum_variant_names, reason = "they are called as the payloads are")]
                 enum Slot { $($variant,)* }
                 #[allow(dead_code, reason = "a family has none")]
                 enum Family { $($family,)* }
@@ -171,6 +202,9 @@ macro_rules! catalogue {
     };
     (@is_durable durable) => { true };
     (@is_durable volatile) => { false };
+    (@maker here) => { $crate::model::Maker::Here };
+    (@maker posted) => { $crate::model::Maker::Producers };
+    (@maker either) => { $crate::model::Maker::Either };
     (@offset $family:expr) => {
         $crate::model::event::catalogue::SLOTS_OWN
             + ($family as usize) * $crate::model::event::catalogue::SLOTS_EACH_FAMILY

@@ -50,6 +50,7 @@ pub struct Message {
     pub message_id: Uuid,
     /// Its number in the conversation: 1, 2, 3 ... without holes. Given by the log.
     #[serde(default)]
+    #[schema(required)]
     pub seq: u64,
     /// The sender's own id for it, by which a repeat is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,6 +62,7 @@ pub struct Assigned {
     pub agent_name: String,
     /// The department it came from.
     #[serde(default)]
+    #[schema(required)]
     pub department_id: Option<Uuid>,
 }
 
@@ -71,6 +72,7 @@ pub struct Transferred {
     /// The conversation.
     pub session_id: ConversationId,
     /// Who had it.
+    #[schema(required)]
     pub from_agent_id: Option<UserId>,
     /// Who has it now, when it went to an agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,6 +137,7 @@ pub enum HandoffReason {
 /// question put to the log, never an event: what comes along is refused unless that one is in
 /// charge (`Conversation::apply`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(description = "Payload of `conversation.handoff`.")]
 pub struct Handoff {
     /// The conversation.
     pub session_id: ConversationId,
@@ -244,6 +247,7 @@ pub struct Requirements {
     pub priority: i32,
     /// What an agent must know to take it.
     #[serde(default)]
+    #[schema(required)]
     pub skills: Vec<String>,
     /// The language its agent must speak, a BCP 47 tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]

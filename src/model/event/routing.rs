@@ -44,6 +44,7 @@ pub struct Decided {
     pub considered: u64,
     /// How many of them each filter kept out.
     #[serde(default)]
+    #[schema(required)]
     pub excluded: BTreeMap<String, u64>,
 }
 

@@ -16,8 +16,8 @@ use crate::hub::Publication;
 use crate::limits::{REPLAY_WRITE_DEADLINE, REPLAY_WRITE_EVENTS, ROOMS_PER_CONNECTION_MAX};
 use crate::log::Pending;
 use crate::model::{
-    CloseReason, ConversationId, Cursor, DisconnectReason, Envelope, Error, Event, ExternalId,
-    HistoryRange, Role, Topic,
+    CloseReason, ConversationId, Cursor, DisconnectReason, Error, Event, ExternalId, HistoryRange,
+    Role, Topic,
 };
 use crate::wire::{Codec, Line};
 
@@ -49,7 +49,8 @@ impl<C: Codec> Serving<C> {
             frames.extend(self.codec.resync(reason));
             self.add_snapshot(start.cursor.position, &mut frames).await?;
         }
-        self.write_all(frames).await?;
+        frames.into_iter().for_each(|frame| self.line.enqueue(frame));
+        self.tell_undelivered(start.cursor).await?;
         self.app.note_rooms(&self.conn, None).await;
         match self.feed {
             Feed::Live => self.become_present(None).await,
@@ -57,10 +58,31 @@ impl<C: Codec> Serving<C> {
         }
     }
 
+    /// What the user was notified of while it was not there. What is behind the start comes by
+    /// itself.
+    async fn tell_undelivered(&mut self, start: Cursor) -> Result<(), CloseReason> {
+        let mut due = self.app.undelivered(&self.conn.who).await;
+        let due = due.as_mut().map_err(|_| CloseReason::Internal)?;
+        let who = &self.conn.who;
+        due.retain(|e| e.position() <= start.position && who.events.contains(&e.event));
+        for envelope in &*due {
+            let frame = C::encode(&envelope.told_at(start), None);
+            frame.into_iter().for_each(|frame| self.line.enqueue(frame));
+        }
+        self.write().await?;
+        if let Some(last) = due.last() {
+            self.app.note_notified(&self.conn.who, last.position()).await;
+        }
+        Ok(())
+    }
+
     fn set_out_from(&mut self, start: &Start) {
         let position = start.cursor.position;
         self.marked = position;
         self.conn.told = position;
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.begin(position);
+        }
         for room in &mut self.conn.rooms {
             room.is_taken_up = true;
             // One of a connection that is taken up again may be further behind.
@@ -90,10 +112,19 @@ impl<C: Codec> Serving<C> {
         let is_staff = matches!(who.role, Role::Agent | Role::Admin);
         let staff = Topic::Staff(who.tenant.clone());
         let user = Topic::User(who.tenant.clone(), who.subject.clone());
-        [user].into_iter().chain((is_staff && C::HEARS_BEYOND_ROOMS).then_some(staff))
+        let tenant = Topic::Tenant(who.tenant.clone());
+        // Everything of the tenant comes by its topic, whatever else it comes by.
+        let first = if self.conn.is_console { tenant } else { user };
+        let staff = (is_staff && C::HEARS_BEYOND_ROOMS && !self.conn.is_console).then_some(staff);
+        let hears_role = self.conn.hears_role && !self.conn.is_console;
+        let role = hears_role.then(|| Topic::Role(who.tenant.clone(), who.role));
+        [first].into_iter().chain(staff).chain(role)
     }
 
     fn hear_beyond_rooms(&self) {
+        if let Some(subscription) = &self.conn.subscription {
+            self.conn.outbox.take_only(subscription.wanted());
+        }
         for topic in self.topics_beyond_rooms() {
             self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
         }
@@ -180,6 +211,18 @@ impl<C: Codec> Serving<C> {
         ))
     }
 
+    /// Begins to tell the past that a subscription asked for.
+    pub(super) fn begin_past(&mut self) {
+        if !self.conn.has_past() {
+            return;
+        }
+        // A page that is being read begins too late.
+        self.reading = None;
+        if self.feed == Feed::Live {
+            self.turn_back();
+        }
+    }
+
     /// From the outbox to the log again, because there is a past to tell. What waits in the outbox
     /// is read there; who came and went meanwhile is told by a snapshot.
     fn turn_back(&mut self) {
@@ -206,9 +249,14 @@ impl<C: Codec> Serving<C> {
             self.write_slowly(REPLAY_WRITE_DEADLINE).await?;
             self.registry.seen(&self.registered);
             self.app.note_delivered(&self.conn.who, group);
+            let notified = self.notified(group.iter());
+            self.note_notified(notified).await;
         }
         self.conn.told = self.conn.told.max(missed.read_to);
         self.conn.rooms.iter_mut().for_each(|room| room.told = room.told.max(missed.read_to));
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.past_read_to(missed.read_to);
+        }
         if !missed.is_end {
             return Ok(());
         }
@@ -336,9 +384,9 @@ impl<C: Codec> Serving<C> {
             let publication = &batch[at];
             let Some(name) = self.hears(&publication.envelope) else { continue };
             let frame = match &name {
-                None => publication.frame(C::DIALECT, |e| C::encode(e, None)),
+                None => publication.frame(C::ENCODING, |e| C::encode(e, None)),
                 Some(name) => {
-                    publication.frame_named(C::DIALECT, name, |e, n| C::encode(e, Some(n)))
+                    publication.frame_named(C::ENCODING, name, |e, n| C::encode(e, Some(n)))
                 }
             };
             frame.into_iter().for_each(|frame| self.line.enqueue(frame));
@@ -352,65 +400,18 @@ impl<C: Codec> Serving<C> {
             }
         }
         if let Some(publication) = newest.and_then(|at| batch.get(at))
-            && let Some(mark) = publication.mark(C::DIALECT, C::mark)
+            && let Some(mark) = publication.mark(C::ENCODING, C::mark)
         {
             self.marked = publication.envelope.position();
             self.line.enqueue(mark);
         }
         self.write().await?;
         self.note_delivered(batch);
+        let notified = self.notified(batch.iter().map(|p| &p.envelope));
+        self.note_notified(notified).await;
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
         ended.map_or(Ok(()), Err)
-    }
-
-    fn note_delivered(&self, batch: &VecDeque<Arc<Publication>>) {
-        let who = &self.conn.who;
-        let delivers = |p: &&Arc<Publication>| {
-            matches!(&p.envelope.event, Event::Message(m) if m.sender_id != who.user)
-                && p.is_first_delivery()
-        };
-        // Of each conversation only the latest counts, and most batches are of one.
-        for room in &self.conn.rooms {
-            let in_room = |p: &&Arc<Publication>| p.envelope.event.conversation() == Some(room.id);
-            if let Some(publication) = batch.iter().rev().filter(in_room).find(delivers) {
-                self.app.note_delivered(who, std::slice::from_ref(&publication.envelope));
-            }
-        }
-    }
-
-    /// Whether this connection is to be told of an event, and what it calls its conversation. This
-    /// is the one place where what is for the staff is kept from customers, live or from the log.
-    fn hears(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
-        let may_hear = envelope.event.may_be_heard_by(self.conn.who.role);
-        self.is_news(envelope).filter(|_| may_hear)
-    }
-
-    /// What it was told of once, or would have been if it might hear it, it is not told of again.
-    fn is_news(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
-        let position = envelope.position();
-        let is_news = |told: &mut u64| {
-            let is_news = position == 0 || position > *told;
-            *told = (*told).max(position);
-            is_news
-        };
-        let event = &envelope.event;
-        // Comes by the topic of the staff alone, which no replay reads: it cannot come twice.
-        let is_for_staff = event.is_for_all_staff();
-        let Some(id) = event.conversation() else {
-            return (is_for_staff || is_news(&mut self.conn.told)).then_some(None);
-        };
-        // What is meant for the user is told whether it came by the room or by the user, once.
-        let user = &self.conn.who.subject;
-        let is_meant = event.addressees().contains(&Some(user));
-        let is_news_to_user = is_meant && is_news(&mut self.conn.told);
-        match self.conn.room(id) {
-            Some(room) => {
-                let is_news_in_room = is_news(&mut room.told);
-                (is_news_in_room || is_news_to_user).then(|| room.name.clone())
-            }
-            None => (C::HEARS_BEYOND_ROOMS && (is_news_to_user || is_for_staff)).then_some(None),
-        }
     }
 
     /// Leaves the conversations that went to somebody else.

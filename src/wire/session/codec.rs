@@ -11,6 +11,7 @@ use super::requests::{
     AuthenticateIn, ClientIdOnly, FrameIn, HistoryIn, MessageIn, ReadIn, TypingIn, data,
 };
 use crate::app::{Connection, Start};
+use crate::hub::Encoding;
 use crate::model::{
     CloseReason, Command, ConnectionStatus, ConversationId, Credential, Cursor, Dialect, Envelope,
     Error, Event, ExternalId, History, HistoryRange, Message, Moment, Receipt, Reply, Role, UserId,
@@ -114,6 +115,11 @@ fn frame(kind: &str, data: impl Serialize) -> Option<Bytes> {
             None
         }
     }
+}
+
+/// A frame of the payload as it is, with its place in the log.
+fn placed(kind: &str, payload: &impl Serialize, cursor: Option<Cursor>) -> Option<Bytes> {
+    frame(kind, WithCursor { payload, cursor })
 }
 
 #[derive(Serialize)]
@@ -258,6 +264,7 @@ struct AuthenticatedOut {
 
 impl Codec for Session {
     const DIALECT: Dialect = Dialect::Session;
+    const ENCODING: Encoding = Encoding::Session;
     const HEARS_BEYOND_ROOMS: bool = false;
     type Line = Socket;
     type Tag = Tag;
@@ -300,29 +307,22 @@ impl Codec for Session {
             Event::Joined(_) | Event::Left(_) => StatusOut::of(envelope, |status| {
                 frame("connection_status_update", WithCursor { payload: &status, cursor })
             }),
-            Event::Queued(p) => frame("conversation_queued", WithCursor { payload: p, cursor }),
-            Event::Assigned(p) => frame("conversation_assigned", WithCursor { payload: p, cursor }),
+            Event::Queued(p) => placed("conversation_queued", p, cursor),
+            Event::Assigned(p) => placed("conversation_assigned", p, cursor),
             Event::Transferred(t) => frame(
                 "conversation_transferred",
                 WithCursor { payload: &TransferredOut::of(t), cursor },
             ),
-            Event::Handoff(p) => frame("conversation_handoff", WithCursor { payload: p, cursor }),
-            Event::Closed(p) => frame("conversation_closed", WithCursor { payload: p, cursor }),
-            Event::Reopened(p) => frame("conversation_reopened", WithCursor { payload: p, cursor }),
-            Event::Rated(p) => frame("conversation_rated", WithCursor { payload: p, cursor }),
-            Event::Offered(p) => frame("conversation_offered", WithCursor { payload: p, cursor }),
-            Event::OfferEnded(p) => {
-                frame("conversation_offer_ended", WithCursor { payload: p, cursor })
-            }
-            Event::Escalated(p) => {
-                frame("conversation_escalated", WithCursor { payload: p, cursor })
-            }
-            Event::OutsideHours(p) => {
-                frame("conversation_outside_hours", WithCursor { payload: p, cursor })
-            }
-            Event::Requirements(p) => {
-                frame("conversation_requirements", WithCursor { payload: p, cursor })
-            }
+            Event::Handoff(p) => placed("conversation_handoff", p, cursor),
+            Event::Closed(p) => placed("conversation_closed", p, cursor),
+            Event::Reopened(p) => placed("conversation_reopened", p, cursor),
+            Event::Rated(p) => placed("conversation_rated", p, cursor),
+            Event::Offered(p) => placed("conversation_offered", p, cursor),
+            Event::OfferEnded(p) => placed("conversation_offer_ended", p, cursor),
+            Event::Escalated(p) => placed("conversation_escalated", p, cursor),
+            Event::OutsideHours(p) => placed("conversation_outside_hours", p, cursor),
+            Event::Requirements(p) => placed("conversation_requirements", p, cursor),
+            Event::Alert(p) => placed("alert", p, cursor),
             Event::Notification(n) => {
                 let (name, payload) = NotificationOut::of(n);
                 frame(name, WithCursor { payload: &payload, cursor })
@@ -339,7 +339,6 @@ impl Codec for Session {
             | Event::AgentLogin(_)
             | Event::AgentLogout(_)
             | Event::NotificationRead(_)
-            | Event::Alert(_)
             | Event::DepartmentEmpty(_)
             | Event::DepartmentCovered(_)
             | Event::QueueStats(_)
@@ -371,7 +370,16 @@ impl Codec for Session {
                 let at = |seconds: i64| Moment(seconds.saturating_mul(1000)).to_seconds_string();
                 frame("authenticated", AuthenticatedOut { expires_at: who.expires_at.map(at) })
             }
-            (_, Ok(Reply::Done | Reply::Sent(_) | Reply::Joined(_) | Reply::Left(_))) => None,
+            (
+                _,
+                Ok(
+                    Reply::Done
+                    | Reply::Sent(_)
+                    | Reply::Joined(_)
+                    | Reply::Left(_)
+                    | Reply::Subscribed(_),
+                ),
+            ) => None,
         });
     }
 
@@ -403,8 +411,8 @@ impl Codec for Session {
         frame("resync", ResyncOut { reason })
     }
 
-    fn history(&self, history: &History) -> Option<Bytes> {
-        frame("history", HistoryOut::of(history))
+    fn history(&self, history: &History) -> Vec<Bytes> {
+        frame("history", HistoryOut::of(history)).into_iter().collect()
     }
 
     /// Its path names one conversation, so without it there is nothing left to do.

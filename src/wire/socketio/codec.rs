@@ -14,6 +14,7 @@ use super::frames::{
 use super::line::Message;
 use super::requests;
 use crate::app::{Connection, Start};
+use crate::hub::Encoding;
 use crate::model::{
     CloseReason, ConnectionStatus, ConversationId, Cursor, Dialect, Envelope, Error, Event,
     ExternalId, History, Reply,
@@ -86,7 +87,7 @@ impl SocketIo {
                 id.and_then(|id| ack(id, &AckOut::history(history, tag.name.as_ref())))
             }
             Reply::Joined(_) | Reply::Left(_) => id.and_then(|id| ack(id, &AckOut::room(name))),
-            Reply::Done | Reply::Pong | Reply::Authenticated(_) => {
+            Reply::Done | Reply::Pong | Reply::Subscribed(_) | Reply::Authenticated(_) => {
                 id.and_then(|id| ack(id, &AckOut::done()))
             }
         }
@@ -101,6 +102,7 @@ const EVENT_CHARS_MAX: usize = 64;
 
 impl Codec for SocketIo {
     const DIALECT: Dialect = Dialect::SocketIo;
+    const ENCODING: Encoding = Encoding::SocketIo;
     const HEARS_BEYOND_ROOMS: bool = true;
     type Line = Link<Socket>;
     type Tag = Tag;
@@ -164,6 +166,7 @@ impl Codec for SocketIo {
                     event(frames::STATUS, &Within { conversation_id, payload: &payload })
                 })
             }
+            Event::Alert(p) => event("alert", p),
             Event::DepartmentEmpty(p) => event("agent_department_empty", p),
             Event::DepartmentCovered(p) => event("agent_department_covered", p),
             other => encode_lifecycle(other, called(other.conversation()?)),
@@ -236,8 +239,8 @@ impl Codec for SocketIo {
     }
 
     /// Its clients are in no conversation before they join one, and ask for what they lack.
-    fn history(&self, _history: &History) -> Option<Bytes> {
-        None
+    fn history(&self, _history: &History) -> Vec<Bytes> {
+        vec![]
     }
 
     fn put_out(&self, id: ConversationId, name: Option<&ExternalId>) -> Option<Bytes> {

@@ -32,7 +32,7 @@ impl Dialect {
     /// A dialect by the name that transcripts have for it.
     pub(super) fn parse(name: &str) -> Option<Dialect> {
         Some(match name {
-            "session" => Dialect::Session,
+            "session" | "hub" => Dialect::Session,
             "socketio" => Dialect::SocketIo,
             "polling" => Dialect::Polling,
             _ => return None,

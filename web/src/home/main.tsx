@@ -232,6 +232,7 @@ const LINKS: { name: LinkName; href: string; icon: IconName }[] = [
   { name: "test", href: "/websocket-test.html", icon: "chat" },
   { name: "docs", href: "/docs", icon: "book" },
   { name: "openapi", href: "/openapi.json", icon: "braces" },
+  { name: "asyncapi", href: "/asyncapi.json", icon: "braces" },
   { name: "metrics", href: "/metrics", icon: "chart" },
   { name: "health", href: "/health", icon: "pulse" },
 ];

@@ -63,8 +63,9 @@ const en = {
   more: "Everything else",
   links: {
     test: { title: "Test page", text: "A customer and an agent side by side, with raw frames." },
-    docs: { title: "API reference", text: "Every endpoint, with examples to copy and try." },
-    openapi: { title: "OpenAPI 3.1", text: "The same description for machines." },
+    docs: { title: "API reference", text: "Every endpoint and event, with examples to copy and try." },
+    openapi: { title: "OpenAPI 3.1", text: "The endpoints, described for machines." },
+    asyncapi: { title: "AsyncAPI 3", text: "The hub and its events, described for machines." },
     metrics: { title: "Metrics", text: "For Prometheus and everything that reads it." },
     health: { title: "Health", text: "One JSON answer for load balancers and people." },
   },
@@ -135,7 +136,8 @@ const id: typeof en = {
   links: {
     test: { title: "Halaman uji", text: "Pelanggan dan agen berdampingan, dengan frame mentah." },
     docs: { title: "Referensi API", text: "Setiap endpoint, dengan contoh siap salin dan coba." },
-    openapi: { title: "OpenAPI 3.1", text: "Deskripsi yang sama untuk mesin." },
+    openapi: { title: "OpenAPI 3.1", text: "Deskripsi endpoint untuk mesin." },
+    asyncapi: { title: "AsyncAPI 3", text: "Deskripsi hub dan peristiwanya untuk mesin." },
     metrics: { title: "Metrik", text: "Untuk Prometheus dan semua pembacanya." },
     health: { title: "Kesehatan", text: "Satu jawaban JSON untuk load balancer dan manusia." },
   },

@@ -1,9 +1,14 @@
-/** The API reference: this server's own `/openapi.json`, to browse, search and try. */
+/**
+ * The API reference: this server's own `/openapi.json` and the events of its `/asyncapi.json`, to
+ * browse, search and try.
+ */
 import "./reference.css";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Icon } from "../ui/icons.tsx";
 import { useTexts } from "../ui/language.tsx";
 import { mount } from "../ui/shell.tsx";
+import { eventMatches, familiesOf, type Family } from "./asyncapi.ts";
+import { EventView, KeptBadge } from "./event-view.tsx";
 import { groupsOf, matches, type Group, type OpenApi } from "./openapi.ts";
 import { MethodBadge, OperationView } from "./operation-view.tsx";
 import { Prose } from "./prose.tsx";
@@ -11,9 +16,11 @@ import { TEXTS } from "./texts.ts";
 
 function Reference() {
   const texts = useTexts(TEXTS);
-  const doc = useDocument();
-  if (doc === undefined) return <p class="muted">{texts.loading}</p>;
-  if (doc === null) {
+  const doc = useDocument("/openapi.json");
+  const hub = useDocument("/asyncapi.json");
+  // Both or neither, so that nothing moves under a reader's eyes.
+  if (doc === undefined || hub === undefined) return <p class="muted">{texts.loading}</p>;
+  if (doc === null || hub === null) {
     return (
       <>
         <h1>{texts.heading}</h1>
@@ -24,10 +31,10 @@ function Reference() {
       </>
     );
   }
-  return <Contents doc={doc} />;
+  return <Contents doc={doc} hub={hub} />;
 }
 
-function Contents({ doc }: { doc: OpenApi }) {
+function Contents({ doc, hub }: { doc: OpenApi; hub: OpenApi }) {
   const texts = useTexts(TEXTS);
   const [filter, setFilter] = useState("");
   const [token, setToken] = useState("");
@@ -38,14 +45,23 @@ function Contents({ doc }: { doc: OpenApi }) {
       operations: group.operations.filter((each) => matches(each, group.name, filter.trim())),
     }))
     .filter((group) => group.operations.length > 0);
+  const families = useMemo(() => familiesOf(hub), [hub]);
+  const heard = families
+    .map((family) => ({
+      ...family,
+      events: family.events.filter((each) => eventMatches(hub, each, filter.trim())),
+    }))
+    .filter((family) => family.events.length > 0);
   const count = shown.reduce((sum, group) => sum + group.operations.length, 0);
+  const eventCount = heard.reduce((sum, family) => sum + family.events.length, 0);
   useTargetOnce();
   return (
     <div class="reference">
       <header class="reference-head">
         <h1>{texts.heading}</h1>
         <p class="muted">
-          {doc.info.title} {doc.info.version} · <a href="/openapi.json">{texts.document}</a>
+          {doc.info.title} {doc.info.version} · <a href="/openapi.json">{texts.document}</a> ·{" "}
+          <a href="/asyncapi.json">{texts.hubDocument}</a>
         </p>
         {doc.info.description && <Prose text={doc.info.description} />}
       </header>
@@ -62,7 +78,7 @@ function Contents({ doc }: { doc: OpenApi }) {
             onInput={(event) => setFilter(event.currentTarget.value)}
           />
           <p class="muted reference-count" role="status" data-testid="count">
-            {count === 0 ? texts.nothing : texts.found(count)}
+            {count + eventCount === 0 ? texts.nothing : texts.found(count, eventCount)}
           </p>
         </div>
         <div class="field">
@@ -80,7 +96,7 @@ function Contents({ doc }: { doc: OpenApi }) {
             {texts.tokenHint}
           </p>
         </div>
-        <Index groups={shown} />
+        <Index groups={shown} families={heard} />
       </aside>
       <div class="reference-main">
         {shown.map((group) => (
@@ -94,12 +110,33 @@ function Contents({ doc }: { doc: OpenApi }) {
             </div>
           </section>
         ))}
+        {heard.length > 0 && <Events hub={hub} families={heard} />}
       </div>
     </div>
   );
 }
 
-function Index({ groups }: { groups: Group[] }) {
+function Events({ hub, families }: { hub: OpenApi; families: Family[] }) {
+  const texts = useTexts(TEXTS);
+  return (
+    <section aria-labelledby="events" data-testid="events">
+      <h2 id="events">{texts.events}</h2>
+      <Prose text={texts.aboutEvents} />
+      {families.map(({ name, events }) => (
+        <div class="family" key={name}>
+          <h3>{name}</h3>
+          <div class="operations">
+            {events.map((event) => (
+              <EventView key={event.name} doc={hub} event={event} />
+            ))}
+          </div>
+        </div>
+      ))}
+    </section>
+  );
+}
+
+function Index({ groups, families }: { groups: Group[]; families: Family[] }) {
   const texts = useTexts(TEXTS);
   return (
     <nav class="index" aria-label={texts.groups}>
@@ -118,17 +155,35 @@ function Index({ groups }: { groups: Group[] }) {
           </ul>
         </div>
       ))}
+      {families.length > 0 && (
+        <div>
+          <h2 class="index-group">{texts.events}</h2>
+          <ul>
+            {families
+              .flatMap(({ events }) => events)
+              .map(({ id, name, isDurable }) => (
+                <li key={id}>
+                  <a href={`#${encodeURIComponent(id)}`}>
+                    <KeptBadge isDurable={isDurable} />
+                    <span>{name}</span>
+                  </a>
+                </li>
+              ))}
+          </ul>
+        </div>
+      )}
     </nav>
   );
 }
 
-function useDocument(): OpenApi | null | undefined {
+/** Nothing while it is loading, null if it could not be. */
+function useDocument(path: string): OpenApi | null | undefined {
   const [doc, setDoc] = useState<OpenApi | null | undefined>(undefined);
   useEffect(() => {
-    fetch("/openapi.json", { headers: { accept: "application/json" } })
+    fetch(path, { headers: { accept: "application/json" } })
       .then((response) => (response.ok ? response.json() : Promise.reject(response)))
       .then(setDoc, () => setDoc(null));
-  }, []);
+  }, [path]);
   return doc;
 }
 

@@ -84,6 +84,7 @@ function Shell({ page }: { page: Page }) {
         <div class="bottom-inner">
           <p>{texts.tagline}</p>
           <a href="/openapi.json">OpenAPI</a>
+          <a href="/asyncapi.json">AsyncAPI</a>
           <a href="/metrics">{texts.metrics}</a>
           <a href="/health">{texts.health}</a>
         </div>

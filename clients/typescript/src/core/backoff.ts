@@ -1,5 +1,5 @@
 /**
- * How long to wait before the next attempt to connect. Pure: `retry.ts` counts the attempts and
+ * How long to wait before the next attempt to connect or to post. Pure: `retry.ts` counts the attempts and
  * keeps the timer.
  */
 
@@ -25,6 +25,14 @@ export const SOCKETIO_BACKOFF: BackoffPolicy = {
   maxMs: 5000,
   eagerAttempts: 5,
   slowMs: 60_000,
+};
+
+/** A producer's next try. Nobody watches it, so it never turns slow: what waits keeps piling up. */
+export const PRODUCER_BACKOFF: BackoffPolicy = {
+  firstMs: 500,
+  maxMs: 30_000,
+  eagerAttempts: Number.POSITIVE_INFINITY,
+  slowMs: 30_000,
 };
 
 /**

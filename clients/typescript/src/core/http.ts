@@ -21,6 +21,7 @@ export interface RefusalDetails {
   retryAfter?: number | undefined;
   reason?: string | undefined;
   holder?: Holder | undefined;
+  data?: unknown;
 }
 
 /** A refusal in the server's own words; `status` is 0 when no answer came at all. */
@@ -34,6 +35,8 @@ export class ApiError extends Error {
   readonly reason: string;
   /** Who was quicker, when somebody was. */
   readonly holder: Holder | undefined;
+  /** The `data` of the answer, where a refusal has some. */
+  readonly data: unknown;
 
   constructor(message: string, status: number, details: RefusalDetails = {}) {
     super(message);
@@ -42,6 +45,7 @@ export class ApiError extends Error {
     this.retryAfter = details.retryAfter;
     this.reason = details.reason ?? message;
     this.holder = details.holder;
+    this.data = details.data;
   }
 }
 
@@ -55,7 +59,11 @@ export interface Call {
   /** `POST` with a body, else `GET`. */
   method?: "GET" | "POST";
   body?: unknown;
+  /** In place of `body`: the same as JSON text already. */
+  text?: string;
   timeoutMs?: number;
+  /** Ends the call before its time. */
+  signal?: AbortSignal;
   /** It goes out even if it is the last thing a page does. */
   keepalive?: boolean;
 }
@@ -66,8 +74,10 @@ export async function request<T>(
   path: string,
   call: Call = {},
 ): Promise<T> {
-  const { body, timeoutMs = CALL_MS_MAX, keepalive = false } = call;
+  const { timeoutMs = CALL_MS_MAX, keepalive = false, signal } = call;
+  const body = call.text ?? (call.body === undefined ? undefined : JSON.stringify(call.body));
   const bearer = await currentToken(token);
+  const deadline = AbortSignal.timeout(timeoutMs);
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (bearer) headers["authorization"] = `Bearer ${bearer}`;
@@ -77,8 +87,8 @@ export async function request<T>(
     credentials: "omit",
     cache: "no-store",
     keepalive,
-    signal: AbortSignal.timeout(timeoutMs),
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    ...(body !== undefined && { body }),
   }).catch((error: unknown) => {
     throw new ApiError(String(error), 0);
   });
@@ -114,5 +124,6 @@ function refusal(response: Response, answer: unknown): ApiError {
     reason: error ?? message,
     retryAfter: Number.isFinite(wait) ? wait : undefined,
     holder: agent_id === undefined ? undefined : { agent_id, name },
+    data,
   });
 }

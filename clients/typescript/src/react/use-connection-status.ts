@@ -2,7 +2,7 @@
 import { useEffect, useState } from "react";
 import { subjectOf } from "../core/token.ts";
 import type { ConnectionStatus, UserType } from "../session/frames.ts";
-import type { LinkState } from "../session/link.ts";
+import type { LinkState } from "../core/link.ts";
 import { StatusFeed, type StatusFeedOptions } from "../status/feed.ts";
 
 export interface LastEvent {

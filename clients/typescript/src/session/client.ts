@@ -21,7 +21,7 @@ import {
   type ServerFrame,
   type UserType,
 } from "./frames.ts";
-import { Link, type LinkOptions, type LinkState } from "./link.ts";
+import { Link, type LinkOptions, type LinkState } from "../core/link.ts";
 
 /** How many messages of the past are asked for at a time. */
 const HISTORY_PAGE = 50;

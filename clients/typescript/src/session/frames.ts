@@ -1,13 +1,14 @@
 /**
  * The words of the session dialect: every frame a client may send or receive on
- * `/ws/{session_id}/{user_id}/{user_type}`, and the close codes with their meaning.
+ * `/ws/{session_id}/{user_id}/{user_type}`.
  *
- * Types and constants only. A new frame is one more member of the union it belongs to; readers
+ * Types only, but for the reader at the end. A new frame is one more member of the union it belongs to; readers
  * ignore types they do not know.
  */
 import type { LifecycleFrame } from "./lifecycle.ts";
 
 export type * from "./lifecycle.ts";
+export { CloseCode, isFinal } from "../core/close.ts";
 
 /** Who a connection speaks for. Admins observe. */
 export type UserType = "customer" | "agent" | "admin";
@@ -131,34 +132,6 @@ export interface HistoryRequest {
   before?: number;
   after?: number;
   limit?: number;
-}
-
-/** Ends of a connection, as the server names them. */
-export const CloseCode = {
-  normal: 1000,
-  goingAway: 1001,
-  tokenEnded: 4001,
-  forbidden: 4003,
-  noSuchSession: 4004,
-  slowConsumer: 4008,
-  heartbeatTimeout: 4009,
-  kicked: 4010,
-  rateLimited: 4029,
-  tooManyConnections: 4030,
-} as const;
-
-/** After these a new attempt would end the same way, so none is made by itself. */
-const FINAL_CODES: ReadonlySet<number> = new Set([
-  CloseCode.normal,
-  CloseCode.tokenEnded,
-  CloseCode.forbidden,
-  CloseCode.noSuchSession,
-  CloseCode.kicked,
-]);
-
-/** Whether a close with this code ends the session for good. */
-export function isFinal(code: number): boolean {
-  return FINAL_CODES.has(code);
 }
 
 /** Reads one text message; `null` for anything that is no frame. */

@@ -3,7 +3,7 @@ export { Emitter } from "../core/emitter.ts";
 export * from "./client.ts";
 export * from "./conversation.ts";
 export * from "./frames.ts";
-export type { LinkState, Refusal, SocketLike } from "./link.ts";
+export type { LinkState, Refusal, SocketLike } from "../core/link.ts";
 export {
   MESSAGE_BYTES_MAX,
   Outbox,

@@ -4,6 +4,7 @@
  *
  * It knows neither outbox nor typing.
  */
+import { Seen } from "../core/seen.ts";
 import type { Connection } from "./connection.ts";
 import {
   ChatError,
@@ -12,7 +13,6 @@ import {
   type JoinAck,
   type MessageReceived,
 } from "./events.ts";
-import { Seen } from "./seen.ts";
 
 /** The largest page the server gives. */
 const PAGE_MAX = 200;

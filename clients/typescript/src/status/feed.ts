@@ -4,7 +4,7 @@
  */
 import { Emitter } from "../core/emitter.ts";
 import { parseFrame, type ServerFrame, type UserType } from "../session/frames.ts";
-import { Link, type LinkOptions, type LinkState } from "../session/link.ts";
+import { Link, type LinkOptions, type LinkState } from "../core/link.ts";
 
 export interface StatusFeedOptions extends Pick<LinkOptions, "openSocket" | "random"> {
   /** `ws://` or `wss://`, host and port. */

@@ -13,7 +13,7 @@ import type {
   StatusUpdateData,
   UserType,
 } from "../session/frames.ts";
-import type { LinkState } from "../session/link.ts";
+import type { LinkState } from "../core/link.ts";
 import { StatusFeed, type StatusFeedOptions } from "./feed.ts";
 
 /** The detail of a `connectionStatusUpdate` event. */

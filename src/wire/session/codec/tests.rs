@@ -172,6 +172,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.escalated", "conversation_escalated"),
         ("conversation.outside_hours", "conversation_outside_hours"),
         ("conversation.requirements", "conversation_requirements"),
+        ("alert", "alert"),
         ("notification", "notification"),
     ];
     for event in Event::samples() {

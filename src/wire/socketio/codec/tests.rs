@@ -208,6 +208,7 @@ fn every_event_has_the_frame_of_its_name_or_none() {
         ("conversation.requirements", "conversation_requirements"),
         ("agent.department.empty", "agent_department_empty"),
         ("agent.department.covered", "agent_department_covered"),
+        ("alert", "alert"),
         ("notification", "notification"),
         ("presence.changed", "presence_update"),
     ];

@@ -5,11 +5,11 @@
  * It moves text and knows no frame, except that its owner says when a connection is ready and
  * which text asks the other side for a sign of life.
  */
-import { SESSION_BACKOFF } from "../core/backoff.ts";
-import { Emitter } from "../core/emitter.ts";
-import { onReturn } from "../core/return.ts";
-import { Retry } from "../core/retry.ts";
-import { CloseCode, isFinal } from "./frames.ts";
+import { SESSION_BACKOFF } from "./backoff.ts";
+import { CloseCode, isFinal } from "./close.ts";
+import { Emitter } from "./emitter.ts";
+import { onReturn } from "./return.ts";
+import { Retry } from "./retry.ts";
 
 /** The longest time from opening a socket to the first frame. */
 const CONNECT_MS_MAX = 10_000;
@@ -51,9 +51,16 @@ export interface SocketLike {
   close(code?: number, reason?: string): void;
 }
 
+/** Begins to connect; the platform's `WebSocket` by default. */
+export type OpenSocket = (url: string, protocols?: string[]) => SocketLike;
+
 export interface LinkOptions {
+  /** Awaited before every attempt, for what has to be fetched first; a failure is a failed attempt. */
+  prepare?: () => Promise<void>;
   /** Asked before every attempt, because the place to resume from moves on. */
   url: () => string;
+  /** Subprotocols to offer, asked likewise; none by default. */
+  protocols?: () => string[];
   /** The text that makes the other side answer. */
   probeText: string;
   /**
@@ -61,7 +68,9 @@ export interface LinkOptions {
    * means that the next attempt may well succeed.
    */
   diagnose?: () => Promise<Refusal | null>;
-  openSocket?: (url: string) => SocketLike;
+  /** Whether an end with this code is one for good; as the server documents its codes. */
+  isFinal?: (code: number) => boolean;
+  openSocket?: OpenSocket;
   random?: () => number;
   /** A connection that lasted this long makes the next wait a short one again; 5000 ms. */
   stableMs?: number;
@@ -72,6 +81,8 @@ export interface LinkEvents {
   /** The upgrade is through; nothing has been said yet. */
   open: undefined;
   text: string;
+  /** A connection or an attempt has ended, with this code; the next state says what follows. */
+  lost: number;
   /** So many attempts in a row have failed; from here on they are rare. */
   exhausted: number;
 }
@@ -140,8 +151,25 @@ export class Link extends Emitter<LinkEvents> {
     this.#detach(CloseCode.goingAway);
     this.#readyAt = 0;
     this.#enter({ phase: "connecting", attempt: this.#retry.attempt });
-    const open = this.#options.openSocket ?? ((url) => new WebSocket(url) as SocketLike);
-    const socket = open(this.#options.url());
+    this.#deadline = setTimeout(() => this.#giveUp(), CONNECT_MS_MAX);
+    if (this.#options.prepare) void this.#prepare(this.#options.prepare);
+    else this.#openSocket();
+  }
+
+  async #prepare(prepare: () => Promise<void>): Promise<void> {
+    const prepared = this.#state;
+    const isPrepared = await prepare().then(
+      () => true,
+      () => false,
+    );
+    if (this.#state !== prepared) return; // closed, or given up, meanwhile
+    if (isPrepared) this.#openSocket();
+    else this.#giveUp();
+  }
+
+  #openSocket(): void {
+    const { openSocket = openWebSocket, url, protocols } = this.#options;
+    const socket = openSocket(url(), protocols?.());
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
@@ -152,7 +180,6 @@ export class Link extends Emitter<LinkEvents> {
     socket.onerror = () => {};
     socket.onclose = (event) => void this.#lost(event.code, event.reason, wasOpen);
     this.#socket = socket;
-    this.#deadline = setTimeout(() => this.#giveUp(), CONNECT_MS_MAX);
   }
 
   #receive(data: unknown): void {
@@ -172,13 +199,14 @@ export class Link extends Emitter<LinkEvents> {
 
   #giveUp(): void {
     // A half-open socket may take minutes to report its end, so nobody waits for it.
-    this.#detach(CloseCode.goingAway);
     void this.#lost(ABNORMAL_CLOSE, "", true);
   }
 
   async #lost(code: number, reason: string, wasOpen: boolean): Promise<void> {
     this.#detach(CloseCode.goingAway);
-    if (isFinal(code)) return this.#rest({ phase: "ended", code, reason });
+    this.emit("lost", code);
+    if ((this.#options.isFinal ?? isFinal)(code))
+      return this.#rest({ phase: "ended", code, reason });
     if (!wasOpen && this.#options.diagnose) {
       const asked = this.#state;
       const refusal = await this.#options.diagnose().catch(() => null);
@@ -221,3 +249,7 @@ export class Link extends Emitter<LinkEvents> {
 }
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
+
+function openWebSocket(url: string, protocols?: string[]): SocketLike {
+  return new WebSocket(url, protocols) as SocketLike;
+}

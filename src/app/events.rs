@@ -1,0 +1,476 @@
+//! What producers post: announcements to the tenant, and chat events of conversations that are kept
+//! here, which are the real thing (contract 7).
+//!
+//! A post is checked by itself. What is left goes to the log in one batch, in the order it came in,
+//! so that a post that is repeated is known whole. What a verb has to do - ending a conversation,
+//! giving it away - is done in its place between two batches.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::App;
+use super::conversations::TransferTo;
+use super::messages::{check_client_id, check_text, reopen};
+use crate::log::{self, Batch, Change, KeptBatch, Once, Outcome};
+use crate::model::{
+    Announced, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event, ExternalId,
+    Identity, Message, MessageAnnounced, Origin, Role, Scope, Status, Target, TransferAnnounced,
+    Typing, TypingAnnounced, UserId,
+};
+
+/// An event that somebody posts.
+pub struct Post {
+    /// What it says.
+    pub event: Event,
+    /// For whom it is, if not for all who may hear it. A conversation may be called by another
+    /// system's name.
+    pub target: Option<PostTarget>,
+    /// The producer's own id for it, by which a repeat is known.
+    pub id: Option<String>,
+    /// SHA-256 of what was said, to tell a repeat from another event under its id.
+    pub digest: [u8; 32],
+}
+
+/// For whom a post is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostTarget {
+    /// One user.
+    User(UserId),
+    /// Everybody of a role.
+    Role(Role),
+    /// A conversation, by its id or another system's name for it.
+    Conversation(ExternalId),
+}
+
+/// What became of a post of many.
+pub struct Posted {
+    /// How many count.
+    pub accepted: usize,
+    /// Those that do not, by their place.
+    pub rejected: Vec<(usize, Error)>,
+    /// Where the tenant's log ends with them.
+    pub cursor: Cursor,
+}
+
+/// What is to be done with a post that holds.
+enum Plan {
+    /// To be kept with others.
+    Keep(Box<Change>),
+    /// To be told and not kept, unless it came before.
+    Tell(Box<Event>, Option<Arc<Origin>>, Option<Once>),
+    /// That somebody types in a conversation.
+    Type(Typing, Arc<Conversation>),
+    /// To be ended.
+    Close(ConversationId, Option<Once>),
+    /// To be given away.
+    Transfer(ConversationId, TransferTo, Option<String>, Option<Once>),
+}
+
+impl App {
+    /// Takes what a producer posts. `once` is by what a repeat of the whole is known; each post is
+    /// known by its own id, if it has one.
+    ///
+    /// # Errors
+    /// 403 for anybody but admins and keys with `events:write`, 409 for a key that came with
+    /// something else, 503. What is wrong with a single post is in the answer.
+    pub async fn post(
+        &self,
+        who: &Identity,
+        posts: Vec<Result<Post, Error>>,
+        once: Option<Once>,
+    ) -> Result<Posted, Error> {
+        check_producer(who)?;
+        let mut posting = Posting {
+            app: self,
+            who,
+            pending: Vec::with_capacity(posts.len()),
+            due: vec![],
+            rejected: vec![],
+            accepted: 0,
+            once,
+            cursor: None,
+            is_repeat: false,
+        };
+        for (at, post) in posts.into_iter().enumerate() {
+            match self.plan(who, post).await {
+                Ok(plan) => posting.take(at, plan).await?,
+                Err(Error::Unavailable(reason)) => return Err(Error::Unavailable(reason)),
+                Err(refusal) => posting.rejected.push((at, refusal)),
+            }
+        }
+        posting.finish().await
+    }
+
+    async fn plan(&self, who: &Identity, post: Result<Post, Error>) -> Result<Plan, Error> {
+        let Post { event, target, id, digest } = post?;
+        if !who.events.contains(&event) {
+            let reason = format!("the key may not post {}", event.public_name());
+            return Err(Error::Forbidden(reason));
+        }
+        check_id(id.as_deref())?;
+        let once = id.as_ref().map(|id| Once { key: format!("e:{id}"), digest });
+        let target = self.target_of(who, target, &event).await?;
+        let is_plain = id.is_none() && target.is_none();
+        let origin = (!is_plain).then(|| Arc::new(Origin { id, target }));
+        if let Event::Announced(announced) = &event
+            && let Some(plan) =
+                self.real_thing(who, announced, origin.as_ref(), once.as_ref()).await?
+        {
+            return Ok(plan);
+        }
+        if !event.facts().is_durable {
+            return Ok(Plan::Tell(Box::new(event), origin, once));
+        }
+        let change = Change { origin, once, ..Change::of(numbered(event)) };
+        Ok(Plan::Keep(Box::new(change)))
+    }
+
+    async fn target_of(
+        &self,
+        who: &Identity,
+        target: Option<PostTarget>,
+        event: &Event,
+    ) -> Result<Option<Target>, Error> {
+        let invalid =
+            |reason: &str| Err(Error::Invalid { field: "target", reason: reason.to_owned() });
+        if let Event::Notification(told) = event {
+            return match target {
+                None => Ok(None),
+                Some(PostTarget::User(user)) if user == told.user_id => Ok(None),
+                Some(_) => invalid("a notification is for the user that its payload names"),
+            };
+        }
+        Ok(Some(match target {
+            None => return Ok(None),
+            Some(PostTarget::User(user)) => Target::User(user),
+            Some(PostTarget::Role(role)) => Target::Role(role),
+            Some(PostTarget::Conversation(name)) => {
+                let found = self.known_conversation(who, name.as_str()).await?;
+                Target::Conversation(found.ok_or(Error::NotFound("conversation"))?.id)
+            }
+        }))
+    }
+
+    /// A conversation that is kept here, by its id or another system's name for it.
+    async fn known_conversation(
+        &self,
+        who: &Identity,
+        name: &str,
+    ) -> Result<Option<Arc<Conversation>>, Error> {
+        let Ok(name) = ExternalId::parse(name) else { return Ok(None) };
+        let id = match self.conversation_named(&who.tenant, &name).await {
+            Ok(id) => id,
+            Err(Error::NotFound(_)) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        self.log.conversation(&who.tenant, id).await.map_err(|e| self.fault(e))
+    }
+
+    /// What an announcement does to a conversation that is kept here; nothing if it is not.
+    async fn real_thing(
+        &self,
+        who: &Identity,
+        announced: &Announced,
+        origin: Option<&Arc<Origin>>,
+        once: Option<&Once>,
+    ) -> Result<Option<Plan>, Error> {
+        let Some(name) = announced.session_id() else { return Ok(None) };
+        let Some(conversation) = self.known_conversation(who, name).await? else { return Ok(None) };
+        let id = conversation.id;
+        Ok(Some(match announced {
+            // It began when it did, and was told then.
+            Announced::SessionStartedAnnounced(_) => Plan::Keep(Box::default()),
+            Announced::MessageAnnounced(said) => {
+                let events = self.what_was_said(who, &conversation, said)?;
+                let (origin, once) = (origin.cloned(), once.cloned());
+                Plan::Keep(Box::new(Change { origin, once, ..Change::events(events) }))
+            }
+            Announced::SessionEndedAnnounced(_) => Plan::Close(id, once.cloned()),
+            Announced::TransferAnnounced(to) => {
+                Plan::Transfer(id, transfer_to(to)?, to.note.clone(), once.cloned())
+            }
+            Announced::TypingAnnounced(typing) => Plan::Type(typed(who, id, typing)?, conversation),
+            Announced::AgentStateAnnounced(_) => return Ok(None),
+        }))
+    }
+
+    fn what_was_said(
+        &self,
+        who: &Identity,
+        conversation: &Conversation,
+        said: &MessageAnnounced,
+    ) -> Result<Vec<Event>, Error> {
+        let body = check_text(said.body.clone(), self.config.limits.message_bytes);
+        let body = body.map_err(|err| in_payload("body", err))?;
+        // The producer's name for a message is as good as a client's to know a repeat by.
+        let client_id = said.client_id.clone().or_else(|| said.message_id.clone());
+        check_client_id(client_id.as_deref())?;
+        let given = said.message_id.as_deref().and_then(|id| Uuid::try_parse(id).ok());
+        let message = Message {
+            session_id: conversation.id,
+            message_id: given.unwrap_or_else(Uuid::now_v7),
+            seq: 0,
+            client_id,
+            sender_id: user(&said.sender_id, "sender_id")?,
+            sender_type: said.sender_type,
+            sender_name: said.sender_name.as_deref().map(Arc::from),
+            body,
+        };
+        let mut events = vec![Event::Message(message)];
+        if conversation.status == Status::Closed {
+            events.splice(0..0, reopen(self, who, conversation));
+        }
+        Ok(events)
+    }
+
+    /// Carries out what the posts before it have to come before.
+    async fn do_posted(&self, who: &Identity, plan: Plan) -> Result<(), Error> {
+        // The key may post this, which is leave enough (contract 7).
+        let scopes = [Scope::Admin].into();
+        let who = Identity { scopes, ..who.clone() };
+        match plan {
+            Plan::Close(id, once) => self.close_once(&who, id, once).await.map(drop),
+            Plan::Transfer(id, to, note, once) => {
+                self.transfer_once(&who, id, to, note, once).await.map(drop)
+            }
+            Plan::Keep(_) | Plan::Tell(..) | Plan::Type(..) => Ok(()),
+        }
+    }
+}
+
+/// A post that is being carried out.
+struct Posting<'a> {
+    app: &'a App,
+    who: &'a Identity,
+    /// What is to be kept next.
+    pending: Vec<Pending>,
+    /// What is to be told once that is kept.
+    due: Vec<Envelope>,
+    rejected: Vec<(usize, Error)>,
+    accepted: usize,
+    once: Option<Once>,
+    cursor: Option<Cursor>,
+    is_repeat: bool,
+}
+
+/// What waits for the log.
+struct Pending {
+    /// Its place in the post.
+    at: usize,
+    change: Change,
+    /// What is told and not kept, if it did not come before.
+    volatile: Option<Envelope>,
+}
+
+impl Posting<'_> {
+    async fn take(&mut self, at: usize, plan: Plan) -> Result<(), Error> {
+        match plan {
+            Plan::Keep(change) => {
+                self.pending.push(Pending { at, change: *change, volatile: None })
+            }
+            Plan::Tell(event, origin, once) => {
+                let envelope = Envelope::volatile(self.who.tenant.clone(), *event);
+                let volatile = Some(Envelope { origin, ..envelope });
+                self.pending.push(Pending {
+                    at,
+                    change: Change { once, ..Change::default() },
+                    volatile,
+                });
+            }
+            Plan::Type(typing, conversation) => {
+                self.accepted += 1;
+                self.type_in(typing, &conversation);
+            }
+            verb @ (Plan::Close(..) | Plan::Transfer(..)) => {
+                self.keep_pending().await?;
+                match self.is_repeat {
+                    true => self.accepted += 1,
+                    false => match self.app.do_posted(self.who, verb).await {
+                        Ok(()) => self.accepted += 1,
+                        Err(refusal) => self.rejected.push((at, refusal)),
+                    },
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn type_in(&self, typing: Typing, conversation: &Conversation) {
+        let tenant = &self.who.tenant;
+        match typing.is_typing {
+            true => self.app.begin_typing(tenant, typing, Arc::new(conversation.audience())),
+            false => self.app.end_typing(tenant, typing.session_id, &typing.user_id),
+        }
+    }
+
+    async fn keep_pending(&mut self) -> Result<(), Error> {
+        if self.pending.is_empty() && self.once.is_none() {
+            return Ok(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let (mut places, mut changes) = (Vec::new(), Vec::with_capacity(pending.len()));
+        for Pending { at, change, volatile } in pending {
+            places.push((at, volatile));
+            changes.push(change);
+        }
+        let batch = Batch { changes, once: self.once.take() };
+        let kept = self.app.log.append_batch(&self.who.tenant, batch).await;
+        let kept = match kept {
+            Ok(pending) => pending.committed().await,
+            Err(err) => Err(err),
+        };
+        let KeptBatch { changes, cursor, is_repeat } = kept.map_err(|e| self.app.fault(e))?;
+        self.cursor = Some(cursor);
+        if is_repeat {
+            self.is_repeat = true;
+            self.accepted += places.len();
+            return Ok(());
+        }
+        for ((at, volatile), outcome) in places.into_iter().zip(changes) {
+            self.note(at, volatile, outcome);
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        at: usize,
+        volatile: Option<Envelope>,
+        outcome: Result<Vec<Outcome>, log::Error>,
+    ) {
+        match outcome {
+            Ok(outcomes) => {
+                self.accepted += 1;
+                let is_repeat = matches!(outcomes.as_slice(), [Outcome::Repeated(_)]);
+                self.due.extend(volatile.filter(|_| !is_repeat));
+            }
+            Err(log::Error::KeyReused(key)) => {
+                let id = key.strip_prefix("e:").unwrap_or(&key);
+                let message = format!("id {id:?} came with another event before");
+                self.rejected.push((at, Error::Conflict { message, holder: None }));
+            }
+            Err(err) => self.rejected.push((at, self.app.fault(err))),
+        }
+    }
+
+    async fn finish(mut self) -> Result<Posted, Error> {
+        self.keep_pending().await?;
+        for envelope in std::mem::take(&mut self.due) {
+            self.app.tell_now(envelope);
+        }
+        let cursor = match self.cursor {
+            Some(cursor) => cursor,
+            None => {
+                let head = self.app.log.head(&self.who.tenant).await;
+                head.map_err(|e| self.app.fault(e))?
+            }
+        };
+        self.rejected.sort_by_key(|(at, _)| *at);
+        let Posting { accepted, rejected, .. } = self;
+        Ok(Posted { accepted, rejected, cursor })
+    }
+}
+
+/// Who may produce events.
+///
+/// # Errors
+/// 403 for anybody but admins and keys with `events:write`.
+pub fn check_producer(who: &Identity) -> Result<(), Error> {
+    if who.is_admin() || who.scopes.contains(&Scope::EventsWrite) {
+        return Ok(());
+    }
+    Err(Error::Forbidden("for admins and keys with events:write only".into()))
+}
+
+/// What is wrong with a post, as any other refusal.
+pub fn refuse_post(bad: BadPost) -> Error {
+    match bad {
+        BadPost::Unknown(unknown) => Error::UnknownEvent(unknown),
+        BadPost::NotProducible { .. } => Error::Invalid { field: "type", reason: bad.to_string() },
+        BadPost::Field { path, reason } => Error::InvalidAt { path, reason },
+    }
+}
+
+/// By what a repeat of an event is known: all that it says.
+pub fn digest_of(parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+/// A notification has an id of its own, by which it is marked as read.
+fn numbered(event: Event) -> Event {
+    match event {
+        Event::Notification(mut told) => {
+            told.notification_id = Some(Uuid::now_v7());
+            Event::Notification(told)
+        }
+        event => event,
+    }
+}
+
+fn check_id(id: Option<&str>) -> Result<(), Error> {
+    match id {
+        Some(id) if id.is_empty() || id.len() > 128 || id.chars().any(char::is_control) => {
+            Err(Error::Invalid { field: "id", reason: "must have 1 to 128 bytes of text".into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn in_payload(field: &str, err: Error) -> Error {
+    let reason = match err {
+        Error::Invalid { reason, .. } => reason,
+        err => err.to_string(),
+    };
+    Error::InvalidAt { path: format!("payload.{field}"), reason }
+}
+
+fn user(text: &str, field: &str) -> Result<UserId, Error> {
+    let invalid = |reason: String| {
+        let path = format!("payload.{field}");
+        Err(Error::InvalidAt { path, reason })
+    };
+    match UserId::parse(text) {
+        Ok(user) if user.is_bot() => invalid("is the bot's own".into()),
+        Ok(user) => Ok(user),
+        Err(err) => invalid(err.to_string()),
+    }
+}
+
+fn transfer_to(to: &TransferAnnounced) -> Result<TransferTo, Error> {
+    match (&to.to_agent_id, &to.to_department_id) {
+        (Some(agent), None) => Ok(TransferTo::Agent(user(agent, "to_agent_id")?)),
+        (None, Some(department)) => match Uuid::try_parse(department) {
+            Ok(id) => Ok(TransferTo::Department(id)),
+            Err(_) => {
+                let path = "payload.to_department_id".into();
+                Err(Error::InvalidAt { path, reason: "invalid UUID format".into() })
+            }
+        },
+        _ => {
+            let reason = "needs to_agent_id or to_department_id, one of the two".into();
+            Err(Error::InvalidAt { path: "payload".into(), reason })
+        }
+    }
+}
+
+/// Who types, if the producer does not say, is the producer.
+fn typed(who: &Identity, session_id: ConversationId, t: &TypingAnnounced) -> Result<Typing, Error> {
+    let user_id = match &t.user_id {
+        Some(text) => user(text, "user_id")?,
+        None => who.user.clone(),
+    };
+    Ok(Typing {
+        session_id,
+        user_id,
+        sender_type: t.sender_type,
+        name: t.name.as_deref().map(Arc::from),
+        is_typing: t.is_typing,
+    })
+}
