@@ -333,6 +333,65 @@ async fn a_repeat_is_told_of_the_same_refusals() {
     assert_eq!(data[0], data[1]);
 }
 
+/// What is done between the events of a post is done once, too, and so is what comes behind it.
+#[tokio::test]
+async fn a_repeat_of_a_post_with_verbs_in_it_does_nothing_again() {
+    let server = Server::start(&[]).await;
+    let mut console = Console::open_as(&server, Role::Admin, "boss", "events=call.*,chat.*").await;
+    let begun = server.request("POST", "/api/sessions", "{}").await.body["data"].clone();
+    let chat = json!({ "session_id": begun["session_id"] });
+    let close = json!({ "type": "chat.session.ended", "payload": chat });
+    let body = json!({ "events": [hold("before"), close, hold("behind"), hold("last")] });
+    let posts = [(); 3].map(|()| post_under(&server, "crm", "k", &body));
+    for answer in join_all(posts).await {
+        assert_eq!((answer.status, &answer.body["data"]["accepted"]), (202, &json!(4)));
+    }
+    let reopen = format!("/api/sessions/{}/reopen", begun["session_id"].as_str().unwrap());
+    let reopen = format!("{reopen}?token={}", token(Role::Admin, "boss"));
+    assert_eq!(server.request("POST", &reopen, "{}").await.status, 200);
+    let again = post_under(&server, "crm", "k", &body).await;
+    assert_eq!(again.body["data"]["accepted"], 4);
+    let heard = console.frames_for(MOMENT).await;
+    let told = |frame: &Value| match frame["payload"]["unique_id"].as_str() {
+        Some(call) => call.to_owned(),
+        None => frame["type"].as_str().unwrap().to_owned(),
+    };
+    let told: Vec<String> = heard.iter().map(told).collect();
+    let due = ["chat.session.started", "before", "chat.session.ended", "behind", "last"];
+    assert_eq!(told, due);
+}
+
+/// A past is asked for while the answers to messages are still on their way to the disk, and a page
+/// of the log to the console.
+#[tokio::test]
+async fn a_subscription_behind_messages_on_their_way_misses_nothing_of_its_past() {
+    const CALLS: u64 = 3_000;
+    let data = Arc::new(TempDir::new().unwrap());
+    let server = Server::on_disk(data, &[("limits.messages_per_minute", "0")]).await;
+    let boss = token(Role::Admin, "boss");
+    let begun = server.request("POST", "/api/sessions", "{}").await.body["data"].clone();
+    let start = Console::open_as(&server, Role::Admin, "reader", "events=alert").await.cursor;
+    for first in (0..CALLS).step_by(1_000) {
+        let events: Vec<Value> = (first..first + 1_000).map(hold).collect();
+        let body = json!({ "events": events }).to_string();
+        assert_eq!(post(&server, &boss, &[], &body).await.status, 202);
+    }
+    for round in 0..8 {
+        let query = format!("events=alert&after={start}");
+        let mut console = Console::open_as(&server, Role::Admin, "reader", &query).await;
+        for n in 0..20 {
+            let body = json!({
+                "session_id": begun["session_id"], "body": "x", "client_id": format!("{round} {n}"),
+            });
+            console.send("chat.message", body).await;
+        }
+        console.subscribe(&["call.*"], Some(&start)).await;
+        let calls = console.frames_for(MOMENT).await;
+        let calls = calls.iter().filter(|frame| frame["type"] == "call.hold");
+        assert_eq!(calls.count() as u64, CALLS, "round {round}");
+    }
+}
+
 #[tokio::test]
 async fn keys_and_ids_are_known_after_a_restart() {
     let data = Arc::new(TempDir::new().unwrap());

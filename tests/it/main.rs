@@ -5,7 +5,7 @@
 //!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
 //!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
-//!   [`verbs`]; of the hub [`hub_limits`], [`hub_producers`], [`hub_races`], [`hub_slow`],
+//!   [`verbs`]; of the hub [`hub_keys`], [`hub_limits`], [`hub_producers`], [`hub_races`], [`hub_slow`],
 //!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
@@ -34,6 +34,7 @@ mod crash;
 mod dice;
 mod disk;
 mod drain;
+mod hub_keys;
 mod hub_limits;
 mod hub_producers;
 mod hub_races;
