@@ -37,6 +37,10 @@ pub const COMMIT_QUEUE_CHANGES_MAX: usize = 8_192;
 /// scheduling hiccup, not a slow reader.
 pub const TAIL_COMMITS_MAX: usize = 64;
 
+/// Events told before those who listen get a turn. One commit may hold more than an outbox, and who
+/// reads as fast as it can must not be closed for that; far fewer than the usual outbox has places.
+pub const FEED_STRETCH_EVENTS: usize = 32;
+
 /// Conversation records kept in memory: those in use stay, so a message needs no read; about 500
 /// bytes each.
 pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;

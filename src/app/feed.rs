@@ -1,10 +1,12 @@
 //! From the log's tail to the hub, in log order: the only way a durable event gets out. The bot's
 //! questions come this way, too (ADR 22), and so does what routing needs to know and what webhooks
-//! wait for. Nothing here waits but for the tail, and for routing when it is far behind.
+//! wait for. Nothing here waits but for the tail, and for routing when it is far behind; those who
+//! listen get their turn in between.
 
 use std::sync::Arc;
 
 use crate::hub::{Publication, Reach};
+use crate::limits::FEED_STRETCH_EVENTS;
 use crate::log::Tail;
 use crate::model::{Envelope, Event};
 
@@ -18,8 +20,13 @@ impl App {
 
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
+        let mut told: usize = 0;
         while let Some(commit) = tail.recv().await {
             for envelope in commit {
+                told = told.wrapping_add(1);
+                if told.is_multiple_of(FEED_STRETCH_EVENTS) {
+                    tokio::task::yield_now().await;
+                }
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
                     self.hear(&envelope);
