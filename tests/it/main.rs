@@ -8,6 +8,7 @@
 //!   [`verbs`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
+//! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
@@ -24,6 +25,7 @@
 mod abuse;
 mod access;
 mod agents;
+mod asterisk;
 mod attendance;
 mod audience;
 mod bot;
@@ -59,6 +61,7 @@ mod socketio_limits;
 mod staff;
 mod staff_only;
 mod talk;
+mod telephony;
 mod tidy;
 mod transcript;
 mod verbs;
