@@ -39,6 +39,7 @@ mod hub_limits;
 mod hub_producers;
 mod hub_races;
 mod hub_slow;
+mod hub_wall;
 mod limits;
 mod notify;
 mod offers;
