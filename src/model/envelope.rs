@@ -122,7 +122,9 @@ impl Envelope {
     pub fn is_personal(&self) -> bool {
         match self.target() {
             Some(Target::User(_) | Target::Role(_)) => true,
-            Some(Target::Conversation(_)) | None => self.event.addressee().is_some(),
+            Some(Target::Conversation(_)) | None => {
+                self.event.addressees().iter().any(Option::is_some)
+            }
         }
     }
 

@@ -19,8 +19,6 @@ pub const NDJSON: (&str, &str) = ("Content-Type", "application/x-ndjson");
 pub struct Console {
     /// The client below it.
     pub client: Client,
-    /// What it was greeted with.
-    pub connected: Value,
     /// The last cursor it was told, with which it can come back.
     pub cursor: String,
     /// Frames that came while something else was waited for.
@@ -40,11 +38,10 @@ impl Console {
 
     /// The client of a socket that was just opened.
     pub async fn of(mut client: Client) -> Console {
-        let mut first = client.frame().await;
+        let first = client.frame().await;
         assert_eq!(first["type"], "connected", "{first}");
-        let connected = first["payload"].take();
-        let cursor = connected["cursor"].as_str().expect("a cursor").to_owned();
-        Console { client, connected, cursor, waiting: VecDeque::new() }
+        let cursor = first["payload"]["cursor"].as_str().expect("a cursor").to_owned();
+        Console { client, cursor, waiting: VecDeque::new() }
     }
 
     /// The next frame.
@@ -64,18 +61,6 @@ impl Console {
             if frame["type"] == kind {
                 return frame;
             }
-        }
-    }
-
-    /// Everything up to the frame with this id, which is left out.
-    pub async fn frames_until(&mut self, id: &str) -> Vec<Value> {
-        let mut frames = Vec::new();
-        loop {
-            let frame = self.frame().await;
-            if frame["id"] == id {
-                return frames;
-            }
-            frames.push(frame);
         }
     }
 

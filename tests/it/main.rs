@@ -9,6 +9,7 @@
 //!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
+//! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
@@ -25,6 +26,7 @@
 mod abuse;
 mod access;
 mod agents;
+mod asterisk;
 mod attendance;
 mod audience;
 mod bot;
@@ -42,6 +44,7 @@ mod hub_limits;
 mod hub_producers;
 mod hub_races;
 mod hub_slow;
+mod hub_wall;
 mod limits;
 mod notify;
 mod offers;
@@ -66,6 +69,7 @@ mod socketio_limits;
 mod staff;
 mod staff_only;
 mod talk;
+mod telephony;
 mod tidy;
 mod transcript;
 mod verbs;

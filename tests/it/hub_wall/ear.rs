@@ -190,6 +190,8 @@ impl Ear {
         let span = &mut self.span;
         let set = names_of(patterns);
         let before = std::mem::replace(&mut span.is_narrowed, true);
+        // The first time, it has given up all but these.
+        span.has_unsubscribed |= !before;
         let mut wanted = if before { span.wanted.last().unwrap().1.clone() } else { BTreeSet::new() };
         wanted.extend(&set);
         if let Some(after) = after {
@@ -237,17 +239,18 @@ impl Ear {
                 (Verdict::Must, 1) | (Verdict::May, 0 | 1) | (Verdict::Never, 0) => {}
                 (due, times) => panic!(
                     "{:?} at {:?} of {} heard {name} at {position} {times} times, and {due:?} hear \
-                     it: {:?}\n{:?}",
-                    self.who, self.place, self.tenant, kept.event, self.span,
+                     it: {kept:?}\n{:?}",
+                    self.who, self.place, self.tenant, self.span,
                 ),
             }
         }
-        for passing in passing.iter().filter(|passing| passing.at <= end) {
+        for passing in passing.iter().filter(|passing| passing.at < end) {
             let is_told = |frame: &&Frame| frame.marker.as_ref() == Some(&passing.marker);
             let times = self.span.told.iter().filter(is_told).count();
             let mut due = history.passing(&self.who, self.place, passing);
             let is_addressed = passing_is_addressed_to(passing, &self.who);
-            let is_wanted = self.wants(passing.event.public_name(), passing.at);
+            // It came behind what stands there.
+            let is_wanted = self.wants(passing.event.public_name(), passing.at + 1);
             if passing.at < self.span.came_at || !(is_addressed || is_wanted) {
                 due = Verdict::Never;
             }
@@ -301,6 +304,11 @@ impl Ear {
             && verdict == Verdict::Must
         {
             return Verdict::Must;
+        }
+        // A resync comes with the newest messages.
+        let is_of_snapshot = span.may_resync && kept.name == "chat.message";
+        if is_of_snapshot && position <= span.start && room_of(self.place).is_some() {
+            return if verdict == Verdict::Never { verdict } else { Verdict::May };
         }
         let is_covered = position > span.start && is_wanted;
         let mut due = if is_covered { verdict } else { Verdict::Never };

@@ -97,6 +97,7 @@ pub struct Standing {
 }
 
 /// An event of a log.
+#[derive(Debug)]
 pub struct Kept {
     pub position: u64,
     pub name: &'static str,
@@ -331,6 +332,11 @@ fn verdict(who: &Who, place: Place, about: &About, is_live: bool) -> Verdict {
     if who.patterns.is_some_and(|patterns| !names_of(patterns).contains(name)) {
         return Never;
     }
+    // What is said of elsewhere has a frame in the hub alone.
+    if about.event.facts().is_announcement() && !matches!(place, Place::Console | Place::Visitor(_))
+    {
+        return Never;
+    }
     match place {
         Place::Console => on_console(who, about, is_live),
         Place::Visitor(id) => in_room(who, Some(id), true, about, is_live),
@@ -362,7 +368,9 @@ fn on_console(who: &Who, about: &About, is_live: bool) -> Verdict {
         return Must;
     }
     let (standing, name) = (about.standing, about.event.public_name());
-    let is_of_the_queue = OF_THE_QUEUE.contains(&name);
+    // What is said of elsewhere does not become of it, though it may be told to it.
+    let is_its_own = about.event.conversation().is_some();
+    let is_of_the_queue = is_its_own && OF_THE_QUEUE.contains(&name);
     let sees_queue = standing.is_in_queue_of(who);
     if standing.is_with(who) || (sees_queue && (standing.is_waiting || is_of_the_queue)) {
         return Must;
