@@ -201,9 +201,9 @@ impl World {
     fn has_other_line(&self, ear: usize) -> bool {
         let (tenant, user) = (self.ears[ear].tenant, &self.ears[ear].who.subject);
         let others = self.ears.iter().enumerate().filter(|(at, _)| *at != ear);
-        others.into_iter().any(|(_, one)| {
-            one.tenant == tenant && one.who.subject == *user && one.is_open()
-        })
+        others
+            .into_iter()
+            .any(|(_, one)| one.tenant == tenant && one.who.subject == *user && one.is_open())
     }
 
     async fn open(&mut self, ear: usize, from: From, events: Option<&[&str]>) {
@@ -266,8 +266,8 @@ fn event(dice: &mut Dice, marker: &str) -> (Value, Option<Event>) {
             ("queue.stats", stats)
         }
     };
-    let passing = (kind == "queue.stats")
-        .then(|| Event::from_post(kind, &payload.to_string()).unwrap());
+    let passing =
+        (kind == "queue.stats").then(|| Event::from_post(kind, &payload.to_string()).unwrap());
     (json!({ "type": kind, "payload": payload }), passing)
 }
 

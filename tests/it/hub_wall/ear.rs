@@ -192,7 +192,8 @@ impl Ear {
         let before = std::mem::replace(&mut span.is_narrowed, true);
         // The first time, it has given up all but these.
         span.has_unsubscribed |= !before;
-        let mut wanted = if before { span.wanted.last().unwrap().1.clone() } else { BTreeSet::new() };
+        let mut wanted =
+            if before { span.wanted.last().unwrap().1.clone() } else { BTreeSet::new() };
         wanted.extend(&set);
         if let Some(after) = after {
             span.pasts.push((at, position(after), set));
@@ -257,7 +258,11 @@ impl Ear {
             assert!(
                 matches!((due, times), (Verdict::Must, 1) | (Verdict::Never, 0)),
                 "{:?} at {:?} of {} heard {} {times} times, and {due:?} hear it: {:?}",
-                self.who, self.place, self.tenant, passing.marker, passing.event,
+                self.who,
+                self.place,
+                self.tenant,
+                passing.marker,
+                passing.event,
             );
         }
     }
@@ -362,7 +367,9 @@ pub fn check_wall(ear: &Ear, tenants: &[(&'static str, String)]) {
             assert!(
                 !tells || *tenant == ear.tenant,
                 "{:?} of {} heard of {tenant}: {}",
-                ear.who, ear.tenant, frame.text,
+                ear.who,
+                ear.tenant,
+                frame.text,
             );
         }
     }
