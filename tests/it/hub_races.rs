@@ -251,7 +251,7 @@ async fn one_key_from_two_producers_at_once_is_one_post_and_has_one_answer() {
             assert_eq!(answer.body["data"], answers[0].body["data"], "{name}");
         }
         assert_eq!(answers[0].body["data"]["accepted"], 3);
-        due.extend([format!("{name}"), format!("{name} a"), format!("{name} b")]);
+        due.extend([name.to_string(), format!("{name} a"), format!("{name} b")]);
     }
     due.sort();
     assert_eq!(heard_of(&console.frames_for(MOMENT * 2).await), due);
