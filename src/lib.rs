@@ -9,7 +9,8 @@
 //!    kept, who listens, who is here, who answers by itself, who takes the next conversation, who
 //!    reads outside.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
-//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
+//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes. Beside
+//!    them [`ingest`]: what other systems tell.
 //! 5. [`server`]: puts the parts together. Beside it [`simulate`], which serves nobody.
 
 pub mod app;
@@ -20,6 +21,7 @@ pub mod doctor;
 pub mod door;
 pub mod http;
 pub mod hub;
+pub mod ingest;
 pub mod limits;
 pub mod log;
 pub mod model;

@@ -28,6 +28,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
+use crate::ingest::ami;
 use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
@@ -104,6 +105,8 @@ pub async fn start(config: Config) -> Result<Running> {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
     };
+
+    spawn_ingest(&app, &background, &shutdown);
 
     let readiness = Readiness::default();
     let router = router(&app, &registry, &readiness, &connections, &shutdown);
@@ -270,6 +273,15 @@ fn spawn_background(
     }
 }
 
+/// What other systems tell. Whose telephone is whose is known by now.
+fn spawn_ingest(app: &App, background: &TaskTracker, shutdown: &CancellationToken) {
+    for (tenant, settings) in &app.config.ami {
+        let telling = ami::serve(app.clone(), tenant.clone(), settings.clone());
+        let shutdown = shutdown.clone();
+        background.spawn(async move { shutdown.run_until_cancelled(Box::pin(telling)).await });
+    }
+}
+
 /// The default tenant exists, and nobody is left from a run that was killed.
 async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToken) -> Result<()> {
     let default = TenantId::default_tenant();
@@ -317,6 +329,9 @@ async fn prune(app: &App) {
             dead_before: before(kept.dead_deliveries),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
+        if let Some(before) = retention.calls_before {
+            app.forget_calls(before);
+        }
         match app.log.prune(retention).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "deleted events past their retention"),

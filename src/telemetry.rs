@@ -202,6 +202,12 @@ metrics! {
     webhook_pending: Gauge = Gauge::default();
     /// How long ago the oldest event happened that a webhook has taken and not delivered.
     webhook_lag_seconds: Gauge = Gauge::default();
+    /// Whether a tenant's telephone system is connected and known.
+    ami_connected: Family<ByTenant, Gauge> = Family::default();
+    /// Times the line to a tenant's telephone system was lost, or could not be had.
+    ami_disconnects_total: Family<ByTenant, Counter> = Family::default();
+    /// Events that a tenant's telephone system caused and the log keeps.
+    ami_events_total: Family<ByTenant, Counter> = Family::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -269,6 +275,13 @@ pub struct ByDepartment {
     pub tenant: String,
     /// Which; empty for conversations without one.
     pub department: String,
+}
+
+/// A tenant, where there is one of something for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByTenant {
+    /// Whose.
+    pub tenant: String,
 }
 
 /// Labels of a department's agents.

@@ -9,6 +9,7 @@ mod agents;
 mod attendance;
 mod audit;
 mod bot;
+mod calls;
 mod console;
 mod conversations;
 mod demo;
@@ -143,8 +144,8 @@ pub struct Connection {
     pub is_console: bool,
     /// Whether it hears what is meant for everybody of its role.
     pub hears_role: bool,
-    /// What of that it wants to hear.
-    pub subscription: Subscription,
+    /// What of that it wants to hear; all, where its dialect has no choice.
+    pub subscription: Option<Box<Subscription>>,
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
@@ -223,7 +224,7 @@ impl App {
             told: 0,
             is_console: false,
             hears_role: false,
-            subscription: Subscription::default(),
+            subscription: None,
             after: None,
             told_past: Vec::new(),
             recovery: None,

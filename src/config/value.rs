@@ -391,6 +391,36 @@ pub(super) fn check_store(url: &str) -> Result<(), String> {
 const NO_POSTGRES: &str =
     "sqlite:PATH or nothing, because this version has no PostgreSQL backend yet";
 
+/// A host and a port, or nothing.
+pub(super) fn check_peer(address: &str) -> Result<(), String> {
+    let is_peer = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bare {
+            Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+            None => is_host_name(host),
+        };
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    require(
+        address.is_empty() || is_peer,
+        "a host and a port, such as pbx.example.com:5038 or [::1]:5038",
+    )
+}
+
+/// A text that is sent as part of a line.
+pub(super) fn check_one_line(text: &str) -> Result<(), String> {
+    require(!text.contains(char::is_control), "a text of one line")
+}
+
+/// A secret that is sent as part of a line.
+pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
+    check_one_line(secret.expose())
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
 /// An `http` or `https` address, or nothing.
 pub(super) fn check_address(address: &str) -> Result<(), String> {
     let is_http = |url: Url| matches!(url.scheme(), "http" | "https");
@@ -416,12 +446,9 @@ fn is_origin(origin: &str) -> bool {
     };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    let is_name = |host: &str| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    };
     let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_name(host),
+        None => is_host_name(host),
     };
     let is_port = |port: &str| {
         port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)

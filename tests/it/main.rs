@@ -5,18 +5,20 @@
 //!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
 //!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
-//!   [`verbs`];
+//!   [`verbs`]; of the hub [`hub_keys`], [`hub_limits`], [`hub_producers`], [`hub_races`], [`hub_slow`],
+//!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
+//! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
-//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`receiver`] is one of
-//! webhooks, [`clock`] stops time and bounds waiting.
+//! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
+//! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
+//! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -24,17 +26,25 @@
 mod abuse;
 mod access;
 mod agents;
+mod asterisk;
 mod attendance;
 mod audience;
 mod bot;
 mod cli;
 mod client;
 mod clock;
+mod console;
 mod crash;
 mod dice;
 mod disk;
 mod drain;
 mod hooks;
+mod hub_keys;
+mod hub_limits;
+mod hub_producers;
+mod hub_races;
+mod hub_slow;
+mod hub_wall;
 mod limits;
 mod notify;
 mod offers;
@@ -59,6 +69,7 @@ mod socketio_limits;
 mod staff;
 mod staff_only;
 mod talk;
+mod telephony;
 mod tidy;
 mod transcript;
 mod verbs;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["auth", "log", "hub", "presence", "bot", "routing", "sink"],
     &["app"],
     &["door"],
-    &["wire", "http"],
+    &["wire", "http", "ingest"],
     &["server"],
     &["doctor", "simulate"],
     &["main"],
@@ -24,7 +24,7 @@ const LAYERS: &[&[&str]] = &[
 /// what is no business of theirs to configure or to count.
 const NARROWER: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["limits"]),
+    ("config", &["limits", "model"]),
     ("auth", &["limits", "model"]),
     ("log", &["limits", "model"]),
     ("hub", &["limits", "model"]),
