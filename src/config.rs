@@ -1,33 +1,44 @@
 //! Every option, documented, with its default; nothing else reads the environment.
 //!
 //! One table makes it all: the structs, their defaults, `default-config`, the list of known keys
-//! and the reference page. Sources in order: defaults, TOML file, environment, flags (`sources`).
-//! What a value may look like is in `value`.
+//! and the reference page (`reference`); how is in `table`. Sources in order: defaults, TOML file,
+//! environment, flags (`sources`). What a value may look like is in `value`.
 //!
 //! To add an option: a line in the table below with its doc comment, its default, and a check if
 //! not every value will do. Then `make docs`.
 
+#[macro_use]
+mod table;
+
+mod ami;
 mod bot;
+mod reference;
 mod sources;
 mod value;
+mod webhooks;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reference::tidy;
 pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
 pub use value::{BotProvider, LogFormat, Secret, parse_duration};
 
 use value::{
     Value, check_address, check_addresses, check_count, check_filled, check_frame_bytes,
-    check_level, check_number, check_origins, check_percent, check_positive, check_store,
+    check_level, check_number, check_one_line, check_origins, check_pauses, check_peer,
+    check_percent, check_positive, check_secret, check_store,
 };
+
+use crate::model::TenantId;
 
 /// One option, as the reference lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OptionDoc {
-    /// The section of the file.
-    pub section: &'static str,
+    /// The section of the file; `section.tenant`, where every tenant has its own.
+    pub section: String,
     /// The key in it.
     pub key: &'static str,
     /// What a value looks like.
@@ -48,83 +59,6 @@ impl OptionDoc {
     pub fn env_name(&self) -> String {
         format!("SWITCHBOARD__{}__{}", self.section, self.key).to_ascii_uppercase()
     }
-}
-
-macro_rules! options {
-    ($(
-        $(#[doc = $section_doc:literal])*
-        [$section:ident] $Section:ident {
-            $($(#[doc = $doc:literal])*
-            $key:ident: $type:ty = $default:expr $(, $check:path)?;)*
-        }
-        $(at run time {
-            $($(#[doc = $run_doc:literal])* $run_key:ident: $run_type:ty = $run_default:expr;)*
-        })?
-    )*) => {
-        /// The whole configuration.
-        #[derive(Clone, Debug, Default, PartialEq)]
-        pub struct Config {
-            $($(#[doc = $section_doc])* pub $section: $Section,)*
-        }
-
-        $(
-            $(#[doc = $section_doc])*
-            #[derive(Clone, Debug, PartialEq)]
-            pub struct $Section {
-                $($(#[doc = $doc])* pub $key: $type,)*
-                $($($(#[doc = $run_doc])* pub $run_key: $run_type,)*)?
-            }
-
-            impl Default for $Section {
-                fn default() -> $Section {
-                    $Section {
-                        $($key: $default,)*
-                        $($($run_key: $run_default,)*)?
-                    }
-                }
-            }
-        )*
-
-        /// The sections of the file with what they are about.
-        const SECTIONS: &[(&str, &str)] =
-            &[$((stringify!($section), concat!($($section_doc, "\n"),*)),)*];
-
-        impl Config {
-            /// Every option with the values of this configuration.
-            fn described(&self) -> Vec<OptionDoc> {
-                vec![$($(OptionDoc {
-                    section: stringify!($section),
-                    key: stringify!($key),
-                    expected: <$type as Value>::EXPECTED,
-                    default: self.$section.$key.to_toml(),
-                    doc: tidy(concat!($($doc, "\n"),*)),
-                },)*)*]
-            }
-
-            /// Sets one option; `None` when there is no such key.
-            fn set(&mut self, section: &str, key: &str, given: &value::Given)
-                -> Option<Result<(), String>>
-            {
-                match (section, key) {
-                    $($((stringify!($section), stringify!($key)) => {
-                        let check = |v: &$type| checked!(v $(, $check)?);
-                        Some(value::read(given, check).map(|v| self.$section.$key = v))
-                    })*)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-macro_rules! checked {
-    ($value:ident) => {{
-        let _ = $value;
-        Ok(())
-    }};
-    ($value:ident, $check:path) => {
-        $check($value)
-    };
 }
 
 options! {
@@ -264,6 +198,30 @@ options! {
         handoff_marker: String = "[handoff]".into();
     }
 
+    /// What the webhooks of tenants may do (`docs/webhooks.md`).
+    [webhooks] Webhooks {
+        /// Whether they may go to private networks and to this machine, and by `http`. Whoever
+        /// administers a tenant then reaches whatever this server does.
+        allow_private_networks: bool = false;
+        /// How long a receiver may take to answer, connecting included.
+        timeout: Duration = secs(15), check_positive;
+        /// The pauses after the first failed try, the second, and so on; the last one stands for
+        /// all that follow. Each is a fifth shorter or longer by chance.
+        retry_pauses: Vec<Duration> = webhooks::retry_pauses(), check_pauses;
+        /// How long a delivery is tried before it is dead.
+        give_up_after: Duration = hours(3 * 24), check_positive;
+        /// Requests one webhook may have under way.
+        requests_per_webhook: usize = 32, check_count;
+        /// Requests all webhooks together may have under way.
+        requests: usize = 256, check_count;
+        /// Deliveries of one webhook that may wait; with so many it reads no further in the log.
+        backlog: usize = 10_000, check_count;
+    }
+    at run time {
+        /// They may go to this machine; `--demo` turns it on, no file can.
+        allow_loopback: bool = false;
+    }
+
     /// What one client may use.
     [limits] Limits {
         /// Events that may wait for a slow connection before it is closed with 4008.
@@ -300,6 +258,10 @@ options! {
         messages: Duration = secs(0);
         /// Connects and disconnects, the flight recorder of a conversation; 0: for ever.
         connection_events: Duration = hours(30 * 24);
+        /// What is known of webhooks' deliveries that succeeded; 0: for ever.
+        deliveries: Duration = hours(3 * 24);
+        /// What is known of those that were given up, and can be replayed; 0: for ever.
+        dead_deliveries: Duration = hours(30 * 24);
     }
 
     /// What is written to standard error.
@@ -309,6 +271,30 @@ options! {
         /// `error`, `warn`, `info`, `debug`, `trace`, or such filters per module as
         /// `info,switchboard::wire=debug`.
         level: String = "info".into(), check_level;
+    }
+
+    for each tenant {
+        /// The telephone system of a tenant: an Asterisk, by its manager interface (AMI). Off where
+        /// there is no such section. `docs/telephony.md` sets one up.
+        [ami] Ami {
+            /// Its host and port, such as `pbx.example.com:5038`.
+            address: String = String::new(), check_peer;
+            /// The manager's name, as in `manager.conf`.
+            username: String = String::new(), check_one_line;
+            /// The manager's secret; empty: it is in `secret_file`.
+            secret: Secret = Secret::default(), check_secret;
+            /// A file with the secret, read at every login; empty: it is in `secret`.
+            secret_file: PathBuf = PathBuf::new();
+            /// Whether the line is encrypted (`tlsenable` in `manager.conf`). Without it the secret
+            /// is proved by a digest, and all that is told of calls is readable on the way.
+            tls: bool = false;
+            /// A PEM file with the certificates that vouch for the telephone system's; empty: those
+            /// this machine trusts.
+            tls_ca: PathBuf = PathBuf::new();
+            /// How often the figures of the queues are asked for. They are as well when a queue
+            /// changes.
+            stats_interval: Duration = secs(10), check_positive;
+        }
     }
 }
 
@@ -325,54 +311,6 @@ pub enum StoreUrl {
 }
 
 impl Config {
-    /// The defaults as a commented TOML file, as `default-config` prints it.
-    pub fn default_toml() -> String {
-        Config::default().to_toml()
-    }
-
-    /// These values as a commented TOML file; secrets show as `***`.
-    pub fn to_toml(&self) -> String {
-        let options = self.described();
-        let mut text = String::from(
-            "# Switchboard's options with their values. Durations: \"300ms\", \"10s\", \"2m\", \
-             \"12h\", \"30d\".\n",
-        );
-        for (section, doc) in SECTIONS {
-            text += &format!("\n{}[{section}]\n", commented(&tidy(doc)));
-            for option in options.iter().filter(|o| o.section == *section) {
-                let doc = commented(&option.doc);
-                text += &format!("{doc}{} = {}\n", option.key, option.default);
-            }
-        }
-        text
-    }
-
-    /// Every option with its default, for the reference.
-    pub fn options() -> Vec<OptionDoc> {
-        Config::default().described()
-    }
-
-    /// The reference page in Markdown.
-    pub fn reference() -> String {
-        let options = Config::options();
-        let mut text = String::from("# Options\n");
-        for (section, doc) in SECTIONS {
-            text += &format!("\n## [{section}]\n\n{}\n\n", tidy(doc).replace('\n', " "));
-            text += "| key | default | expects | meaning |\n|---|---|---|---|\n";
-            for o in options.iter().filter(|o| o.section == *section) {
-                let doc = o.doc.replace('\n', " ");
-                text += &format!("| `{}` | `{}` | {} | {doc} |\n", o.key, o.default, o.expected);
-            }
-        }
-        text += "\n## Environment\n\n`SWITCHBOARD__SECTION__KEY` sets any key; a list is \
-                 separated by commas. These names work too:\n\n\
-                 | variable | key |\n|---|---|\n";
-        for (name, section, key) in SEED_NAMES {
-            text += &format!("| `{name}` | `{section}.{key}` |\n");
-        }
-        text
-    }
-
     /// The certificate and key files, when TLS is on.
     pub fn tls_files(&self) -> Option<(PathBuf, PathBuf)> {
         let Tls { cert, key } = &self.tls;
@@ -404,6 +342,7 @@ impl Config {
         self.server.data_dir.push("demo");
         self.auth.open_sessions = true;
         self.auth.loopback_origins = true;
+        self.webhooks.allow_loopback = true;
         if self.bot.provider == BotProvider::None {
             self.bot.provider = BotProvider::Faq;
         }
@@ -413,6 +352,7 @@ impl Config {
     /// What no option can check alone.
     fn check(&self) -> Result<(), ConfigError> {
         self.check_bot()?;
+        self.check_ami()?;
         let has = |path: &PathBuf| !path.as_os_str().is_empty();
         if has(&self.tls.cert) != has(&self.tls.key) {
             let (given, missing) =
@@ -440,15 +380,6 @@ const fn secs(n: u64) -> Duration {
 
 const fn hours(n: u64) -> Duration {
     Duration::from_secs(n * 3_600)
-}
-
-/// A doc comment without the space that `///` leaves before each line.
-fn tidy(doc: &str) -> String {
-    doc.lines().map(str::trim).collect::<Vec<_>>().join("\n")
-}
-
-fn commented(text: &str) -> String {
-    text.lines().map(|line| format!("# {line}\n")).collect()
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@
 //!
 //! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
 //! 1. [`model`]: the words. Pure data, no I/O.
-//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`], [`routing`]: who speaks, what is kept, who
-//!    listens, who is here, who answers by itself, who takes the next conversation.
+//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`], [`routing`], [`sink`]: who speaks, what is
+//!    kept, who listens, who is here, who answers by itself, who takes the next conversation, who
+//!    reads outside.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
-//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes.
+//! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes. Beside
+//!    them [`ingest`]: what other systems tell.
 //! 5. [`server`]: puts the parts together. Beside it [`simulate`], which serves nobody.
 
 pub mod app;
@@ -19,6 +21,7 @@ pub mod doctor;
 pub mod door;
 pub mod http;
 pub mod hub;
+pub mod ingest;
 pub mod limits;
 pub mod log;
 pub mod model;
@@ -26,5 +29,6 @@ pub mod presence;
 pub mod routing;
 pub mod server;
 pub mod simulate;
+pub mod sink;
 pub mod telemetry;
 pub mod wire;

@@ -37,9 +37,12 @@ pub const COMMIT_QUEUE_CHANGES_MAX: usize = 8_192;
 /// scheduling hiccup, not a slow reader.
 pub const TAIL_COMMITS_MAX: usize = 64;
 
-/// Events told before those who listen get a turn. One commit may hold more than an outbox, and who
-/// reads as fast as it can must not be closed for that; far fewer than the usual outbox has places.
-pub const FEED_STRETCH_EVENTS: usize = 32;
+/// Events told one after the other before those who listen get their turn. A post may have more
+/// events than an outbox holds, and whoever reads as fast as it can must not be cut for that.
+pub const FEED_BURST_EVENTS: usize = 64;
+
+/// Connections that get their turn in one: what the runtime runs at least before it comes back.
+pub const FEED_TURN_CONNECTIONS: usize = 64;
 
 /// Conversation records kept in memory: those in use stay, so a message needs no read; about 500
 /// bytes each.
@@ -238,6 +241,63 @@ pub const NOTICES_AT_ONCE_MAX: usize = 200;
 /// Notifications marked as read with one frame or request.
 pub const NOTICES_READ_AT_ONCE_MAX: usize = 1_000;
 
+/// The first line of a telephone system; it is 30 bytes long.
+pub const AMI_GREETING_BYTES_MAX: usize = 256;
+
+/// A packet of a telephone system. Channels with many variables have some KiB.
+pub const AMI_PACKET_BYTES_MAX: usize = 64 * 1024;
+
+/// Read from a telephone system at once; what came together is kept in one transaction.
+pub const AMI_READ_BYTES: usize = 64 * 1024;
+
+/// Memory for the lists of a telephone system and for what happens while they are read: fifty
+/// thousand channels.
+pub const AMI_SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long the lists may take. Asterisk makes them in memory.
+pub const AMI_SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a call may be on its way to a queue or a person before it is told that it came in,
+/// without that.
+pub const AMI_INCOMING_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a telephone system may take to let us connect, encryption included.
+pub const AMI_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long it may take to greet, and to answer a login; Asterisk takes a second to say no.
+pub const AMI_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long it may take to take an action in.
+pub const AMI_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is asked whether it is there ...
+pub const AMI_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// ... and how long it may say nothing: three times that.
+pub const AMI_SILENCE_MAX: Duration = Duration::from_secs(90);
+
+/// The first pause before it is connected to again; it doubles ...
+pub const AMI_PAUSE: Duration = Duration::from_secs(1);
+/// ... up to this.
+pub const AMI_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// The pause after it refused us. Until somebody mends that, the answer is the same, and some
+/// telephone systems lock out who tries often.
+pub const AMI_REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Calls that ended and are remembered, so that what is told of them late is not told again: some
+/// minutes of a busy system.
+pub const AMI_CALLS_OVER_KEPT: usize = 1_000;
+
+/// How soon after each other the figures of the queues are asked for, however much happens.
+pub const AMI_STATS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Events of a telephone system that are kept in one transaction.
+pub const AMI_REPORT_EVENTS_MAX: usize = 1_000;
+
+/// How long a telephone system is not read while the log refuses what it told. The kernels' buffers
+/// hold about so much; then the line is cut, and everything compared once the log takes it again.
+pub const AMI_STALL_MAX: Duration = Duration::from_secs(10);
+
 /// Most patterns of events that a key, a subscription or a webhook names. There are fewer events.
 pub const PATTERNS_MAX: usize = 100;
 
@@ -320,3 +380,47 @@ pub const PRIORITY_MAX: i32 = 100;
 
 /// Decisions about one conversation that are shown.
 pub const ROUTING_DECISIONS_MAX: usize = 50;
+
+/// Webhooks of a tenant. Each is looked at for every event of it.
+pub const WEBHOOKS_PER_TENANT_MAX: usize = 50;
+
+/// Longest address of a webhook, as browsers and proxies have it.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2_048;
+
+/// How long the secret before the present one signs beside it: time to give the new one to every
+/// receiver.
+pub const WEBHOOK_SECRET_OVERLAP: Duration = Duration::from_secs(86_400);
+
+/// Secrets before the present one that sign at most: somebody who gives a new one five times a day
+/// does not mean the first of them any more.
+pub const WEBHOOK_OLD_SECRETS_MAX: usize = 4;
+
+/// How long a receiver may ask to be left alone (`Retry-After`). Beyond it lies a mistake.
+pub const WEBHOOK_RETRY_AFTER_MAX: Duration = Duration::from_secs(86_400);
+
+/// How much of a receiver's answer is read, so that the connection can be used again.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 4 * 1024;
+
+/// How long that may take. The answer itself counts before.
+pub const WEBHOOK_ANSWER_WAIT: Duration = Duration::from_secs(1);
+
+/// How much of the reason is kept for which a receiver could not be reached.
+pub const WEBHOOK_FAULT_CHARS_MAX: usize = 200;
+
+/// Names of receivers that are looked up at once. Each takes a thread of the pool that the store
+/// reads with, for as long as a name server does not answer.
+pub const WEBHOOK_LOOKUPS_AT_ONCE_MAX: usize = 32;
+
+/// Events a tenant's webhooks read from the log at once.
+pub const WEBHOOK_PAGE_EVENTS: usize = 256;
+
+/// How far a webhook may have read beyond what the log knows of it, while it wanted nothing: after a
+/// crash so much is read again.
+pub const WEBHOOK_CURSOR_EVENTS: u64 = 1_000;
+
+/// For how long at most.
+pub const WEBHOOK_CURSOR_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a stopping server waits for the answers of receivers that have a request; what has none
+/// by then is sent again by the next start.
+pub const WEBHOOK_DRAIN_WAIT: Duration = Duration::from_secs(2);

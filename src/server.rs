@@ -2,6 +2,7 @@
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
 mod bot;
+mod webhooks;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -27,6 +28,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
+use crate::ingest::ami;
 use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
@@ -51,6 +53,8 @@ pub struct Running {
     routing: CancellationToken,
     failed: CancellationToken,
     connections: TaskTracker,
+    /// What receivers outside answered has to be in the log before it is closed.
+    deliveries: TaskTracker,
     background: TaskTracker,
     _lock: Option<File>,
 }
@@ -78,9 +82,11 @@ pub async fn start(config: Config) -> Result<Running> {
     let observer = Arc::new(move |events, took| observed.committed(events, took));
     let (log, tail) = log::open(&location(&config), observer).await.context("store")?;
     let bot = bot::open(&config.bot, &log)?;
+    let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
         config: config.clone(),
         bot,
+        webhooks,
         log,
         presence: presence::memory(),
         hub: Hub::default(),
@@ -94,10 +100,13 @@ pub async fn start(config: Config) -> Result<Running> {
 
     let routing = CancellationToken::new();
     prepare(&app, &background, &routing).await?;
+    let deliveries = webhooks::spawn(&app, &shutdown);
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
     };
+
+    spawn_ingest(&app, &background, &shutdown);
 
     let readiness = Readiness::default();
     let router = router(&app, &registry, &readiness, &connections, &shutdown);
@@ -124,6 +133,7 @@ pub async fn start(config: Config) -> Result<Running> {
         routing,
         failed,
         connections,
+        deliveries,
         background,
         _lock: lock,
     })
@@ -154,6 +164,9 @@ impl Running {
         // Time is kept back for the log, whose last commits count more than a silent peer.
         let is_clean =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
+        let _ =
+            timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.deliveries.wait())
+                .await;
         self.routing.cancel();
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
@@ -260,6 +273,15 @@ fn spawn_background(
     }
 }
 
+/// What other systems tell. Whose telephone is whose is known by now.
+fn spawn_ingest(app: &App, background: &TaskTracker, shutdown: &CancellationToken) {
+    for (tenant, settings) in &app.config.ami {
+        let telling = ami::serve(app.clone(), tenant.clone(), settings.clone());
+        let shutdown = shutdown.clone();
+        background.spawn(async move { shutdown.run_until_cancelled(Box::pin(telling)).await });
+    }
+}
+
 /// The default tenant exists, and nobody is left from a run that was killed.
 async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToken) -> Result<()> {
     let default = TenantId::default_tenant();
@@ -303,8 +325,13 @@ async fn prune(app: &App) {
             all_before: before(kept.messages),
             posts_before: before(POSTS_KEPT),
             calls_before: before(CALLS_KEPT),
+            delivered_before: before(kept.deliveries),
+            dead_before: before(kept.dead_deliveries),
             recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
         };
+        if let Some(before) = retention.calls_before {
+            app.forget_calls(before);
+        }
         match app.log.prune(retention).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "deleted events past their retention"),

@@ -24,6 +24,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use departments::DepartmentFigures;
+
 use crate::config::{Log, LogFormat};
 use crate::model::{CloseReason, Dialect, Error};
 
@@ -190,6 +192,22 @@ metrics! {
     routing_superseded_total: Counter = Counter::default();
     /// Time conversations had waited when they were assigned.
     queue_wait_seconds: Histogram = Histogram::new(WAIT_SECONDS);
+    /// Requests to receivers of webhooks, by what came of them.
+    webhook_requests_total: Family<ByOutcome, Counter> = Family::default();
+    /// Time receivers took.
+    webhook_request_seconds: Histogram = Histogram::new(LONG_SECONDS);
+    /// Deliveries of webhooks that were given up.
+    webhook_dead_total: Counter = Counter::default();
+    /// Deliveries of webhooks that wait or are on their way.
+    webhook_pending: Gauge = Gauge::default();
+    /// How long ago the oldest event happened that a webhook has taken and not delivered.
+    webhook_lag_seconds: Gauge = Gauge::default();
+    /// Whether a tenant's telephone system is connected and known.
+    ami_connected: Family<ByTenant, Gauge> = Family::default();
+    /// Times the line to a tenant's telephone system was lost, or could not be had.
+    ami_disconnects_total: Family<ByTenant, Counter> = Family::default();
+    /// Events that a tenant's telephone system caused and the log keeps.
+    ami_events_total: Family<ByTenant, Counter> = Family::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -259,20 +277,11 @@ pub struct ByDepartment {
     pub department: String,
 }
 
-/// A department at a scrape.
-pub struct DepartmentFigures<'a> {
+/// A tenant, where there is one of something for each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByTenant {
     /// Whose.
-    pub tenant: &'a str,
-    /// Its id; empty for conversations without one.
-    pub department: &'a str,
-    /// How many agents are what.
-    pub agents: [(&'static str, u32); 3],
-    /// How many conversations wait.
-    pub waiting: u64,
-    /// How long the one does that waits longest.
-    pub longest_wait_seconds: u64,
-    /// Whether the alert stands that nobody is there.
-    pub is_empty: bool,
+    pub tenant: String,
 }
 
 /// Labels of a department's agents.
@@ -384,30 +393,6 @@ impl Metrics {
         self.heartbeats_total.get_or_create(&ByOutcome { outcome }).inc();
     }
 
-    /// Departments may be gone since the last scrape.
-    pub fn forget_departments(&self) {
-        self.agents.clear();
-        self.waiting.clear();
-        self.longest_wait_seconds.clear();
-        self.departments_empty.set(0);
-    }
-
-    /// What is true of a department now.
-    pub fn department(&self, figures: &DepartmentFigures<'_>) {
-        let (tenant, department) = (figures.tenant.to_owned(), figures.department.to_owned());
-        for (status, count) in figures.agents {
-            let (tenant, department) = (tenant.clone(), department.clone());
-            let labels = ByAgents { tenant, department, status };
-            self.agents.get_or_create(&labels).set(i64::from(count));
-        }
-        let labels = ByDepartment { tenant, department };
-        let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        self.waiting.get_or_create(&labels).set(count(figures.waiting));
-        let wait = count(figures.longest_wait_seconds);
-        self.longest_wait_seconds.get_or_create(&labels).set(wait);
-        self.departments_empty.inc_by(i64::from(figures.is_empty));
-    }
-
     /// A conversation was assigned that had waited for so long.
     pub fn waited(&self, wait: Duration) {
         self.queue_wait_seconds.observe(wait.as_secs_f64());
@@ -492,6 +477,9 @@ fn resident_memory_bytes() -> Option<i64> {
     let kib: i64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1_024)
 }
+
+mod departments;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

@@ -2,12 +2,14 @@
 //! frames it gets are. They are told apart by searching for bytes instead of parsing JSON, so that
 //! the generator costs less than the server.
 //!
-//! To add a dialect: a type that is a [`Client`], beside `session.rs` and `socketio.rs`.
+//! To add a dialect: a type that is a [`Client`], and a [`Speaker`] if it sends messages, beside
+//! `session.rs`, `socketio.rs` and `console.rs`.
 
+use std::fmt;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::ws::{Reader, find};
 
@@ -20,11 +22,14 @@ pub(crate) trait Client: Clone + 'static {
     /// before a scenario starts they are status only.
     fn enter(&self, address: SocketAddr) -> impl Future<Output = Result<Reader>>;
 
-    /// Writes the frame that sends a stamp, its text padded to `content_bytes`, over `out`.
-    fn say(&self, stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>);
-
     /// Tells what a text message is.
     fn frame(text: &[u8]) -> Frame<'_>;
+}
+
+/// A client that sends messages to a conversation.
+pub(crate) trait Speaker: Client {
+    /// Writes the frame that sends a stamp, its text padded to `content_bytes`, over `out`.
+    fn say(&self, stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>);
 
     /// Which of its sender's messages an ack answers.
     fn answered(ack: Body<'_>) -> Option<u64>;
@@ -44,7 +49,7 @@ pub(crate) struct Stamp {
 pub(crate) enum Frame<'a> {
     /// The client is known and comes in.
     Established(Body<'a>),
-    /// A message of the bench.
+    /// A message of the bench, or an event that it posted.
     Message(Body<'a>),
     /// The answer to a message.
     Ack(Body<'a>),
@@ -74,9 +79,15 @@ impl Stamp {
 
     /// Appends the sender's own id of the message.
     pub(crate) fn write_id(self, out: &mut Vec<u8>) {
-        let Self { number, sent_ns } = self;
         // Writing to memory does not fail.
-        let _ = write!(out, "~{number}-{sent_ns}~");
+        let _ = write!(out, "{self}");
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, sent_ns } = self;
+        write!(f, "~{number}-{sent_ns}~")
     }
 }
 
@@ -122,6 +133,39 @@ impl<'a> Body<'a> {
             }
         }
     }
+}
+
+/// Reads until the first frame has come, which must be the one that says the client is in.
+pub(crate) async fn greeted<C: Client>(mut reader: Reader) -> Result<Reader> {
+    let mut first = None;
+    while first.is_none() {
+        let hear = |text: &[u8]| {
+            first.get_or_insert_with(|| match C::frame(text) {
+                Frame::Established(_) => Ok(()),
+                _ => Err(String::from_utf8_lossy(text).into_owned()),
+            });
+        };
+        reader.read(hear).await?;
+    }
+    match first {
+        Some(Err(text)) => bail!("first came {text}"),
+        _ => Ok(reader),
+    }
+}
+
+/// The value of `type`; mostly at the very front.
+pub(crate) fn kind(text: &[u8]) -> &[u8] {
+    const KEY: &[u8] = br#""type":""#;
+    let start = match text.get(1..) {
+        Some(inner) if inner.starts_with(KEY) => 1 + KEY.len(),
+        _ => match find(text, KEY) {
+            Some(at) => at + KEY.len(),
+            None => return b"",
+        },
+    };
+    let value = &text[start..];
+    let end = value.iter().position(|byte| *byte == b'"').unwrap_or(0);
+    &value[..end]
 }
 
 /// The number at the front and what follows it.

@@ -103,11 +103,15 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
 /// A whole request with a JSON body.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: &str) -> Vec<u8> {
     let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    request_with(method, path, &bearer.unwrap_or_default(), body)
+}
+
+/// The same with other lines in its head, each with its end.
+pub(crate) fn request_with(method: &str, path: &str, lines: &str, body: &str) -> Vec<u8> {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n{}\r\n{body}",
+         Content-Length: {}\r\n{lines}\r\n{body}",
         body.len(),
-        bearer.unwrap_or_default(),
     );
     request.into_bytes()
 }

@@ -1,18 +1,19 @@
 //! The load generator behind `make bench`.
 //!
 //! It starts the real server binary, one process and one empty data directory per scenario, on a
-//! core of its own, drives it over real sockets in the session dialect or as a Socket.IO client,
+//! core of its own, drives it over real sockets in each of its dialects,
 //! and compares what it measures with the project's targets, and the Socket.IO figures with a
 //! server on the `socket.io` library beside. It knows the server from outside only: the ready line
 //! on standard output, the socket protocols, REST, and `/proc`.
 //!
 //! Where to look: `scenario/` has one file per scenario and a table of them, `scale.rs` the sizes,
-//! `report.rs` the targets' shape and the output, `ws.rs`, `client.rs`, `session.rs` and `socketio/`
-//! the client.
+//! `report.rs` the targets' shape and the output, `ws.rs`, `client.rs`, `session.rs`, `socketio/` and
+//! `console.rs` the clients.
 
 mod bulk;
 mod client;
 mod clock;
+mod console;
 mod crowd;
 mod disk;
 mod http;

@@ -7,7 +7,7 @@ use clap::Parser;
 use crate::scenario::Scenario;
 
 /// Measures a Switchboard server: memory, fan-out, latency, durable rate, connects, coming back,
-/// agents' heartbeats and routing.
+/// agents' heartbeats and routing, events from producers to consoles.
 ///
 /// Starts the server itself, a fresh one with an empty data directory for each scenario, pinned to
 /// the first core; the generator takes the second. The exit code is 0 even when a target is

@@ -26,6 +26,8 @@ pub(crate) const BULK_WIDTH: usize = 64;
 pub(crate) const JOIN_WIDTH: usize = 32;
 /// How long the disk's own rate is measured.
 pub(crate) const SYNC_PROBE: Duration = Duration::from_secs(1);
+/// How long a rate is let settle before it is measured.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// Messages of one burst of the fan-out.
 pub(crate) const BURST: u64 = 16;
 
@@ -97,6 +99,34 @@ pub(crate) struct Scale {
     pub(crate) large_free_agents: usize,
     /// Conversations that wait there: first few, then many.
     pub(crate) large_waiting: [usize; 2],
+    /// Producers that post as fast as they are answered, and events of each post.
+    pub(crate) ingest_producers: u64,
+    pub(crate) ingest_batch: u64,
+    /// Length of that.
+    pub(crate) ingest: Duration,
+    /// Consoles that hear what is posted at a fixed rate.
+    pub(crate) hub_consoles: usize,
+    /// Events posted per second, and in one post.
+    pub(crate) hub_per_second: u64,
+    pub(crate) hub_batch: u64,
+    /// Producers that post them.
+    pub(crate) hub_producers: u64,
+    /// Length of that.
+    pub(crate) hub: Duration,
+    /// Tenants with consoles: first few, then many.
+    pub(crate) tenants: [usize; 2],
+    /// Consoles of each.
+    pub(crate) tenant_consoles: usize,
+    /// Events posted per second to all of them.
+    pub(crate) tenants_per_second: u64,
+    /// Length of that.
+    pub(crate) tenants_for: Duration,
+    /// Events of the log that is told again.
+    pub(crate) replay_events: u64,
+    /// Conversations in which a part of it is said, where there are any.
+    pub(crate) replay_conversations: usize,
+    /// How often it is.
+    pub(crate) replays: usize,
 }
 
 impl Scale {
@@ -136,6 +166,21 @@ impl Scale {
             large_agents: 10_000,
             large_free_agents: 100,
             large_waiting: [1_000, 100_000],
+            ingest_producers: 8,
+            ingest_batch: 100,
+            ingest: Duration::from_secs(10),
+            hub_consoles: 100,
+            hub_per_second: 2_000,
+            hub_batch: 10,
+            hub_producers: 4,
+            hub: Duration::from_secs(10),
+            tenants: [10, 1_000],
+            tenant_consoles: 10,
+            tenants_per_second: 1_000,
+            tenants_for: Duration::from_secs(10),
+            replay_events: 100_000,
+            replay_conversations: 500,
+            replays: 5,
         }
     }
 
@@ -175,6 +220,21 @@ impl Scale {
             large_agents: 500,
             large_free_agents: 100,
             large_waiting: [500, 5_000],
+            ingest_producers: 8,
+            ingest_batch: 100,
+            ingest: Duration::from_secs(2),
+            hub_consoles: 50,
+            hub_per_second: 500,
+            hub_batch: 10,
+            hub_producers: 4,
+            hub: Duration::from_secs(2),
+            tenants: [10, 100],
+            tenant_consoles: 10,
+            tenants_per_second: 500,
+            tenants_for: Duration::from_secs(3),
+            replay_events: 20_000,
+            replay_conversations: 100,
+            replays: 3,
         }
     }
 }

@@ -3,11 +3,11 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use uuid::Uuid;
 
-use crate::client::{Body, Client, Frame, Stamp};
-use crate::ws::{self, Reader, find};
+use crate::client::{Body, Client, Frame, Speaker, Stamp, greeted, kind};
+use crate::ws::{self, Reader};
 
 /// One place in one conversation.
 #[derive(Debug, Clone)]
@@ -45,25 +45,7 @@ impl Client for Seat {
     }
 
     async fn enter(&self, address: SocketAddr) -> Result<Reader> {
-        let mut reader = ws::open(address, &self.path(None)).await?;
-        let mut first = None;
-        while first.is_none() {
-            let hear = |text: &[u8]| {
-                first.get_or_insert_with(|| match Self::frame(text) {
-                    Frame::Established(_) => Ok(()),
-                    _ => Err(String::from_utf8_lossy(text).into_owned()),
-                });
-            };
-            reader.read(hear).await?;
-        }
-        match first {
-            Some(Err(text)) => bail!("first came {text}"),
-            _ => Ok(reader),
-        }
-    }
-
-    fn say(&self, stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>) {
-        say(stamp, content_bytes, out);
+        greeted::<Self>(ws::open(address, &self.path(None)).await?).await
     }
 
     fn frame(text: &[u8]) -> Frame<'_> {
@@ -74,6 +56,12 @@ impl Client for Seat {
             b"error" | b"resync" => Frame::refusal(text),
             _ => Frame::Other,
         }
+    }
+}
+
+impl Speaker for Seat {
+    fn say(&self, stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>) {
+        say(stamp, content_bytes, out);
     }
 
     fn answered(ack: Body<'_>) -> Option<u64> {
@@ -94,21 +82,6 @@ pub(crate) fn say(stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"","client_id":""#);
     stamp.write_id(out);
     out.extend_from_slice(br#""}}"#);
-}
-
-/// The value of `type`; mostly at the very front.
-fn kind(text: &[u8]) -> &[u8] {
-    const KEY: &[u8] = br#""type":""#;
-    let start = match text.get(1..) {
-        Some(inner) if inner.starts_with(KEY) => 1 + KEY.len(),
-        _ => match find(text, KEY) {
-            Some(at) => at + KEY.len(),
-            None => return b"",
-        },
-    };
-    let value = &text[start..];
-    let end = value.iter().position(|byte| *byte == b'"').unwrap_or(0);
-    &value[..end]
 }
 
 /// Percent-encodes everything but the unreserved characters.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
@@ -35,12 +35,19 @@ impl Secret {
         &self.0
     }
 
-    /// A token of a user; a customer's names its conversations.
+    /// A token of a user of the default tenant; a customer's names its conversations.
     pub(crate) fn sign(&self, user: &str, role: &str, conversations: &[String]) -> Result<String> {
+        self.sign_claims(json!({"sub": user, "role": role, "conversations": conversations}))
+    }
+
+    /// A token of one of a tenant's staff; the tenant is made by its first use.
+    pub(crate) fn sign_staff(&self, tenant: &str, user: &str, role: &str) -> Result<String> {
+        self.sign_claims(json!({"tenant": tenant, "sub": user, "role": role}))
+    }
+
+    fn sign_claims(&self, mut claims: Value) -> Result<String> {
         let until = SystemTime::now().duration_since(UNIX_EPOCH)? + VALID;
-        let claims = json!({
-            "sub": user, "role": role, "conversations": conversations, "exp": until.as_secs(),
-        });
+        claims["exp"] = until.as_secs().into();
         let head = json!({"alg": "HS256", "typ": "JWT"});
         let signed = format!("{}.{}", encoded(head.to_string()), encoded(claims.to_string()));
         let mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).context("use the secret")?;
@@ -68,5 +75,14 @@ mod tests {
         assert_eq!(claims["conversations"][0], "c-1");
         // 32 bytes of SHA-256.
         assert_eq!(parts[2].len(), 43);
+    }
+
+    #[test]
+    fn a_token_of_the_staff_names_its_tenant_and_ends() {
+        let token = Secret::random().sign_staff("acme", "ana", "admin").unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!((&claims["tenant"], &claims["role"]), (&json!("acme"), &json!("admin")));
+        assert!(claims["exp"].is_u64());
     }
 }

@@ -49,9 +49,10 @@ impl App {
         let (set, unknown) = EventSet::parse_all(events.iter().map(String::as_str));
         let start = self.start_of(&conn.who.tenant, None, after).await?;
         let past = (start.resume == Resume::Missed).then_some(start.cursor.position);
-        let wanted = conn.subscription.wanted_with(set);
+        let subscription = conn.subscription.get_or_insert_default();
+        let wanted = subscription.wanted_with(set);
         let offered = conn.outbox.take_only(wanted);
-        conn.subscription.add(set, past, offered.max(conn.told));
+        subscription.add(set, past, offered.max(conn.told));
         // Whoever comes back with it must be told of that past again, if this line does not live
         // to tell it.
         let position = past.map_or(conn.told, |past| past.min(conn.told));
@@ -76,8 +77,9 @@ impl App {
     ) -> Result<Reply, Error> {
         let (set, unknown) = EventSet::parse_all(events.iter().map(String::as_str));
         let head = self.start_of(&conn.who.tenant, None, None).await?.cursor;
-        conn.subscription.remove(set);
-        conn.outbox.take_only(conn.subscription.wanted());
+        let subscription = conn.subscription.get_or_insert_default();
+        subscription.remove(set);
+        conn.outbox.take_only(subscription.wanted());
         Ok(Reply::Subscribed(Box::new(Subscribed {
             is_end: true,
             events: known(events),

@@ -15,9 +15,9 @@ use super::conversations::TransferTo;
 use super::messages::{check_client_id, check_text, reopen};
 use crate::log::{self, Batch, Change, KeptBatch, Once, Outcome};
 use crate::model::{
-    Announced, Audience, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event, ExternalId,
-    Identity, Message, MessageAnnounced, Origin, Role, Scope, Status, Target, TransferAnnounced,
-    Typing, TypingAnnounced, UserId,
+    Announced, Audience, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event,
+    ExternalId, Identity, Message, MessageAnnounced, Origin, Role, Scope, Status, Target,
+    TransferAnnounced, Typing, TypingAnnounced, UserId,
 };
 
 /// An event that somebody posts.
@@ -173,7 +173,8 @@ impl App {
         who: &Identity,
         origin: Option<&Origin>,
     ) -> Result<Option<Arc<Audience>>, Error> {
-        let Some(Target::Conversation(id)) = origin.and_then(|origin| origin.target.as_ref()) else {
+        let Some(Target::Conversation(id)) = origin.and_then(|origin| origin.target.as_ref())
+        else {
             return Ok(None);
         };
         let found = self.log.conversation(&who.tenant, *id).await.map_err(|e| self.fault(e))?;

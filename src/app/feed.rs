@@ -1,12 +1,15 @@
 //! From the log's tail to the hub, in log order: the only way a durable event gets out. The bot's
-//! questions come this way, too (ADR 22), and so does what routing needs to know. Nothing here
-//! waits but for the tail, and for routing when it is far behind; those who listen get their turn
-//! in between.
+//! questions come this way, too (ADR 22), and so does what routing needs to know and what webhooks
+//! wait for. Nothing here waits but for the tail, and for routing when it is far behind; but it makes
+//! way now and then, so that those who listen can empty their outboxes between the events of a large
+//! commit.
 
 use std::sync::Arc;
 
+use tokio::task::yield_now;
+
 use crate::hub::{Publication, Reach};
-use crate::limits::FEED_STRETCH_EVENTS;
+use crate::limits::{FEED_BURST_EVENTS, FEED_TURN_CONNECTIONS};
 use crate::log::Tail;
 use crate::model::{Envelope, Event};
 
@@ -20,13 +23,9 @@ impl App {
 
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
-        let mut told: usize = 0;
+        let mut burst = 0;
         while let Some(commit) = tail.recv().await {
             for envelope in commit {
-                told = told.wrapping_add(1);
-                if told.is_multiple_of(FEED_STRETCH_EVENTS) {
-                    tokio::task::yield_now().await;
-                }
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
                     self.hear(&envelope);
@@ -34,9 +33,23 @@ impl App {
                 let reach = self.hub.publish(&Publication::new(envelope.clone()));
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
+                self.hand_to_webhooks(&envelope);
                 self.hand_to_routing(&envelope).await;
+                burst += usize::from(reach.taken > 0);
+                if burst == FEED_BURST_EVENTS {
+                    burst = 0;
+                    make_way(reach).await;
+                }
             }
         }
+    }
+}
+
+/// Lets those who listen write what they have. As many turns as there are listeners, and not until
+/// they are done: a slow one slows nobody else.
+async fn make_way(reach: Reach) {
+    for _ in 0..=reach.listeners / FEED_TURN_CONNECTIONS {
+        yield_now().await;
     }
 }
 

@@ -9,6 +9,7 @@ mod agents;
 mod attendance;
 mod audit;
 mod bot;
+mod calls;
 mod console;
 mod conversations;
 mod demo;
@@ -31,6 +32,7 @@ mod routing;
 mod staff;
 mod subscription;
 mod typing;
+mod webhooks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +51,7 @@ use crate::model::{
     Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
 };
 use crate::presence::Presence;
+use crate::sink::webhooks::Client as WebhookClient;
 use crate::telemetry::Metrics;
 
 pub use access::{Seat, SessionPath};
@@ -69,6 +72,7 @@ pub use staff::{
     AgentChange, DepartmentChange, NewAgent, NewDepartment, Tenant, is_email, policy_of,
 };
 pub use subscription::Subscription;
+pub use webhooks::{NewWebhook, Replayed, Tried, WebhookChange, WebhookView};
 
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
@@ -90,6 +94,8 @@ pub struct Inner {
     pub passwords: Passwords,
     /// Who answers before a person does; nobody if there is none.
     pub bot: Option<Bot>,
+    /// Tells receivers outside.
+    pub webhooks: WebhookClient,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -106,6 +112,7 @@ struct Parts {
     departures: presence::Departures,
     desk: bot::Desk,
     router: routing::Router,
+    offices: webhooks::Offices,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -137,8 +144,8 @@ pub struct Connection {
     pub is_console: bool,
     /// Whether it hears what is meant for everybody of its role.
     pub hears_role: bool,
-    /// What of that it wants to hear.
-    pub subscription: Subscription,
+    /// What of that it wants to hear; all, where its dialect has no choice.
+    pub subscription: Option<Box<Subscription>>,
     /// What happened in a conversation it joins first is told from here on, if it said so.
     pub after: Option<Cursor>,
     /// The conversations of which that was told; joined again, they are told from then on.
@@ -199,6 +206,7 @@ impl App {
             departures: presence::Departures::default(),
             desk,
             router: routing::Router::new(),
+            offices: webhooks::Offices::default(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),
@@ -216,7 +224,7 @@ impl App {
             told: 0,
             is_console: false,
             hears_role: false,
-            subscription: Subscription::default(),
+            subscription: None,
             after: None,
             told_past: Vec::new(),
             recovery: None,

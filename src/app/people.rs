@@ -47,6 +47,17 @@ impl App {
         if !self.config.auth.create_on_first_use && !tenant.is_default() {
             return Err(Error::Forbidden("the token's tenant is unknown".into()));
         }
+        self.begin_tenant(tenant).await
+    }
+
+    /// Makes a tenant that the configuration names, if there is none of that id.
+    ///
+    /// # Errors
+    /// 503 when the log does not answer.
+    pub async fn begin_tenant(&self, tenant: &TenantId) -> Result<(), Error> {
+        if self.is_known(tenant).await? {
+            return Ok(());
+        }
         let record = Record::Tenant(tenant.to_string());
         self.log.commit(tenant, Change::record(record)).await.map_err(|e| self.fault(e))?;
         self.remember(tenant);

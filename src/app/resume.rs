@@ -202,7 +202,7 @@ impl App {
 impl Connection {
     /// What it hears, and how far it was told of each.
     pub fn told(&self) -> Told {
-        let after = |told| self.subscription.reads_after(told);
+        let after = |told| self.reads_after(told);
         let (tenant, is_console) = (self.who.tenant.clone(), self.is_console);
         if is_console {
             let needs_audience = self.who.role == Role::Agent;

@@ -3,6 +3,7 @@
 //! Pure. For each event it knows from where on the connection has been told of it without a gap, so
 //! that a past that is asked for later is told up to there, and nothing twice.
 
+use super::Connection;
 use crate::model::{Event, EventSet};
 
 /// What a connection wants to hear.
@@ -61,7 +62,7 @@ impl Subscription {
     }
 
     /// What it wants.
-    pub fn wanted(&self) -> EventSet {
+    pub(crate) fn wanted(&self) -> EventSet {
         self.wanted
     }
 
@@ -142,6 +143,30 @@ impl Subscription {
     pub(crate) fn past_read_to(&mut self, position: u64) {
         self.past.iter_mut().for_each(|past| past.after = past.after.max(position));
         self.past.retain(|past| past.after < past.through);
+    }
+}
+
+impl Connection {
+    /// Whether it wants an event that is not meant for it in person.
+    pub fn wants(&self, event: &Event) -> bool {
+        self.subscription.as_ref().is_none_or(|subscription| subscription.wants(event))
+    }
+
+    /// Whether an event it was told past, or had not wanted then, is to be told now.
+    pub fn is_past_due(&self, event: &Event, position: u64, is_addressed: bool) -> bool {
+        let subscription = self.subscription.as_ref();
+        subscription.is_some_and(|s| s.is_past_due(event, position, is_addressed))
+    }
+
+    /// Whether some past that it asked for is still to be told.
+    pub fn has_past(&self) -> bool {
+        self.subscription.as_ref().is_some_and(|subscription| subscription.has_past())
+    }
+
+    /// Behind which position it reads the log next of what it was told up to `told`.
+    pub(super) fn reads_after(&self, told: u64) -> u64 {
+        let subscription = self.subscription.as_ref();
+        subscription.map_or(told, |subscription| subscription.reads_after(told))
     }
 }
 

@@ -26,7 +26,7 @@ pub use keys::BadKey;
 pub use password::{HASHES_AT_ONCE_MAX, PASSWORD_BYTES_MAX, PasswordError, Passwords};
 pub use secrets::{
     API_KEY_PREFIX, SECRET_BYTES_MIN, constant_time_eq, digest, is_api_key, load_or_create_secret,
-    new_api_key, new_session_key,
+    new_api_key, new_session_key, new_signing_secret,
 };
 pub use tokens::{LEEWAY_S, SignError, TOKEN_BYTES_MAX, TokenError, Tokens};
 

@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -29,6 +31,12 @@ pub fn digest(text: &str) -> [u8; 32] {
 /// A fresh API key: the prefix and 32 random bytes as hex.
 pub fn new_api_key() -> String {
     format!("{API_KEY_PREFIX}{}", hex(&random_bytes()))
+}
+
+/// A fresh secret that signs a webhook's requests: `whsec_` and 32 random bytes as base64, as
+/// Standard Webhooks has it.
+pub fn new_signing_secret() -> String {
+    format!("whsec_{}", STANDARD.encode(random_bytes()))
 }
 
 /// Whether a bearer credential claims to be an API key.

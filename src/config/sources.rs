@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::value::{Given, Value};
-use super::{Config, SECTIONS};
+use super::{Config, EACH, SECTIONS};
 
 /// Where a configuration is read from. The environment is passed in, so that tests need none.
 #[derive(Clone, Debug, Default)]
@@ -151,6 +151,13 @@ impl Config {
             // A key above the first section, or a section's name with a value.
             return Err(unknown(section, file.place(offset)));
         };
+        if is_each(section) && !table.is_empty() {
+            for (tenant, table) in table {
+                let section = format!("{section}.{}", tenant.get_ref());
+                self.apply_section(file, tenant.span().start, &section, table)?;
+            }
+            return Ok(());
+        }
         if !SECTIONS.iter().any(|(known, _)| *known == section) && table.is_empty() {
             return Err(unknown(section, file.place(offset)));
         }
@@ -185,7 +192,14 @@ impl Config {
         for (name, value) in env {
             let Some(path) = name.strip_prefix(PREFIX) else { continue };
             let path = path.to_ascii_lowercase();
-            let (section, key) = path.split_once("__").unwrap_or((&path, ""));
+            let (mut section, mut key) = path.split_once("__").unwrap_or((&path, ""));
+            let of_tenant;
+            if is_each(section)
+                && let Some((tenant, its_key)) = key.rsplit_once("__")
+            {
+                of_tenant = format!("{section}.{tenant}");
+                (section, key) = (&of_tenant, its_key);
+            }
             self.apply(section, key, &Given::Text(value), name.clone())?;
         }
         Ok(())
@@ -235,11 +249,22 @@ fn unknown(key: &str, place: String) -> ConfigError {
     ConfigError::UnknownKey { key: key.to_owned(), place, nearest }
 }
 
+/// Whether every tenant has a section of this name of its own.
+fn is_each(section: &str) -> bool {
+    EACH.iter().any(|(each, _)| *each == section)
+}
+
 /// The known key nearest to an unknown one: by the whole name, or by the key alone when it stands
 /// in the wrong section.
 fn nearest(unknown: &str) -> String {
     let alone = unknown.rsplit('.').next().unwrap_or(unknown);
-    let keys = Config::options().into_iter().map(|o| (o.name(), o.key));
+    let (section, rest) = unknown.split_once('.').unwrap_or((unknown, "TENANT"));
+    // Of a tenant's section the nearest is one of the same tenant.
+    let options = match is_each(section) {
+        true => Config::options_of(rest.rsplit_once('.').map_or(rest, |(tenant, _)| tenant)),
+        false => Config::options(),
+    };
+    let keys = options.into_iter().map(|o| (o.name(), o.key));
     let distance = |(name, key): &(String, &str)| {
         let by_name = strsim::damerau_levenshtein(unknown, name);
         by_name.min(strsim::damerau_levenshtein(alone, key) + 1)

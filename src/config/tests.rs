@@ -262,6 +262,72 @@ fn a_provider_needs_what_it_cannot_do_without() {
     assert!(!shown.to_toml().contains("k-77") && !format!("{shown:?}").contains("k-77"));
 }
 
+const PBX: &str = "[ami.acme]\naddress = \"pbx.example.com:5038\"\nusername = \"board\"\n";
+
+#[test]
+fn a_tenants_section_is_its_own() {
+    let more = "secret = \"hush\"\nstats_interval = \"5s\"\n";
+    let two = "[ami.\"a.b\"]\naddress = \"[::1]:5039\"\nusername = \"u\"\nsecret_file = \"f\"\n\
+               tls = true\n";
+    let config = load_file(&format!("{PBX}{more}{two}")).unwrap();
+    let tenants: Vec<_> = config.ami.keys().map(TenantId::as_str).collect();
+    assert_eq!(tenants, ["a.b", "acme"]);
+    let acme = &config.ami[&TenantId::parse("acme").unwrap()];
+    assert_eq!((acme.address.as_str(), acme.secret.expose()), ("pbx.example.com:5038", "hush"));
+    assert_eq!((acme.stats_interval, acme.tls), (Duration::from_secs(5), false));
+    let printed = config.to_toml();
+    assert!(!printed.contains("hush") && !format!("{config:?}").contains("hush"));
+    let again = load_file(&printed).unwrap();
+    assert_eq!(again.ami.keys().collect::<Vec<_>>(), config.ami.keys().collect::<Vec<_>>());
+    assert_eq!(again.ami[&TenantId::parse("a.b").unwrap()].address, "[::1]:5039");
+
+    let config = load_env(&[
+        ("SWITCHBOARD__AMI__ACME__ADDRESS", "127.0.0.1:5038"),
+        ("SWITCHBOARD__AMI__ACME__USERNAME", "board"),
+        ("SWITCHBOARD__AMI__ACME__SECRET", "hush"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.ami[&TenantId::parse("acme").unwrap()].username, "board");
+    assert!(Config::default().ami.is_empty(), "off unless somebody asks for it");
+}
+
+#[test]
+fn what_is_wrong_with_a_tenants_section_is_named() {
+    for (more, problem) in [
+        ("", "ami.acme.secret is not set, and neither is secret_file"),
+        ("secret = \"s\"\nsecret_file = \"f\"", "ami.acme.secret and secret_file are both set"),
+        ("secret = \"s\"\ntls_ca = \"f\"", "ami.acme.tls_ca is set but tls is not"),
+        (
+            "secert = \"s\"",
+            "unknown key ami.acme.secert in FILE line 4; did you mean ami.acme.secret?",
+        ),
+        ("secret = 7", "ami.acme.secret in FILE line 4: expected a string"),
+        (
+            "secret = \"a\\nAction: b\"",
+            "ami.acme.secret in FILE line 4: expected a text of one line",
+        ),
+        ("stats_interval = 0", "ami.acme.stats_interval in FILE line 4: expected more than 0"),
+        ("[ami.acme.deep]\nx = 1", "unknown key ami.acme.deep in FILE line 4"),
+        ("[ami.new]", "unknown key ami.new in FILE line 4; did you mean ami.new.tls?"),
+        ("[ami.\"b d\"]\ntls = true", "ami.b d.tls in FILE line 5: expected a tenant's id"),
+    ] {
+        let err = load_file(&format!("{PBX}{more}\n")).unwrap_err();
+        assert!(err.starts_with(problem), "{more}: {err}");
+        assert!(!err.contains('\n'), "{err}");
+    }
+    let bad =
+        |address: &str| load_file(&format!("[ami.x]\naddress = \"{address}\"\n")).unwrap_err();
+    for address in ["pbx", "pbx:", "pbx:0", "pbx:65536", ":5038", "::1:5038", "a b:1", "tcp://a:1"]
+    {
+        assert!(bad(address).contains("expected a host and a port"), "{address}");
+    }
+    assert!(bad("").contains("ami.x.address is not set"));
+    assert!(load_file("ami = 1\n").unwrap_err().starts_with("unknown key ami in FILE line 1"));
+    assert!(load_file("[ami]\n").unwrap_err().starts_with("unknown key ami in FILE line 1"));
+    let err = load_env(&[("SWITCHBOARD__AMI__ACME__ADRESS", "x:1")]).unwrap_err();
+    assert!(err.contains("did you mean ami.acme.address?"), "{err}");
+}
+
 #[test]
 fn a_secret_is_never_shown() {
     let config = load_env(&[("JWT_SECRET", "hush-hush")]).unwrap();

@@ -306,6 +306,19 @@ impl Value for Vec<SocketAddr> {
     }
 }
 
+impl Value for Vec<Duration> {
+    const EXPECTED: &'static str = "a list of durations such as \"5s\" or \"2m\"";
+    fn from_toml(given: &toml::Value) -> Option<Vec<Duration>> {
+        given.as_array()?.iter().map(Duration::from_toml).collect()
+    }
+    fn from_text(given: &str) -> Option<Vec<Duration>> {
+        parts(given).map(Duration::from_text).collect()
+    }
+    fn to_toml(&self) -> String {
+        list(self.iter().map(Value::to_toml))
+    }
+}
+
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -326,6 +339,12 @@ pub(super) fn check_addresses(addresses: &[SocketAddr]) -> Result<(), String> {
 /// A duration that is not zero.
 pub(super) fn check_positive(duration: &Duration) -> Result<(), String> {
     require(!duration.is_zero(), "more than 0 seconds")
+}
+
+/// At least one pause, and none that is no pause.
+pub(super) fn check_pauses(pauses: &[Duration]) -> Result<(), String> {
+    let are_pauses = !pauses.is_empty() && pauses.iter().all(|pause| !pause.is_zero());
+    require(are_pauses, "at least one duration, each of more than 0 seconds")
 }
 
 /// A number that is not zero.
@@ -372,6 +391,36 @@ pub(super) fn check_store(url: &str) -> Result<(), String> {
 const NO_POSTGRES: &str =
     "sqlite:PATH or nothing, because this version has no PostgreSQL backend yet";
 
+/// A host and a port, or nothing.
+pub(super) fn check_peer(address: &str) -> Result<(), String> {
+    let is_peer = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_host = match bare {
+            Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+            None => is_host_name(host),
+        };
+        is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    require(
+        address.is_empty() || is_peer,
+        "a host and a port, such as pbx.example.com:5038 or [::1]:5038",
+    )
+}
+
+/// A text that is sent as part of a line.
+pub(super) fn check_one_line(text: &str) -> Result<(), String> {
+    require(!text.contains(char::is_control), "a text of one line")
+}
+
+/// A secret that is sent as part of a line.
+pub(super) fn check_secret(secret: &Secret) -> Result<(), String> {
+    check_one_line(secret.expose())
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
 /// An `http` or `https` address, or nothing.
 pub(super) fn check_address(address: &str) -> Result<(), String> {
     let is_http = |url: Url| matches!(url.scheme(), "http" | "https");
@@ -397,12 +446,9 @@ fn is_origin(origin: &str) -> bool {
     };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    let is_name = |host: &str| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    };
     let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_name(host),
+        None => is_host_name(host),
     };
     let is_port = |port: &str| {
         port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)

@@ -139,6 +139,7 @@ pub(super) async fn metrics(State(parts): State<Parts>) -> Response {
         metrics.users.set(i64::try_from(counts.users).unwrap_or(i64::MAX));
     }
     parts.app.measure_departments();
+    parts.app.measure_webhooks();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

@@ -15,6 +15,7 @@ mod caller;
 pub mod catalogue;
 mod connections;
 mod cookies;
+mod deliveries;
 mod departments;
 mod events;
 mod faq;
@@ -35,6 +36,7 @@ mod tenants;
 mod tests;
 pub mod tls;
 mod users;
+mod webhooks;
 mod work;
 
 use std::sync::Arc;
@@ -160,6 +162,13 @@ fn identified() -> OpenApiRouter<Parts> {
         .routes(routes!(hub::online))
         .routes(routes!(hub::notifications))
         .routes(routes!(hub::read))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::update, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay_one))
+        .routes(routes!(deliveries::replay))
 }
 
 /// What is asked by nobody yet, and counted as its address's.

@@ -12,6 +12,7 @@ mod reports;
 mod sessions;
 mod staff;
 mod users;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Agent, Change, Location, Record};
 use crate::model::{ConnectionInfo, Moment, Role, TenantId, UserId};
 use crate::presence;
+use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
 use crate::telemetry::Metrics;
 
 /// No open sockets: they are another layer's.
@@ -106,6 +108,7 @@ impl Server {
             passwords: Passwords::new(PASSWORD_WAIT),
             metrics: Metrics::new(),
             bot,
+            webhooks: webhook_client(),
         });
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
@@ -158,6 +161,12 @@ impl Server {
     pub(super) async fn ask(&self, ask: Ask) -> Reply {
         Reply::of(self.router.clone().oneshot(ask.0).await.unwrap()).await
     }
+}
+
+fn webhook_client() -> Client {
+    let timeout = std::time::Duration::from_secs(5);
+    let settings = HookSettings { networks: Networks::Public, timeout, requests_max: 8 };
+    Client::new(settings, Arc::new(SystemLookup)).unwrap()
 }
 
 fn faq_bot(config: &Config, log: Arc<dyn log::Log>) -> Bot {

@@ -12,7 +12,7 @@ use crate::model::{Call, CallQueue, Moment, TenantId, UserId};
 pub struct OpenCall {
     /// As the telephone system names it.
     pub unique_id: String,
-    /// Who took it.
+    /// Who has it.
     pub agent: Option<UserId>,
     /// The queue it waits in.
     pub queue: Option<String>,
@@ -53,7 +53,13 @@ pub(super) fn note_call(state: &mut impl State, event: &mut Call, at: Moment) ->
             e.agent_id = e.agent_id.take().or(ended.and_then(|call| call.agent));
             Ok(())
         }
-        Call::CallTransferred(_) | Call::CallHold(_) | Call::CallUnhold(_) => Ok(()),
+        Call::CallTransferred(e) => match state.open_call(&e.unique_id)? {
+            Some(call) if call.agent.is_some() && call.agent == e.agent_id => {
+                state.put_open_call(&OpenCall { agent: None, ..call })
+            }
+            _ => Ok(()),
+        },
+        Call::CallHold(_) | Call::CallUnhold(_) => Ok(()),
     }
 }
 

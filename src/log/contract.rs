@@ -5,6 +5,7 @@ mod hub;
 mod people;
 mod routing;
 mod staff;
+mod webhooks;
 
 use super::*;
 use crate::model::{
@@ -104,6 +105,7 @@ pub(super) async fn suite(mut subject: Subject) {
     routing::suite(&*log).await;
     staff::suite(&*log).await;
     hub::suite(&*log).await;
+    webhooks::suite(&*log).await;
     log.close().await;
     assert!(log.append(&tenant("late"), Change::default()).await.is_err());
 }

@@ -5,6 +5,7 @@ mod lookup;
 mod routing;
 mod staff;
 mod state;
+mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +16,9 @@ use uuid::Uuid;
 
 use super::change;
 use super::{
-    Agent, ApiKey, Batch, ConversationFilter, Department, Error, LeftBehind, Log, OpenCall,
-    Outcome, Page, PendingBatch, Reading, RecentLeave, Recovery, Retention, Tail,
+    Agent, ApiKey, Batch, ConversationFilter, Delivery, Department, Error, LeftBehind, Log,
+    OpenCall, Outcome, Page, PendingBatch, Reading, RecentLeave, Recovery, Retention, Tail,
+    Webhook,
 };
 use crate::limits::TAIL_COMMITS_MAX;
 use crate::model::{
@@ -61,6 +63,8 @@ struct Tenant {
     posts: HashMap<String, (Moment, [u8; 32], u64)>,
     calls: BTreeMap<String, OpenCall>,
     notices: BTreeMap<(UserId, u64), KnownNotice>,
+    webhooks: BTreeMap<Uuid, Webhook>,
+    deliveries: BTreeMap<(Uuid, u64), Delivery>,
 }
 
 /// What is known of a user's notification.

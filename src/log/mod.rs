@@ -17,6 +17,7 @@ mod record;
 mod routing;
 mod sqlite;
 mod staff;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,10 @@ pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
 pub use routing::{AgentWork, Figures, RoutingLog, Starts};
 pub use sqlite::Observer;
 pub use staff::{AgentFilter, Staff};
+pub use webhooks::{
+    Delivery, DeliveryCounts, DeliveryFilter, DeliveryState, DeliveryTried, Disabled, DisabledBy,
+    OldSecret, SigningSecret, Taken, Tries, Webhook, WebhookLog, WebhookRead,
+};
 
 /// What is to happen: events, and state that no event shows. Concerns at most one conversation.
 #[derive(Clone, Debug, Default)]
@@ -192,7 +197,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Staff + RoutingLog + OpenCalls + Notices {
+pub trait Log: Staff + RoutingLog + OpenCalls + Notices + WebhookLog {
     /// Gives a batch its place in the order. Waits only for room in the queue.
     async fn append_batch(&self, tenant: &TenantId, batch: Batch) -> Result<PendingBatch, Error>;
 

@@ -100,4 +100,8 @@ pub struct Retention {
     pub posts_before: Option<Moment>,
     /// Calls whose end was never told and that began before this.
     pub calls_before: Option<Moment>,
+    /// Deliveries that a receiver got before this.
+    pub delivered_before: Option<Moment>,
+    /// Deliveries that were given up before this.
+    pub dead_before: Option<Moment>,
 }

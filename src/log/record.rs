@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{DeliveryTried, Webhook, WebhookRead};
 use crate::model::{
     AgentRecord, ConversationId, ExternalId, FaqEntry, Moment, Role, Scope, UserId,
 };
@@ -42,6 +43,17 @@ pub enum Record {
     DepartmentAlert(Uuid, bool),
     /// That a user was told of its notifications up to here.
     NoticesDelivered(UserId, u64),
+    /// A webhook, new or changed; how far it has read counts for a new one alone.
+    Webhook(Webhook),
+    /// A webhook that is gone, and its deliveries with it.
+    WebhookRemoved(Uuid),
+    /// How far a webhook has read.
+    WebhookRead(WebhookRead),
+    /// What became of a delivery.
+    DeliveryTried(DeliveryTried),
+    /// Deliveries of a webhook, by the positions of their events, that go out as if they had never
+    /// been tried; those that are pending stay as they are.
+    DeliveriesRevived(Uuid, Vec<u64>),
 }
 
 /// What a connection needs to go on where it was cut.

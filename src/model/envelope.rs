@@ -84,7 +84,7 @@ impl Envelope {
     pub fn id(&self) -> Cow<'_, str> {
         match (self.origin.as_ref().and_then(|origin| origin.id.as_deref()), self.cursor) {
             (Some(id), _) => Cow::Borrowed(id),
-            (None, Some(cursor)) => Cow::Owned(format!("evt_{cursor}")),
+            (None, Some(cursor)) => Cow::Owned(cursor.event_id()),
             (None, None) => Cow::Owned(Uuid::now_v7().to_string()),
         }
     }

@@ -54,6 +54,16 @@ impl Cursor {
         let log = u32::from_str_radix(log, 16).ok()?;
         Some(Cursor { log, position: position.parse().ok()? })
     }
+
+    /// Our own id of the event that stands here.
+    pub fn event_id(self) -> String {
+        format!("evt_{self}")
+    }
+
+    /// Reads [`Cursor::event_id`].
+    pub fn of_event_id(text: &str) -> Option<Cursor> {
+        text.strip_prefix("evt_").and_then(Cursor::parse)
+    }
 }
 
 impl fmt::Display for Cursor {
@@ -71,6 +81,8 @@ mod tests {
         let cursor = Cursor { log: 7, position: 42 };
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         assert!(cursor.to_string().parse::<u64>().is_err());
+        assert_eq!(Cursor::of_event_id(&cursor.event_id()), Some(cursor));
+        assert_eq!(Cursor::of_event_id(&cursor.to_string()), None);
         for bad in ["42", "", "L-", "Lzz-1", "L1", "L00000001-x"] {
             assert_eq!(Cursor::parse(bad), None, "{bad:?}");
         }

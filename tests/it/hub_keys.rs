@@ -53,7 +53,8 @@ async fn a_key_for_calls_takes_part_in_no_conversation() {
     let heard = narrow_socket.events_for(MOMENT).await;
     assert!(heard.iter().all(|(name, _)| name == "error"), "{heard:?}");
     // Nor does it read what was said.
-    let path = format!("/api/messages?conversationId={}", scene.chat["session_id"].as_str().unwrap());
+    let path =
+        format!("/api/messages?conversationId={}", scene.chat["session_id"].as_str().unwrap());
     for (key, status) in [(&narrow, 403), (&wide, 200)] {
         let bearer = format!("Bearer {key}");
         let headers = [("Authorization", bearer.as_str())];

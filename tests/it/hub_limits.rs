@@ -188,7 +188,8 @@ async fn the_question_whether_a_user_is_online_is_no_session() {
     let server = Server::start(&[("auth.open_sessions", "true")]).await;
     let boss = token(Role::Admin, "boss");
     let _dewi = Console::open_as(&server, Role::Agent, "dewi", "").await;
-    for (user, is_online) in [("dewi", true), ("online", false), ("users", false), ("agent", false)] {
+    for (user, is_online) in [("dewi", true), ("online", false), ("users", false), ("agent", false)]
+    {
         let path = format!("/ws/users/{user}/online?token={boss}");
         let answer = server.request("GET", &path, "").await;
         assert_eq!((answer.status, &answer.body["online"]), (200, &json!(is_online)), "{user}");
@@ -213,12 +214,13 @@ async fn a_token_comes_to_the_hub_in_four_ways_and_a_cookie_only_from_here() {
     let allowed = "https://wallboard.example";
     let server = Server::start(&[("auth.cors_origin", allowed)]).await;
     let dewi = token(Role::Agent, "dewi");
-    let open = async |path: &str, headers: &[(&str, &str)]| {
-        match Client::open(server.addr, path, headers).await {
+    let open =
+        async |path: &str, headers: &[(&str, &str)]| match Client::open(server.addr, path, headers)
+            .await
+        {
             Ok(client) => (101, client.head.clone()),
             Err(answer) => (answer.status, answer.head),
-        }
-    };
+        };
     assert_eq!(open(&format!("/ws?token={dewi}"), &[]).await.0, 101);
     let bearer = format!("Bearer {dewi}");
     assert_eq!(open("/ws", &[("Authorization", &bearer)]).await.0, 101);

@@ -113,7 +113,9 @@ async fn consoles(scene: &Scene) -> Vec<Listener> {
         let some = Console::open_as(server, role, user, "events=call.*,alert").await;
         // What is addressed to somebody always arrives.
         let subscribed = move |name: &str| {
-            name.starts_with("call.") || name == "alert" || (name == "notification" && is_hers(name))
+            name.starts_with("call.")
+                || name == "alert"
+                || (name == "notification" && is_hers(name))
         };
         listeners.push((format!("{user}, calls and alerts"), some, Box::new(subscribed)));
         let mut none = Console::open_as(server, role, user, "").await;
@@ -183,8 +185,7 @@ async fn every_event_of_every_producer_is_heard_as_it_was_posted_by_those_it_is_
     let customer = format!("{customer}?token={}", scene.text("token"));
     let mut customer = server.open(&customer).await;
     let mut observer = server.open(&format!("/ws/{id}/boss/admin?token={boss}")).await;
-    let mut asking =
-        Socket::open(server, json!({ "sessionId": scene.text("session_key") })).await;
+    let mut asking = Socket::open(server, json!({ "sessionId": scene.text("session_key") })).await;
     let mut answering = Socket::open(server, json!({ "token": dewi })).await;
     answering.join("chat-1").await;
     names_of(&mut customer).await;
@@ -308,7 +309,11 @@ async fn every_event_for_a_conversation_is_heard_by_those_who_have_it() {
         ("a reader", scene.console_of_key("events:read", Value::Null, "").await, true),
         ("eve", eve, false),
         ("agus", open(Role::Agent, "agus").await, false),
-        ("a key for audits", scene.console_of_key("events:read", json!(["audit.*"]), "").await, false),
+        (
+            "a key for audits",
+            scene.console_of_key("events:read", json!(["audit.*"]), "").await,
+            false,
+        ),
     ];
     let mut raw = server.open(&format!("/ws/{id}/dewi/agent?token={dewi}")).await;
     names_of(&mut raw).await;
@@ -359,7 +364,9 @@ async fn what_happens_here_is_told_without_anybody_posting_it() {
     dewi.frame_of("chat.typing").await;
     let id = chat["session_id"].as_str().unwrap();
     let admin = token(Role::Admin, "boss");
-    for (verb, body) in [("transfer", json!({ "department_id": Uuid::from_u128(8) })), ("close", json!({}))] {
+    for (verb, body) in
+        [("transfer", json!({ "department_id": Uuid::from_u128(8) })), ("close", json!({}))]
+    {
         let path = format!("/api/sessions/{id}/{verb}?token={admin}");
         assert_eq!(server.request("POST", &path, &body.to_string()).await.status, 200, "{verb}");
     }
@@ -385,15 +392,15 @@ async fn what_happens_here_is_told_without_anybody_posting_it() {
         frames.iter().map(|frame| frame["type"].as_str().unwrap().to_owned()).collect()
     };
     let to_outsider = outsider.frames_for(MOMENT).await;
-    let is_private = |frame: &&Value| {
-        ["chat.message", "chat.typing"].iter().any(|kind| frame["type"] == *kind)
-    };
+    let is_private =
+        |frame: &&Value| ["chat.message", "chat.typing"].iter().any(|kind| frame["type"] == *kind);
     assert_eq!(to_outsider.iter().find(is_private), None, "of another department");
     let to_outsider = names(to_outsider);
     assert!(!to_outsider.contains("chat.session.started"), "it began in another department");
     assert!(to_outsider.contains("conversation.transferred"), "it was given to this one");
     let to_visitor = names(budi.frames_for(MOMENT).await);
-    for kept_from_it in ["agent.login", "agent.state.changed", "queue.stats", "chat.session.started"]
+    for kept_from_it in
+        ["agent.login", "agent.state.changed", "queue.stats", "chat.session.started"]
     {
         assert!(!to_visitor.contains(kept_from_it), "{kept_from_it}");
     }

@@ -326,8 +326,10 @@ async fn a_repeat_is_told_of_the_same_refusals() {
     let mut other = hold("other");
     other["id"] = json!("e-1");
     let body = json!({ "events": [hold("new"), other, { "type": "dance" }] });
-    let answers =
-        [post_under(&server, "crm", "k", &body).await, post_under(&server, "crm", "k", &body).await];
+    let answers = [
+        post_under(&server, "crm", "k", &body).await,
+        post_under(&server, "crm", "k", &body).await,
+    ];
     let data = answers.map(|answer| answer.body["data"].clone());
     assert_eq!(data[0]["accepted"], 1, "{}", data[0]);
     assert_eq!(data[0], data[1]);

@@ -51,7 +51,9 @@ impl Heard {
                 self.calls += 1;
             }
             "queue.stats" => self.figures += 1,
-            "connected" => frame["payload"]["cursor"].as_str().unwrap().clone_into(&mut self.cursor),
+            "connected" => {
+                frame["payload"]["cursor"].as_str().unwrap().clone_into(&mut self.cursor)
+            }
             other => panic!("{other}"),
         }
         if let Some(cursor) = frame["cursor"].as_str() {

@@ -215,9 +215,9 @@ impl World {
     fn has_other_line(&self, ear: usize) -> bool {
         let (tenant, user) = (self.ears[ear].tenant, &self.ears[ear].who.subject);
         let others = self.ears.iter().enumerate().filter(|(at, _)| *at != ear);
-        others.into_iter().any(|(_, one)| {
-            one.tenant == tenant && one.who.subject == *user && one.is_open()
-        })
+        others
+            .into_iter()
+            .any(|(_, one)| one.tenant == tenant && one.who.subject == *user && one.is_open())
     }
 
     async fn open(&mut self, ear: usize, from: From, events: Option<&[&str]>) {
@@ -277,8 +277,8 @@ fn event(dice: &mut Dice, marker: &str) -> (Value, Option<Event>) {
             ("queue.stats", stats)
         }
     };
-    let passing = (kind == "queue.stats")
-        .then(|| Event::from_post(kind, &payload.to_string()).unwrap());
+    let passing =
+        (kind == "queue.stats").then(|| Event::from_post(kind, &payload.to_string()).unwrap());
     (json!({ "type": kind, "payload": payload }), passing)
 }
 
@@ -394,16 +394,16 @@ impl World {
         let agent = AGENTS[dice.below(4) as usize].0;
         let department = DEPARTMENTS[dice.below(2) as usize];
         let (verb, body) = match dice.below(7) {
-            0 | 1 => ("assign", json!({ "agent_id": agent })),
-            2 => ("transfer", json!({ "agent_id": agent, "note": marker })),
-            3 => ("transfer", json!({ "department_id": department, "note": marker })),
-            4 => ("close", json!({})),
-            5 => ("reopen", json!({})),
+            0 | 1 => ("/assign", json!({ "agent_id": agent })),
+            2 => ("/transfer", json!({ "agent_id": agent, "note": marker })),
+            3 => ("/transfer", json!({ "department_id": department, "note": marker })),
+            4 => ("/close", json!({})),
+            5 => ("/reopen", json!({})),
             // The staff's own business.
-            _ => ("routing", json!({ "priority": turn.number % 50 })),
+            _ => ("", json!({ "priority": turn.number % 50 })),
         };
-        let path = format!("/api/sessions/{id}/{verb}?token={}", tenant.admin);
-        let method = if verb == "routing" { "PATCH" } else { "POST" };
+        let method = if verb.is_empty() { "PATCH" } else { "POST" };
+        let path = format!("/api/sessions/{id}{verb}?token={}", tenant.admin);
         let answer = self.server.request(method, &path, &body.to_string()).await;
         assert!(answer.status < 300 || answer.status == 409, "{verb}: {answer:?}");
     }

@@ -9,13 +9,16 @@
 //!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
+//! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
+//! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
+//!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
-//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`clock`] stops time
-//! and bounds waiting.
+//! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
+//! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
+//! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -23,6 +26,7 @@
 mod abuse;
 mod access;
 mod agents;
+mod asterisk;
 mod attendance;
 mod audience;
 mod bot;
@@ -34,6 +38,7 @@ mod crash;
 mod dice;
 mod disk;
 mod drain;
+mod hooks;
 mod hub_keys;
 mod hub_limits;
 mod hub_producers;
@@ -49,6 +54,7 @@ mod pattern;
 mod polling;
 mod process;
 mod provider;
+mod receiver;
 mod recovery;
 mod resume;
 mod resync;
@@ -63,7 +69,11 @@ mod socketio_limits;
 mod staff;
 mod staff_only;
 mod talk;
+mod telephony;
 mod tidy;
 mod transcript;
 mod verbs;
 mod waiting;
+mod webhook_receivers;
+mod webhook_restart;
+mod webhooks;

@@ -11,10 +11,10 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["config"],
     &["telemetry"],
-    &["auth", "log", "hub", "presence", "bot", "routing"],
+    &["auth", "log", "hub", "presence", "bot", "routing", "sink"],
     &["app"],
     &["door"],
-    &["wire", "http"],
+    &["wire", "http", "ingest"],
     &["server"],
     &["doctor", "simulate"],
     &["main"],
@@ -24,13 +24,14 @@ const LAYERS: &[&[&str]] = &[
 /// what is no business of theirs to configure or to count.
 const NARROWER: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("config", &["limits"]),
+    ("config", &["limits", "model"]),
     ("auth", &["limits", "model"]),
     ("log", &["limits", "model"]),
     ("hub", &["limits", "model"]),
     ("presence", &["limits", "model"]),
     ("bot", &["limits", "model"]),
     ("routing", &["model"]),
+    ("sink", &["limits", "model"]),
     ("door", &["limits", "model", "config"]),
 ];
 
@@ -52,12 +53,16 @@ const JSON: &[&str] = &[
     "src/auth/",
     // Providers speak it.
     "src/bot/",
+    // Receivers outside are told in it.
+    "src/sink/",
     // Log lines.
     "src/telemetry",
     // The type of a page's metadata, which nobody looks into.
     "src/app/conversations.rs",
     // And of what is sent to a user.
     "src/app/notify.rs",
+    // An alert has data.
+    "src/app/webhooks/",
     // A routing policy is kept, and changed, field by field.
     "src/app/staff/",
     // Policies are read, and outcomes printed.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use super::{Bench, flaw_figure, latency_figures, pairs, trouble_figure, wait_until};
-use crate::client::{Body, Client, Frame, Stamp};
+use crate::client::{Body, Frame, Speaker, Stamp};
 use crate::crowd::Crowd;
 use crate::pace::Schedule;
 use crate::process;
@@ -40,7 +40,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 /// Lets the customers, on seats 0, 2, 4 ..., talk to the agents on seats 1, 3, 5 ...
-pub(super) async fn measure<C: Client>(
+pub(super) async fn measure<C: Speaker>(
     bench: &Bench,
     server: &Server,
     seats: &[C],
@@ -65,7 +65,7 @@ pub(super) async fn measure<C: Client>(
 }
 
 /// Sends on schedule, the conversations in turn, and says how many messages it was.
-async fn talk<C: Client>(
+async fn talk<C: Speaker>(
     bench: &Bench,
     seats: &[C],
     crowd: &Crowd,
@@ -102,7 +102,7 @@ impl Books {
         }
     }
 
-    fn take<C: Client>(&mut self, seat: usize, frame: Frame<'_>) {
+    fn take<C: Speaker>(&mut self, seat: usize, frame: Frame<'_>) {
         match frame {
             Frame::Ack(body) => self.take_ack(seat / 2, body, C::answered(body)),
             Frame::Message(body) => {

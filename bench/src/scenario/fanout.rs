@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::{Bench, flaw_figure, trouble_figure};
-use crate::client::{Client, Frame, Stamp};
+use crate::client::{Frame, Speaker, Stamp};
 use crate::clock;
 use crate::crowd::Crowd;
 use crate::process;
@@ -83,7 +83,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 /// Fills the hall, the speaker on the first seat, and measures both kinds of speaking.
-pub(super) async fn measure<C: Client>(
+pub(super) async fn measure<C: Speaker>(
     bench: &Bench,
     server: &Server,
     seats: &[C],
@@ -140,7 +140,7 @@ impl Tally {
     }
 }
 
-impl<C: Client> Hall<'_, C> {
+impl<C: Speaker> Hall<'_, C> {
     /// Sends `count` messages back to back and waits until everybody has them, the speaker
     /// included; false when some did not come.
     async fn burst(&self, count: u64) -> bool {

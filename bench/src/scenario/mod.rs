@@ -5,6 +5,7 @@ mod chat;
 mod connects;
 mod durable;
 mod fanout;
+mod hub;
 mod idle;
 mod routing;
 mod socketio;
@@ -20,7 +21,7 @@ use clap::ValueEnum;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::client::{Client, Stamp};
+use crate::client::{Speaker, Stamp};
 use crate::crowd::Troubles;
 use crate::machine::Placement;
 use crate::options::Options;
@@ -68,6 +69,16 @@ pub(crate) enum Scenario {
     Routing,
     /// The same with many agents and many who wait.
     RoutingLarge,
+    /// Highest rate of posted events.
+    Ingest,
+    /// The same where each event has an id.
+    IngestIds,
+    /// From a post to the consoles at a fixed rate.
+    Hub,
+    /// What an event costs with few tenants and with many.
+    Tenants,
+    /// The log told again to one console.
+    HubReplay,
 }
 
 /// What every scenario needs.
@@ -83,7 +94,7 @@ pub(crate) struct Bench {
 
 impl Scenario {
     /// All, in the table's order.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Start,
         Self::Idle,
         Self::Fanout,
@@ -100,6 +111,11 @@ impl Scenario {
         Self::Online,
         Self::Routing,
         Self::RoutingLarge,
+        Self::Ingest,
+        Self::IngestIds,
+        Self::Hub,
+        Self::Tenants,
+        Self::HubReplay,
     ];
 
     /// Its name on the command line and in the table.
@@ -121,6 +137,11 @@ impl Scenario {
             Self::Online => "online",
             Self::Routing => "routing",
             Self::RoutingLarge => "routing-large",
+            Self::Ingest => "ingest",
+            Self::IngestIds => "ingest-ids",
+            Self::Hub => "hub",
+            Self::Tenants => "tenants",
+            Self::HubReplay => "hub-replay",
         }
     }
 
@@ -148,6 +169,11 @@ impl Scenario {
             Self::Online => routing::online::run(bench).await,
             Self::Routing => routing::freed::run(bench).await,
             Self::RoutingLarge => routing::large::run(bench).await,
+            Self::Ingest => hub::ingest::plain(bench).await,
+            Self::IngestIds => hub::ingest::with_ids(bench).await,
+            Self::Hub => hub::live::run(bench).await,
+            Self::Tenants => hub::tenants::run(bench).await,
+            Self::HubReplay => hub::replay::run(bench).await,
         }
     }
 }
@@ -175,7 +201,7 @@ impl Bench {
     }
 
     /// Sends a stamp through a client's connection.
-    pub(crate) fn send(&self, client: &impl Client, writer: &Rc<Writer>, stamp: Stamp) {
+    pub(crate) fn send(&self, client: &impl Speaker, writer: &Rc<Writer>, stamp: Stamp) {
         let mut frame = Vec::with_capacity(self.content_bytes + 256);
         client.say(stamp, self.content_bytes, &mut frame);
         writer.queue_text(&frame);

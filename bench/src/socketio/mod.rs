@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use anyhow::Result;
 
-use crate::client::{Body, Client, Frame, Stamp};
+use crate::client::{Body, Client, Frame, Speaker, Stamp};
 use crate::token::Secret;
 use crate::ws::{self, Reader};
 
@@ -91,13 +91,15 @@ impl Client for Guest {
         Ok(reader)
     }
 
+    fn frame(text: &[u8]) -> Frame<'_> {
+        Packet::of(text).frame()
+    }
+}
+
+impl Speaker for Guest {
     fn say(&self, stamp: Stamp, content_bytes: usize, out: &mut Vec<u8>) {
         let first = self.conversations().first().map_or("", String::as_str);
         packet::send(first, stamp, content_bytes, out);
-    }
-
-    fn frame(text: &[u8]) -> Frame<'_> {
-        Packet::of(text).frame()
     }
 
     fn answered(ack: Body<'_>) -> Option<u64> {

@@ -14,16 +14,7 @@ const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
 const REFERENCE = join(PACKAGE, "../../docs/reference/events.schema.json");
 const TARGET = join(PACKAGE, "src/generated/events.ts");
 
-/** Stands in for the reference as long as the tree has none. */
-const SAMPLE = join(PACKAGE, "test/fixtures/events.schema.json");
-
-const hasReference = existsSync(REFERENCE);
-if (!hasReference) {
-  console.warn(
-    "events: there is no docs/reference/events.schema.json; these are types of a sample",
-  );
-}
-const text = typesOf(JSON.parse(readFileSync(hasReference ? REFERENCE : SAMPLE, "utf8")));
+const text = typesOf(JSON.parse(readFileSync(REFERENCE, "utf8")));
 // What has not changed keeps its age, so that nothing is built anew because of it.
 if (!existsSync(TARGET) || readFileSync(TARGET, "utf8") !== text) {
   mkdirSync(dirname(TARGET), { recursive: true });

@@ -83,6 +83,10 @@ impl App {
                 skills: e.skills.clone(),
                 language: e.language.as_deref().map(spoken),
             },
+            Event::Call(call) => {
+                self.take_in_call(tenant, call, envelope.at);
+                return Ok(());
+            }
             Event::OfferEnded(e) if e.outcome == OfferOutcome::Declined => {
                 Input::Declined { conversation: e.session_id, agent: e.agent_id.clone() }
             }
@@ -155,5 +159,6 @@ pub(super) fn concerns_routing(event: &Event) -> bool {
             | Event::Closed(_)
             | Event::Requirements(_)
             | Event::OfferEnded(_)
+            | Event::Call(_)
     )
 }

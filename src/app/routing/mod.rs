@@ -6,6 +6,7 @@
 //! log, `restore` builds the engines anew at start, `places` tells customers where they stand.
 //! Nothing here decides who gets what.
 
+mod calls;
 mod carry;
 mod listen;
 mod notices;
@@ -30,6 +31,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::App;
+use super::calls::{CallsTaken, Lines};
 use crate::limits::{RESTART_GRACE, ROUTING_CATCH_UP, ROUTING_INBOX_EVENTS, ROUTING_KEEP_TIMEOUT};
 use crate::log::Outcome;
 use crate::model::{AgentStatus, ConversationId, Envelope, Error, Moment, TenantId, UserId};
@@ -91,6 +93,10 @@ pub(super) struct Floor {
     emails: HashMap<UserId, Arc<str>>,
     /// The departments' names.
     departments: HashMap<Uuid, Arc<str>>,
+    /// The agents' telephones.
+    pub(super) lines: Lines,
+    /// Who has which call.
+    calls: CallsTaken,
 }
 
 /// A position, and the seconds it takes from there.
@@ -211,6 +217,8 @@ impl State {
             sockets: HashMap::new(),
             emails: HashMap::new(),
             departments: HashMap::new(),
+            lines: Lines::default(),
+            calls: CallsTaken::default(),
         })
     }
 

@@ -154,7 +154,7 @@ impl App {
         }
     }
 
-    pub(super) fn publish(&self, tenant: &TenantId, event: Event) {
+    pub(in crate::app) fn publish(&self, tenant: &TenantId, event: Event) {
         self.tell_now(Envelope::volatile(tenant.clone(), event));
     }
 }

@@ -82,6 +82,8 @@ impl App {
         for record in self.log.waiting(tenant).await? {
             inputs.push(Input::Waits(self.waiting(tenant, &record).await?));
         }
+        let open = self.log.open_calls(tenant).await?;
+        inputs.extend(self.restore_calls(tenant, open, &employed));
         inputs.push(Input::Started);
         // They were removed just before the server stopped, and what they had was to go back.
         inputs.extend(removed.into_iter().map(Input::AgentGone));

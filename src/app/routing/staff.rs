@@ -23,12 +23,18 @@ impl App {
         loop {
             let input = match change {
                 StaffChange::Agent(id) => self.agent_input(tenant, id).await,
-                StaffChange::AgentRemoved(id) => Ok(Some(Input::AgentGone(id.clone()))),
+                StaffChange::AgentRemoved(id) => {
+                    self.0.router.lock().floor(tenant, self).lines.forget(id);
+                    Ok(Some(Input::AgentGone(id.clone())))
+                }
                 StaffChange::Department(id) => self.department_input(tenant, *id).await,
                 StaffChange::DepartmentRemoved(id) => Ok(Some(Input::DepartmentGone(*id))),
             };
             match input {
-                Ok(input) => return self.route_all(tenant, input, None),
+                Ok(input) => {
+                    let calls = self.calls_of(tenant, change);
+                    return self.route_all(tenant, input.into_iter().chain(calls), None);
+                }
                 Err(err) => {
                     tracing::warn!(error = %err, ?change, "routing does not know of it yet");
                     sleep(OWED_RETRY_INTERVAL).await;
@@ -138,6 +144,7 @@ impl Floor {
             Some(email) => self.emails.insert(agent.id.clone(), email.as_str().into()),
             None => self.emails.remove(&agent.id),
         };
+        self.lines.note(agent);
     }
 
     /// An agent with what the engine does not know of it.

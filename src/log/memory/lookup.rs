@@ -67,6 +67,7 @@ impl Tenant {
         self.posts.retain(|_, (at, ..)| retention.posts_before.is_none_or(|before| *at >= before));
         let goes_on = |call: &OpenCall| retention.calls_before.is_none_or(|b| call.began_at >= b);
         self.calls.retain(|_, call| goes_on(call));
+        self.prune_deliveries(retention);
         old.len() as u64
     }
 }

@@ -171,6 +171,11 @@ impl State for Tenant {
             }
             Record::DepartmentAlert(id, true) => drop(self.department_alerts.insert(id)),
             Record::DepartmentAlert(id, false) => drop(self.department_alerts.remove(&id)),
+            Record::Webhook(webhook) => self.put_webhook(webhook),
+            Record::WebhookRemoved(id) => self.remove_webhook(id),
+            Record::WebhookRead(read) => self.put_webhook_read(read),
+            Record::DeliveryTried(tried) => self.put_delivery_tried(tried),
+            Record::DeliveriesRevived(id, of) => self.revive_deliveries(id, &of),
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use super::reads::{
 };
 use super::rows::{self, all, first, int, run};
 use super::writer::Job;
-use super::{Sqlite, conversations, faq, hub, lock, sql};
+use super::{Sqlite, conversations, faq, hub, lock, sql, webhooks};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, ExternalId, FaqEntry, History, HistoryRange,
     Moment, TenantId, UserId,
@@ -255,6 +255,7 @@ impl Log for Sqlite {
         if let Some(before) = retention.calls_before {
             self.in_steps(move |db, of| hub::prune_calls(db, of, before)).await?;
         }
+        self.in_steps(move |db, of| webhooks::prune(db, of, retention)).await?;
         Ok(events)
     }
 

@@ -19,6 +19,7 @@ mod sql;
 mod staff;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 mod writer;
 
 use std::collections::HashMap;

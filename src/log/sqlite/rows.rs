@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::super::{ApiKey, Error, Record, Recovery};
-use super::{faq, routing, sql, staff};
+use super::{faq, routing, sql, staff, webhooks};
 use crate::model::{
     Conversation, ConversationId, Cursor, Envelope, Event, Member, Moment, Role, Status, Target,
     TenantId, UserId,
@@ -241,6 +241,11 @@ pub(super) fn put_record(
             run(db, sql::SET_NOTICES_DELIVERED, params![of, user.as_str(), int(*through)])
         }
         Record::DepartmentAlert(id, stands) => routing::put_alert(db, tenant, *id, *stands),
+        Record::Webhook(w) => webhooks::put_webhook(db, tenant, w),
+        Record::WebhookRemoved(id) => webhooks::remove_webhook(db, tenant, *id, at),
+        Record::WebhookRead(read) => webhooks::put_read(db, tenant, read),
+        Record::DeliveryTried(tried) => webhooks::put_tried(db, tenant, tried),
+        Record::DeliveriesRevived(id, of) => webhooks::revive(db, tenant, *id, of),
     }
 }
 

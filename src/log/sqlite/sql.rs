@@ -277,5 +277,66 @@ statements! {
         WHERE n.tenant = ?1 AND n.user = ?2 AND n.position < ?3
         AND (?4 = 0 OR n.read_at IS NULL) ORDER BY n.position DESC LIMIT ?5";
     PRUNE_NOTICES = "DELETE FROM notices INDEXED BY notices_by_age WHERE tenant = ?1 AND position <= ?2";
+    PUT_WEBHOOK = "INSERT INTO webhooks (tenant, id, url, description, events, secret, old_secrets,
+        disabled_by, disabled_at, created_at, cursor)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+        ON CONFLICT (tenant, id) DO UPDATE SET url = ?3, description = ?4, events = ?5,
+        secret = ?6, old_secrets = ?7, disabled_by = ?8, disabled_at = ?9";
+    REMOVE_WEBHOOK = "UPDATE webhooks SET removed_at = ?3
+        WHERE tenant = ?1 AND id = ?2 AND removed_at IS NULL";
+    REMOVED_WEBHOOKS = "SELECT id FROM webhooks WHERE tenant = ?1 AND removed_at IS NOT NULL";
+    FORGET_WEBHOOK = "DELETE FROM webhooks WHERE tenant = ?1 AND id = ?2";
+    SET_WEBHOOK_CURSOR = "UPDATE webhooks SET cursor = ?3
+        WHERE tenant = ?1 AND id = ?2 AND removed_at IS NULL";
+    ALL_WEBHOOKS = "SELECT tenant, id, url, description, events, secret, old_secrets, disabled_by,
+        disabled_at, created_at, cursor FROM webhooks WHERE removed_at IS NULL
+        ORDER BY tenant, created_at, id";
+    WEBHOOKS = "SELECT tenant, id, url, description, events, secret, old_secrets, disabled_by,
+        disabled_at, created_at, cursor FROM webhooks WHERE tenant = ?1 AND removed_at IS NULL
+        ORDER BY created_at, id";
+    ADD_DELIVERY = "INSERT INTO deliveries
+        (tenant, webhook, position, type, lane, at, state, attempts)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)
+        ON CONFLICT (tenant, webhook, position) DO UPDATE SET state = 'pending', attempts = 0,
+        first_at = NULL, next_at = NULL, tried_at = NULL, status = NULL, error = NULL,
+        took_ms = NULL WHERE state <> 'pending'";
+    SET_DELIVERY_TRIED = "UPDATE deliveries SET state = ?4, attempts = ?5, first_at = ?6,
+        next_at = ?7, tried_at = ?8, status = ?9, error = ?10, took_ms = ?11
+        WHERE tenant = ?1 AND webhook = ?2 AND position = ?3";
+    REVIVE_DELIVERY = "UPDATE deliveries SET state = 'pending', attempts = 0, first_at = NULL,
+        next_at = NULL, tried_at = NULL, status = NULL, error = NULL, took_ms = NULL
+        WHERE tenant = ?1 AND webhook = ?2 AND position = ?3 AND state <> 'pending'";
+    PENDING_DELIVERIES = "SELECT position, type, lane, at, state, attempts, first_at,
+        next_at, tried_at, status, error, took_ms
+        FROM deliveries INDEXED BY deliveries_pending
+        WHERE tenant = ?1 AND webhook = ?2 AND state = 'pending' ORDER BY position";
+    DEAD_DELIVERIES = "SELECT position FROM deliveries INDEXED BY deliveries_dead
+        WHERE tenant = ?1 AND webhook = ?2 AND state = 'dead' ORDER BY position LIMIT ?3";
+    DELIVERIES = "SELECT position, type, lane, at, state, attempts, first_at,
+        next_at, tried_at, status, error, took_ms
+        FROM deliveries WHERE tenant = ?1 AND webhook = ?2 AND position < ?3
+        ORDER BY position DESC LIMIT ?4";
+    DELIVERIES_PENDING = "SELECT position, type, lane, at, state, attempts, first_at,
+        next_at, tried_at, status, error, took_ms
+        FROM deliveries INDEXED BY deliveries_pending WHERE tenant = ?1 AND webhook = ?2
+        AND position < ?3 AND state = 'pending' ORDER BY position DESC LIMIT ?4";
+    DELIVERIES_DELIVERED = "SELECT position, type, lane, at, state, attempts, first_at,
+        next_at, tried_at, status, error, took_ms
+        FROM deliveries WHERE tenant = ?1 AND webhook = ?2 AND position < ?3
+        AND state = 'delivered' ORDER BY position DESC LIMIT ?4";
+    DELIVERIES_DEAD = "SELECT position, type, lane, at, state, attempts, first_at,
+        next_at, tried_at, status, error, took_ms
+        FROM deliveries INDEXED BY deliveries_dead WHERE tenant = ?1 AND webhook = ?2
+        AND position < ?3 AND state = 'dead' ORDER BY position DESC LIMIT ?4";
+    COUNT_PENDING_DELIVERIES = "SELECT count(*) FROM deliveries INDEXED BY deliveries_pending
+        WHERE tenant = ?1 AND webhook = ?2 AND state = 'pending'";
+    COUNT_DEAD_DELIVERIES = "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
+        WHERE tenant = ?1 AND webhook = ?2 AND state = 'dead'";
+    PRUNE_DELIVERIES = "DELETE FROM deliveries WHERE (tenant, webhook, position) IN
+        (SELECT tenant, webhook, position FROM deliveries INDEXED BY deliveries_settled
+        WHERE tenant = ?1 AND state <> 'pending' AND state = ?2 AND tried_at < ?3 LIMIT ?4)";
+    PRUNE_DELIVERIES_OF = "DELETE FROM deliveries WHERE (tenant, webhook, position) IN
+        (SELECT tenant, webhook, position FROM deliveries WHERE tenant = ?1 AND webhook = ?2
+        LIMIT ?3)";
     PROBE = "UPDATE tenants SET head = head WHERE id = ''";
 }

@@ -22,8 +22,7 @@ impl<C: Codec> Serving<C> {
             true => envelope.may_be_heard_by(&conn.who),
             false => envelope.may_be_heard_there_by(&conn.who),
         };
-        let is_wanted =
-            envelope.is_addressed_to(&conn.who) || conn.subscription.wants(&envelope.event);
+        let is_wanted = envelope.is_addressed_to(&conn.who) || conn.wants(&envelope.event);
         name.filter(|_| may_hear && is_wanted)
     }
 
@@ -35,14 +34,14 @@ impl<C: Codec> Serving<C> {
             return true;
         }
         let is_addressed = envelope.is_addressed_to(&self.conn.who);
-        self.conn.subscription.is_past_due(event, position, is_addressed)
+        self.conn.is_past_due(event, position, is_addressed)
     }
 
     /// What it was told of once, or would have been if it might hear it, it is not told of again.
     fn is_news(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
         let (position, event) = (envelope.position(), &envelope.event);
         let is_meant = envelope.is_addressed_to(&self.conn.who);
-        let is_past_due = self.conn.subscription.is_past_due(event, position, is_meant);
+        let is_past_due = self.conn.is_past_due(event, position, is_meant);
         let is_news = |told: &mut u64| {
             let is_news = position == 0 || position > *told || is_past_due;
             *told = (*told).max(position);
@@ -102,7 +101,8 @@ impl<C: Codec> Serving<C> {
 
     pub(super) async fn note_notified(&mut self, through: Option<u64>) {
         if let Some(position) = through {
-            self.app.note_notified(&self.conn.who, position).await;
+            // In a box, because an idle connection need not keep room for it.
+            Box::pin(self.app.note_notified(&self.conn.who, position)).await;
         }
     }
 }

@@ -80,7 +80,9 @@ impl<C: Codec> Serving<C> {
         let position = start.cursor.position;
         self.marked = position;
         self.conn.told = position;
-        self.conn.subscription.begin(position);
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.begin(position);
+        }
         for room in &mut self.conn.rooms {
             room.is_taken_up = true;
             // One of a connection that is taken up again may be further behind.
@@ -120,7 +122,9 @@ impl<C: Codec> Serving<C> {
     }
 
     fn hear_beyond_rooms(&self) {
-        self.conn.outbox.take_only(self.conn.subscription.wanted());
+        if let Some(subscription) = &self.conn.subscription {
+            self.conn.outbox.take_only(subscription.wanted());
+        }
         for topic in self.topics_beyond_rooms() {
             self.app.hub.subscribe(topic, self.conn.id, self.conn.outbox.clone());
         }
@@ -209,7 +213,7 @@ impl<C: Codec> Serving<C> {
 
     /// Begins to tell the past that a subscription asked for.
     pub(super) fn begin_past(&mut self) {
-        if !self.conn.subscription.has_past() {
+        if !self.conn.has_past() {
             return;
         }
         // A page that is being read begins too late.
@@ -250,7 +254,9 @@ impl<C: Codec> Serving<C> {
         }
         self.conn.told = self.conn.told.max(missed.read_to);
         self.conn.rooms.iter_mut().for_each(|room| room.told = room.told.max(missed.read_to));
-        self.conn.subscription.past_read_to(missed.read_to);
+        if let Some(subscription) = &mut self.conn.subscription {
+            subscription.past_read_to(missed.read_to);
+        }
         if !missed.is_end {
             return Ok(());
         }

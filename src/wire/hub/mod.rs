@@ -50,7 +50,7 @@ async fn admit_console(door: Door, request: Request) -> Result<Response, Error> 
     let mut conn = app.connect(who, seat);
     conn.is_console = true;
     let (subscription, unknown) = wanted(&knock);
-    conn.subscription = subscription;
+    conn.subscription = Some(Box::new(subscription));
     knock.open(door, place, conn, Console::new(Greeting { unknown, ..Greeting::default() }))
 }
 
@@ -96,7 +96,9 @@ async fn admit_visitor(door: Door, request: Request) -> Result<Response, Error> 
     let mut conn = app.connect(who, seat);
     conn.rooms = vec![room];
     conn.hears_role = true;
-    (conn.subscription, greeting.unknown) = wanted(&knock);
+    let (subscription, unknown) = wanted(&knock);
+    conn.subscription = Some(Box::new(subscription));
+    greeting.unknown = unknown;
     greeting.session_id = Some(session);
     knock.open(door, place, conn, Visitor::new(greeting))
 }

@@ -284,7 +284,11 @@ impl Ear {
             assert!(
                 matches!((due, times), (Verdict::Must, 1) | (Verdict::Never, 0)),
                 "{:?} at {:?} of {} heard {} {times} times, and {due:?} hear it: {:?}",
-                self.who, self.place, self.tenant, passing.marker, passing.event,
+                self.who,
+                self.place,
+                self.tenant,
+                passing.marker,
+                passing.event,
             );
         }
     }

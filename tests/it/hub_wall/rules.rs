@@ -182,11 +182,11 @@ impl History {
 
     /// Where the conversation of an event stood at a position.
     fn standing_at(&self, kept: &Kept, position: u64) -> Standing {
-        let is_of_it = |other: &&Kept| {
-            other.position <= position && other.conversation == kept.conversation
-        };
+        let is_of_it =
+            |other: &&Kept| other.position <= position && other.conversation == kept.conversation;
         let last = self.kept.iter().rev().find(is_of_it);
-        last.map(|other| Standing { given_from: None, ..other.standing.clone() }).unwrap_or_default()
+        last.map(|other| Standing { given_from: None, ..other.standing.clone() })
+            .unwrap_or_default()
     }
 
     /// Whether a listener hears an event when it happens.
@@ -382,9 +382,9 @@ fn on_console(who: &Who, about: &About, is_live: bool) -> Verdict {
     if standing.is_with(who) || (sees_queue && (standing.is_waiting || is_of_the_queue)) {
         return Must;
     }
-    let has_seen_queue = standing.given_from.is_some_and(|from| {
-        from.is_none_or(|department| who.departments.contains(&department))
-    });
+    let has_seen_queue = standing
+        .given_from
+        .is_some_and(|from| from.is_none_or(|department| who.departments.contains(&department)));
     match name {
         // Where it was hears where it went.
         "conversation.transferred" | "chat.transferred" if has_seen_queue && is_live => Must,

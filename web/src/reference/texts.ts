@@ -15,9 +15,9 @@ const en = {
     `${events} ${events === 1 ? "event" : "events"}`,
   nothing: "Nothing fits this filter.",
   groups: "Endpoints and events",
-  events: "Events",
+  events: "Events of the hub",
   aboutEvents:
-    "What the hub (`/ws`, `/ws/public`) tells, each in a frame of its own. Durable events are in the " +
+    "What `/ws` and `/ws/public` tell, each in a frame of its own. Durable events are in the " +
     "log and can be heard again from a `cursor`; volatile ones may be missed.",
   durable: "durable",
   volatile: "volatile",
@@ -66,10 +66,10 @@ const id: typeof en = {
   found: (endpoints, events) => `${endpoints} endpoint, ${events} peristiwa`,
   nothing: "Tidak ada yang cocok dengan saringan ini.",
   groups: "Endpoint dan peristiwa",
-  events: "Peristiwa",
+  events: "Peristiwa hub",
   aboutEvents:
-    "Yang disampaikan hub (`/ws`, `/ws/public`), masing-masing dalam satu frame. Peristiwa tersimpan " +
-    "ada di log dan dapat didengar lagi dari sebuah `cursor`; yang sesaat dapat terlewat.",
+    "Yang disampaikan `/ws` dan `/ws/public`, masing-masing dalam satu frame. Peristiwa " +
+    "tersimpan ada di log dan dapat didengar lagi dari sebuah `cursor`; yang sesaat dapat terlewat.",
   durable: "tersimpan",
   volatile: "sesaat",
   heardBy: "Didengar oleh",
