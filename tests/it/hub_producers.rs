@@ -408,3 +408,33 @@ async fn what_happens_here_is_told_without_anybody_posting_it() {
         assert!(to_visitor.contains(its_own), "{its_own} of {to_visitor:?}");
     }
 }
+
+/// What is addressed to an agent always arrives, from whichever side of a hand-over.
+#[tokio::test]
+async fn an_agent_hears_that_its_conversation_was_given_away_whatever_it_subscribed_to() {
+    let scene = Scene::set().await;
+    let server = &scene.server;
+    let open = async |user| Console::open_as(server, Role::Agent, user, "events=alert").await;
+    let mut agents = [open("dewi").await, open("agus").await, open("rina").await];
+    let id = scene.text("session_id");
+    for (verb, body) in [
+        ("assign", json!({ "agent_id": "dewi" })),
+        ("transfer", json!({ "agent_id": "agus" })),
+        ("transfer", json!({ "department_id": Uuid::from_u128(7) })),
+    ] {
+        // The department is made by its first agent.
+        let mut of = claims(Role::Agent, "fitri");
+        of.departments = vec![Uuid::from_u128(7).to_string()];
+        server.request("GET", &format!("/api/sessions?token={}", sign(&of)), "").await;
+        let path = format!("/api/sessions/{id}/{verb}?token={}", scene.admin);
+        let answer = server.request("POST", &path, &body.to_string()).await;
+        assert_eq!(answer.status, 200, "{verb}: {answer:?}");
+    }
+    let (assigned, transferred) = ("conversation.assigned", "conversation.transferred");
+    let due = [vec![assigned, transferred], vec![transferred, transferred], vec![]];
+    for (agent, due) in agents.iter_mut().zip(due) {
+        let heard = agent.frames_for(MOMENT).await;
+        let heard: Vec<_> = heard.iter().map(|frame| frame["type"].as_str().unwrap()).collect();
+        assert_eq!(heard, due);
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use switchboard::model::ConversationId;
+use switchboard::model::{ConversationId, Role};
 
 use super::rules::{
     History, Kept, Passing, Place, Verdict, Who, everyday, marker_in, names_of,
@@ -30,6 +30,8 @@ pub struct Ear {
     pub tenant: &'static str,
     /// What proves who it is.
     pub credential: String,
+    /// What frames of other tenants have in them.
+    pub foreign: Vec<String>,
     line: Option<Line>,
     span: Span,
 }
@@ -41,17 +43,25 @@ struct Span {
     start: u64,
     /// Where the log ended when it came; what is before that is read from the log.
     came_at: u64,
-    /// What it wants, each from behind a position on.
-    wanted: Vec<(u64, BTreeSet<&'static str>)>,
+    /// What it wants, from its first choice to its last.
+    wanted: Vec<Choice>,
     /// Whether it said so at all; the first time narrows what it wants.
     is_narrowed: bool,
     has_unsubscribed: bool,
-    /// The pasts it asked for: when, behind which position, and of what.
-    pasts: Vec<(u64, u64, BTreeSet<&'static str>)>,
+    /// The pasts it asked for: with which choice, behind which position, and of what.
+    pasts: Vec<(usize, u64, BTreeSet<&'static str>)>,
     /// Behind which position its user was told of no notification by the time it came.
     unnotified: Option<u64>,
     may_resync: bool,
     told: Vec<Frame>,
+}
+
+/// What a listener wants. The server took notice of that behind `from` and before `until`.
+#[derive(Debug)]
+struct Choice {
+    from: u64,
+    until: u64,
+    names: BTreeSet<&'static str>,
 }
 
 /// What came.
@@ -59,6 +69,8 @@ struct Frame {
     name: String,
     position: Option<u64>,
     marker: Option<String>,
+    /// The conversation it is about.
+    conversation: Option<ConversationId>,
     text: String,
 }
 
@@ -72,7 +84,8 @@ pub enum From {
 
 impl Ear {
     pub fn new(tenant: &'static str, who: Who, place: Place, credential: String) -> Ear {
-        Ear { who, place, tenant, credential, line: None, span: Span::default() }
+        let (line, span, foreign) = (None, Span::default(), vec![]);
+        Ear { who, place, tenant, credential, foreign, line, span }
     }
 
     pub fn is_open(&self) -> bool {
@@ -142,7 +155,7 @@ impl Ear {
             }
         };
         (self.span.start, self.line) = (start, Some(line));
-        self.span.wanted = vec![(0, wanted)];
+        self.span.wanted = vec![Choice { from: 0, until: 0, names: wanted }];
     }
 
     /// Takes in everything up to a frame with this marker.
@@ -179,7 +192,13 @@ impl Ear {
                 Told::End(code) => panic!("{:?} of {}: {code:?}", self.who, self.tenant),
             },
         };
-        assert!(frame.name != "resync" || self.span.may_resync, "{:?}", self.who);
+        let foreign = self.foreign.iter().find(|foreign| frame.text.contains(foreign.as_str()));
+        assert_eq!(foreign, None, "{:?} of {} heard {}", self.who, self.tenant, frame.text);
+        if self.who.role == Role::Customer
+            && let (Some(id), Some(room)) = (frame.conversation, room_of(self.place))
+        {
+            assert_eq!(id, room, "{:?} of {} heard {}", self.who, self.tenant, frame.text);
+        }
         frame
     }
 
@@ -192,13 +211,18 @@ impl Ear {
         let before = std::mem::replace(&mut span.is_narrowed, true);
         // The first time, it has given up all but these.
         span.has_unsubscribed |= !before;
-        let mut wanted =
-            if before { span.wanted.last().unwrap().1.clone() } else { BTreeSet::new() };
-        wanted.extend(&set);
+        let last = span.wanted.last().filter(|_| before);
+        let mut names = last.map(|choice| choice.names.clone()).unwrap_or_default();
+        names.extend(&set);
         if let Some(after) = after {
-            span.pasts.push((at, position(after), set));
+            span.pasts.push((span.wanted.len(), position(after), set));
         }
-        span.wanted.push((at, wanted));
+        span.wanted.push(Choice { from: at, until: u64::MAX, names });
+    }
+
+    /// The last choice was taken notice of by then.
+    pub fn has_chosen(&mut self, until: u64) {
+        self.span.wanted.last_mut().unwrap().until = until;
     }
 
     /// Gives these up.
@@ -206,9 +230,9 @@ impl Ear {
         let Some(Line::Hub(console)) = &mut self.line else { panic!("no line of the hub") };
         console.unsubscribe(patterns).await;
         let given_up = names_of(patterns);
-        let mut wanted = self.span.wanted.last().unwrap().1.clone();
-        wanted.retain(|name| !given_up.contains(name));
-        self.span.wanted.push((at, wanted));
+        let mut names = self.span.wanted.last().unwrap().names.clone();
+        names.retain(|name| !given_up.contains(name));
+        self.span.wanted.push(Choice { from: at, until: u64::MAX, names });
         (self.span.is_narrowed, self.span.has_unsubscribed) = (true, true);
     }
 
@@ -232,6 +256,8 @@ impl Ear {
 
     /// Checks what it was told up to a position, by what happened in its tenant.
     pub fn check(&self, history: &History, passing: &[Passing], end: u64) {
+        let resyncs = self.span.told.iter().filter(|frame| frame.name == "resync").count();
+        assert_eq!(resyncs, usize::from(self.span.may_resync), "{:?}", self.who);
         let told = self.told(history, passing);
         for kept in history.kept.iter().filter(|kept| kept.position <= end) {
             let times = told.get(&kept.position).copied().unwrap_or(0);
@@ -252,7 +278,7 @@ impl Ear {
             let is_addressed = passing_is_addressed_to(passing, &self.who);
             // It came behind what stands there.
             let is_wanted = self.wants(passing.event.public_name(), passing.at + 1);
-            if passing.at < self.span.came_at || !(is_addressed || is_wanted) {
+            if passing.at < self.span.came_at || !(is_addressed || is_wanted != Some(false)) {
                 due = Verdict::Never;
             }
             assert!(
@@ -281,51 +307,73 @@ impl Ear {
         told
     }
 
-    /// What it subscribed to when the log ended there. What is told in one moment comes before the
-    /// next.
-    fn wants(&self, name: &str, position: u64) -> bool {
-        if !self.is_of_the_hub() {
-            return true;
+    /// Whether it wanted these when the log ended there; nobody knows while it was choosing.
+    fn wants(&self, name: &str, position: u64) -> Option<bool> {
+        let mut wants = Some(true);
+        for choice in self.span.wanted.iter().filter(|_| self.is_of_the_hub()) {
+            let wants_now = Some(choice.names.contains(name));
+            if position > choice.until {
+                wants = wants_now;
+            } else if position > choice.from && wants != wants_now {
+                wants = None;
+            }
         }
-        let wanted = self.span.wanted.iter().rev().find(|(from, _)| *from < position);
-        wanted.or(self.span.wanted.first()).is_some_and(|(_, names)| names.contains(name))
+        wants
     }
 
     fn due(&self, history: &History, kept: &Kept) -> Verdict {
         let (span, position) = (&self.span, kept.position);
-        let is_addressed = kept.is_addressed_to(&self.who);
-        let is_wanted = is_addressed || self.wants(kept.name, position);
         let verdict = match position > span.came_at {
             true => history.live(&self.who, self.place, kept),
             false => history.replayed(&self.who, self.place, kept, span.came_at),
         };
-        if position > span.start {
-            if is_wanted && verdict == Verdict::Must {
-                return Verdict::Must;
-            }
-        } else if let Some(since) = span.unnotified
-            && kept.notifies() == Some(&self.who.subject)
-            && position > since
-            && verdict == Verdict::Must
-        {
+        if verdict == Verdict::Must && self.was_waiting_for_it(kept) {
             return Verdict::Must;
         }
         // A resync comes with the newest messages.
         let is_of_snapshot = span.may_resync && kept.name == "chat.message";
         if is_of_snapshot && position <= span.start && room_of(self.place).is_some() {
-            return if verdict == Verdict::Never { verdict } else { Verdict::May };
+            return verdict.at_most(Verdict::May);
         }
-        let is_covered = position > span.start && is_wanted;
-        let mut due = if is_covered { verdict } else { Verdict::Never };
-        for (at, after, set) in &span.pasts {
-            let is_of_it = *after < position && position <= *at && set.contains(kept.name);
+        let wants = match kept.is_addressed_to(&self.who) {
+            true => Some(true),
+            false => self.wants(kept.name, position),
+        };
+        let due = match wants {
+            _ if position <= span.start => Verdict::Never,
+            Some(true) => verdict,
+            Some(false) => Verdict::Never,
+            None => verdict.at_most(Verdict::May),
+        };
+        if due == Verdict::Must { due } else { self.due_of_the_past(history, kept, due, wants) }
+    }
+
+    /// Whether it is a notification that was kept for its user until this connection came.
+    fn was_waiting_for_it(&self, kept: &Kept) -> bool {
+        let is_waiting = |since| since < kept.position && kept.position <= self.span.start;
+        kept.notifies() == Some(&self.who.subject) && self.span.unnotified.is_some_and(is_waiting)
+    }
+
+    /// What a past that was asked for makes of an event that is `due` without it.
+    fn due_of_the_past(
+        &self,
+        history: &History,
+        kept: &Kept,
+        mut due: Verdict,
+        wants: Option<bool>,
+    ) -> Verdict {
+        for (choice, after, set) in &self.span.pasts {
+            let Choice { from, until, .. } = self.span.wanted[*choice];
+            let is_of_it =
+                *after < kept.position && kept.position <= until && set.contains(kept.name);
             if !is_of_it {
                 continue;
             }
-            due = match history.replayed(&self.who, self.place, kept, *at) {
+            // It was told of some as they came, as far as it might hear them then.
+            let may_be_told = kept.position > self.span.start && wants != Some(false);
+            due = match history.replayed(&self.who, self.place, kept, from) {
                 Verdict::Never => due,
-                // It was told of these as they came, as far as it might hear them then.
-                _ if is_covered => Verdict::May,
+                _ if may_be_told || kept.position > from => Verdict::May,
                 past => past,
             };
         }
@@ -339,7 +387,11 @@ impl Frame {
         // Typing ends by itself, and says once more whose it is.
         let has_marker = !["chat.typing", "typing_indicator"].contains(&name.as_str());
         let marker = if has_marker { marker_in(&text, tenant) } else { None };
-        Frame { name, position: cursor.map(position), marker, text }
+        // Wherever a dialect has it.
+        let places = ["/payload/session_id", "/data/session_id", "/conversationId"];
+        let id = places.iter().find_map(|place| frame.pointer(place)?.as_str());
+        let conversation = id.and_then(ConversationId::parse);
+        Frame { name, position: cursor.map(position), marker, conversation, text }
     }
 }
 
@@ -350,33 +402,15 @@ impl std::fmt::Debug for Span {
             .field("start", &self.start)
             .field("came_at", &self.came_at)
             .field("pasts", &self.pasts)
-            .field("wanted_from", &self.wanted.iter().map(|(at, _)| at).collect::<Vec<_>>())
+            .field("wanted", &self.wanted)
             .field("unnotified", &self.unnotified)
             .field("told", &told)
             .finish()
     }
 }
 
-/// Every text that came to a listener of one tenant; none may tell of another.
-pub fn check_wall(ear: &Ear, tenants: &[(&'static str, String)]) {
-    for frame in &ear.span.told {
-        for (tenant, log) in tenants {
-            let tells = frame.text.contains(&format!("~{tenant}~"))
-                || frame.text.contains(&format!(" of {tenant}"))
-                || frame.text.contains(log.as_str());
-            assert!(
-                !tells || *tenant == ear.tenant,
-                "{:?} of {} heard of {tenant}: {}",
-                ear.who,
-                ear.tenant,
-                frame.text,
-            );
-        }
-    }
-}
-
 /// The conversation of a place, if it is in one.
-pub fn room_of(place: Place) -> Option<ConversationId> {
+fn room_of(place: Place) -> Option<ConversationId> {
     match place {
         Place::Console => None,
         Place::Visitor(id) | Place::Session(id) => Some(id),

@@ -59,6 +59,13 @@ pub enum Verdict {
 
 use Verdict::{May, Must, Never};
 
+impl Verdict {
+    /// This, or less.
+    pub fn at_most(self, most: Verdict) -> Verdict {
+        if self == Never { Never } else { most }
+    }
+}
+
 fn must_if(is_due: bool) -> Verdict {
     if is_due { Must } else { Never }
 }
