@@ -78,7 +78,7 @@ var chatsAndNotices = []told{
 	}, "chat.message", `{"session_id":"s1","message_id":"m1","sender_id":"u1","sender_type":"agent",
 		"sender_name":"Sari","body":"Hello"}`},
 	{func(b B, c C) (D, error) { return b.ChatTypingIndicator(c, "s1", SenderAgent, "Sari", false) },
-		"chat.typing", `{"session_id":"s1","sender_type":"agent","name":"Sari","is_typing":false}`},
+		"chat.typing", `{"session_id":"s1","sender_type":"agent","sender_name":"Sari","is_typing":false}`},
 	{func(b B, c C) (D, error) { return b.ChatSessionEnded(c, "s1") },
 		"chat.session.ended", `{"session_id":"s1"}`},
 	{func(b B, c C) (D, error) { return b.ChatTransferred(c, "s1", "a1", "a2") },

@@ -269,7 +269,7 @@ type ChatTyping struct {
 	SessionID  string `json:"session_id"`
 	UserID     string `json:"user_id,omitempty"`
 	SenderType string `json:"sender_type"`
-	Name       string `json:"name,omitempty"`
+	Name       string `json:"sender_name,omitempty"`
 	IsTyping   bool   `json:"is_typing"`
 }
 

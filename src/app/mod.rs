@@ -319,7 +319,12 @@ impl App {
     fn fault(&self, err: log::Error) -> Error {
         match err {
             log::Error::Conflict(message, holder) => Error::Conflict { message, holder },
-            log::Error::KeyReused(_) => Error::Conflict { message: err.to_string(), holder: None },
+            log::Error::KeyReused(key) => {
+                // The letter before it keeps the keys of requests and of events apart.
+                let key = key.split_once(':').map_or(key.as_str(), |(_, key)| key);
+                let message = format!("Idempotency-Key {key:?} came with something else before");
+                Error::Conflict { message, holder: None }
+            }
             log::Error::UnknownConversation => Error::NotFound("conversation"),
             log::Error::Closed => Error::Conflict { message: err.to_string(), holder: None },
             log::Error::Failed(reason) => {

@@ -161,6 +161,11 @@ impl App {
             return Err(Error::Invalid { field: "scopes", reason: "names none".into() });
         }
         let events = checked_patterns("events", new.events)?;
+        let (set, _) = EventSet::parse_all(events.iter().map(String::as_str));
+        if !set.without(who.events).is_empty() {
+            let reason = "a key cannot give more events than it has; name them in events";
+            return Err(Error::Forbidden(reason.into()));
+        }
         let (id, key) = (Uuid::now_v7(), auth::new_api_key());
         let record = Record::ApiKey(ApiKey {
             id,

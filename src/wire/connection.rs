@@ -73,6 +73,7 @@ pub(super) fn run<C: Codec>(opened: Opened<C>) -> impl Future<Output = ()> + Sen
         pending: VecDeque::new(),
         reading: None,
         marked: 0,
+        notified: 0,
     });
     let beginning = Box::new(beginning);
     async move {
@@ -113,6 +114,9 @@ struct Serving<C: Codec> {
     reading: Option<BoxFuture<'static, Result<Missed, Error>>>,
     /// The position the client was told last as its own.
     marked: u64,
+    /// Up to where its user was notified, if the client has not shown yet that it is there to have
+    /// taken it in; 0 if there is nothing of the kind.
+    notified: u64,
 }
 
 type FrameOf<C> = <<C as Codec>::Line as Line>::Frame;
@@ -190,6 +194,9 @@ impl<C: Codec> Serving<C> {
             Incoming::End(reason) => return Err(reason),
         };
         self.registry.seen(&self.registered);
+        if self.notified > 0 {
+            self.confirm_notified().await;
+        }
         let Some(frame) = frame else { return Ok(()) };
         let (tag, command) = match self.codec.decode(frame) {
             Decoded::Request(tag, command) => (tag, command),
@@ -309,7 +316,11 @@ impl<C: Codec> Serving<C> {
     }
 
     /// The one exit: out of the hub, out of presence, out of the registry, and then goodbye.
-    async fn exit(self: Box<Self>, reason: CloseReason) {
+    async fn exit(mut self: Box<Self>, reason: CloseReason) {
+        // Who says goodbye has taken in what came before.
+        if reason == CloseReason::ClientClosed && self.notified > 0 {
+            self.confirm_notified().await;
+        }
         self.topics_beyond_rooms().for_each(|t| self.app.hub.unsubscribe(&t, self.conn.id));
         let Serving { app, registered, mut conn, line, pending, .. } = *self;
         for room in conn.rooms.iter_mut().filter(|room| room.is_listening) {

@@ -89,6 +89,21 @@ impl Knock {
         codec: C,
     ) -> Result<Response, Error> {
         let beginning = self.beginning();
+        self.open_at(door, place, conn, codec, beginning)
+    }
+
+    /// The same, told from where the handshake says.
+    ///
+    /// # Errors
+    /// 400 for a request that is no upgrade.
+    pub(super) fn open_at<C: Codec<Line = Socket>>(
+        self,
+        door: Door,
+        place: Box<dyn Send>,
+        conn: Connection,
+        codec: C,
+        beginning: Beginning,
+    ) -> Result<Response, Error> {
         let app = door.app;
         let upgrade = self.upgrade.map_err(Error::Malformed)?;
         let mut upgrade = socket::sized(upgrade, app.config.limits.frame_bytes);

@@ -143,7 +143,7 @@ const METHODS: Row[] = [
   ],
   [
     "chat.typing",
-    { session_id: "s", sender_type: "agent", name: "Sari", is_typing: true },
+    { session_id: "s", sender_type: "agent", sender_name: "Sari", is_typing: true },
     (b) => b.chatTypingIndicator("s", "agent", "Sari", true),
   ],
   ["chat.session.ended", { session_id: "s" }, (b) => b.chatSessionEnded("s")],

@@ -149,6 +149,7 @@ pub struct TypingAnnounced {
     #[serde(deserialize_with = "sender_type")]
     pub sender_type: Role,
     /// The typist's name.
+    #[serde(rename = "sender_name", alias = "name")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Started or stopped.

@@ -99,6 +99,7 @@ pub struct Typing {
     /// As what.
     pub sender_type: Role,
     /// The typist's name, if known.
+    #[serde(rename = "sender_name", alias = "name")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Arc<str>>,
     /// Started or stopped.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Serving;
 use crate::hub::Publication;
 use crate::model::{Envelope, Event, ExternalId, Role};
-use crate::wire::Codec;
+use crate::wire::{Codec, Line};
 
 impl<C: Codec> Serving<C> {
     /// Whether this connection is to be told of an event, and what it calls its conversation. This
@@ -88,8 +88,8 @@ impl<C: Codec> Serving<C> {
         }
     }
 
-    /// Up to where its user was notified by these.
-    pub(super) fn notified<'a>(
+    /// Up to where its user is notified by these.
+    pub(super) fn notified_by<'a>(
         &self,
         told: impl Iterator<Item = &'a Arc<Envelope>>,
     ) -> Option<u64> {
@@ -99,10 +99,19 @@ impl<C: Codec> Serving<C> {
         told.filter(notifies).map(|e| e.position()).max()
     }
 
-    pub(super) async fn note_notified(&mut self, through: Option<u64>) {
+    /// Asks the client for a sign of life behind a notification: what is written to a line that is
+    /// cut has not been told, and waits for the next one.
+    pub(super) fn ask_for_notified(&mut self, through: Option<u64>) {
         if let Some(position) = through {
-            // In a box, because an idle connection need not keep room for it.
-            Box::pin(self.app.note_notified(&self.conn.who, position)).await;
+            self.notified = self.notified.max(position);
+            self.line.ping();
         }
+    }
+
+    /// Notes that its user was told.
+    pub(super) async fn confirm_notified(&mut self) {
+        let through = std::mem::take(&mut self.notified);
+        // In a box, because an idle connection need not keep room for it.
+        Box::pin(self.app.note_notified(&self.conn.who, through)).await;
     }
 }

@@ -69,11 +69,8 @@ impl<C: Codec> Serving<C> {
             let frame = C::encode(&envelope.told_at(start), None);
             frame.into_iter().for_each(|frame| self.line.enqueue(frame));
         }
-        self.write().await?;
-        if let Some(last) = due.last() {
-            self.app.note_notified(&self.conn.who, last.position()).await;
-        }
-        Ok(())
+        self.ask_for_notified(due.last().map(|last| last.position()));
+        self.write().await
     }
 
     fn set_out_from(&mut self, start: &Start) {
@@ -245,12 +242,11 @@ impl<C: Codec> Serving<C> {
                 }
             }
             self.mark_through(group.last().and_then(|e| e.cursor));
+            self.ask_for_notified(self.notified_by(group.iter()));
             // The reader sets the pace, as long as it lives; taking something is a sign of that.
             self.write_slowly(REPLAY_WRITE_DEADLINE).await?;
             self.registry.seen(&self.registered);
             self.app.note_delivered(&self.conn.who, group);
-            let notified = self.notified(group.iter());
-            self.note_notified(notified).await;
         }
         self.conn.told = self.conn.told.max(missed.read_to);
         self.conn.rooms.iter_mut().for_each(|room| room.told = room.told.max(missed.read_to));
@@ -405,10 +401,9 @@ impl<C: Codec> Serving<C> {
             self.marked = publication.envelope.position();
             self.line.enqueue(mark);
         }
+        self.ask_for_notified(self.notified_by(batch.iter().map(|p| &p.envelope)));
         self.write().await?;
         self.note_delivered(batch);
-        let notified = self.notified(batch.iter().map(|p| &p.envelope));
-        self.note_notified(notified).await;
         batch.clear();
         batch.shrink_to(BATCH_KEPT);
         ended.map_or(Ok(()), Err)

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::Door;
+use super::connection::Beginning;
 use super::handshake::Knock;
 use crate::app::{NewConversation, SessionPath, Subscription};
 use crate::door;
@@ -100,7 +101,12 @@ async fn admit_visitor(door: Door, request: Request) -> Result<Response, Error> 
     conn.subscription = Some(Box::new(subscription));
     greeting.unknown = unknown;
     greeting.session_id = Some(session);
-    knock.open(door, place, conn, Visitor::new(greeting))
+    // Of a conversation that begins with it, it hears all: where it stands in the queue, too.
+    let beginning = match greeting.session_key {
+        Some(_) => Beginning::After("0".into()),
+        None => knock.beginning(),
+    };
+    knock.open_at(door, place, conn, Visitor::new(greeting), beginning)
 }
 
 /// The customer that a token or a session key speaks for.

@@ -88,6 +88,7 @@ pub struct ChatTyping {
     pub sender_type: SenderType,
     /// The typist's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "sender_name")]
     pub name: Option<String>,
     /// Started or stopped.
     pub is_typing: bool,

@@ -70,7 +70,7 @@ fn wanted() -> Vec<Value> {
             "sender_name": "Sari", "body": "Hello"}),
         json!({"session_id": "s1"}),
         json!({"session_id": "s1", "from_agent_id": "a1", "to_agent_id": "a2"}),
-        json!({"session_id": "s1", "sender_type": "agent", "name": "Sari", "is_typing": true}),
+        json!({"session_id": "s1", "sender_type": "agent", "sender_name": "Sari", "is_typing": true}),
         json!({"user_id": "u1", "kind": "ticket_assigned", "title": "New ticket", "body": "It is yours",
             "data": {"ticket_id": 1234}}),
         json!({"title": "Maintenance", "body": "In 30 minutes"}),

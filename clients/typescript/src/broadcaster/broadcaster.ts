@@ -286,7 +286,7 @@ export class EventBroadcaster extends Emitter<PublisherEvents> {
     const payload = {
       session_id: sessionId,
       sender_type: senderType,
-      name,
+      sender_name: name,
       is_typing: isTyping,
     };
     return this.#tell("chat.typing", payload, options);
