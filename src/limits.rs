@@ -37,6 +37,13 @@ pub const COMMIT_QUEUE_CHANGES_MAX: usize = 8_192;
 /// scheduling hiccup, not a slow reader.
 pub const TAIL_COMMITS_MAX: usize = 64;
 
+/// Events told one after the other before those who listen get their turn. A post may have more
+/// events than an outbox holds, and whoever reads as fast as it can must not be cut for that.
+pub const FEED_BURST_EVENTS: usize = 64;
+
+/// Connections that get their turn in one: what the runtime runs at least before it comes back.
+pub const FEED_TURN_CONNECTIONS: usize = 64;
+
 /// Conversation records kept in memory: those in use stay, so a message needs no read; about 500
 /// bytes each.
 pub const CONVERSATION_CACHE_RECORDS: usize = 20_000;

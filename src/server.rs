@@ -69,10 +69,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
     let tokens = tokens(&config, secret)?;
-    let tls = match config.tls_files() {
-        Some((cert, key)) => Some(TlsReloader::open(&cert, &key)?),
-        None => None,
-    };
+    let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
     let listeners = bind(&config, tls.as_ref())?;
 
     let (shutdown, connections, background) =

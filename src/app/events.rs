@@ -15,9 +15,9 @@ use super::conversations::TransferTo;
 use super::messages::{check_client_id, check_text, reopen};
 use crate::log::{self, Batch, Change, KeptBatch, Once, Outcome};
 use crate::model::{
-    Announced, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event, ExternalId,
-    Identity, Message, MessageAnnounced, Origin, Role, Scope, Status, Target, TransferAnnounced,
-    Typing, TypingAnnounced, UserId,
+    Announced, Audience, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event,
+    ExternalId, Identity, Message, MessageAnnounced, Origin, Role, Scope, Status, Target,
+    TransferAnnounced, Typing, TypingAnnounced, UserId,
 };
 
 /// An event that somebody posts.
@@ -59,13 +59,25 @@ enum Plan {
     /// To be kept with others.
     Keep(Box<Change>),
     /// To be told and not kept, unless it came before.
-    Tell(Box<Event>, Option<Arc<Origin>>, Option<Once>),
+    Tell(Box<Envelope>, Option<Once>),
     /// That somebody types in a conversation.
     Type(Typing, Arc<Conversation>),
     /// To be ended.
     Close(ConversationId, Option<Once>),
     /// To be given away.
     Transfer(ConversationId, TransferTo, Option<String>, Option<Once>),
+}
+
+impl Plan {
+    /// The same, known again by this key if it has none of its own.
+    fn known_by(mut self, key: Option<Once>) -> Plan {
+        if let Plan::Close(_, once) | Plan::Transfer(.., once) = &mut self
+            && once.is_none()
+        {
+            *once = key;
+        }
+        self
+    }
 }
 
 impl App {
@@ -90,8 +102,8 @@ impl App {
             rejected: vec![],
             accepted: 0,
             once,
+            stretches: 0,
             cursor: None,
-            is_repeat: false,
         };
         for (at, post) in posts.into_iter().enumerate() {
             match self.plan(who, post).await {
@@ -121,7 +133,9 @@ impl App {
             return Ok(plan);
         }
         if !event.facts().is_durable {
-            return Ok(Plan::Tell(Box::new(event), origin, once));
+            let audience = self.audience_of(who, origin.as_deref()).await?;
+            let envelope = Envelope::volatile(who.tenant.clone(), event);
+            return Ok(Plan::Tell(Box::new(Envelope { origin, audience, ..envelope }), once));
         }
         let change = Change { origin, once, ..Change::of(numbered(event)) };
         Ok(Plan::Keep(Box::new(change)))
@@ -151,6 +165,20 @@ impl App {
                 Target::Conversation(found.ok_or(Error::NotFound("conversation"))?.id)
             }
         }))
+    }
+
+    /// Which agents hear what is told to a conversation. The log says it of what it keeps.
+    async fn audience_of(
+        &self,
+        who: &Identity,
+        origin: Option<&Origin>,
+    ) -> Result<Option<Arc<Audience>>, Error> {
+        let Some(Target::Conversation(id)) = origin.and_then(|origin| origin.target.as_ref())
+        else {
+            return Ok(None);
+        };
+        let found = self.log.conversation(&who.tenant, *id).await.map_err(|e| self.fault(e))?;
+        Ok(found.map(|conversation| Arc::new(conversation.audience())))
     }
 
     /// A conversation that is kept here, by its id or another system's name for it.
@@ -251,8 +279,9 @@ struct Posting<'a> {
     rejected: Vec<(usize, Error)>,
     accepted: usize,
     once: Option<Once>,
+    /// How often something went to the log so far: verbs are carried out in between.
+    stretches: usize,
     cursor: Option<Cursor>,
-    is_repeat: bool,
 }
 
 /// What waits for the log.
@@ -270,14 +299,9 @@ impl Posting<'_> {
             Plan::Keep(change) => {
                 self.pending.push(Pending { at, change: *change, volatile: None })
             }
-            Plan::Tell(event, origin, once) => {
-                let envelope = Envelope::volatile(self.who.tenant.clone(), *event);
-                let volatile = Some(Envelope { origin, ..envelope });
-                self.pending.push(Pending {
-                    at,
-                    change: Change { once, ..Change::default() },
-                    volatile,
-                });
+            Plan::Tell(envelope, once) => {
+                let change = Change { once, ..Change::default() };
+                self.pending.push(Pending { at, change, volatile: Some(*envelope) });
             }
             Plan::Type(typing, conversation) => {
                 self.accepted += 1;
@@ -285,12 +309,11 @@ impl Posting<'_> {
             }
             verb @ (Plan::Close(..) | Plan::Transfer(..)) => {
                 self.keep_pending().await?;
-                match self.is_repeat {
-                    true => self.accepted += 1,
-                    false => match self.app.do_posted(self.who, verb).await {
-                        Ok(()) => self.accepted += 1,
-                        Err(refusal) => self.rejected.push((at, refusal)),
-                    },
+                let verb = verb.known_by(self.part_of_whole(&format!("verb {at}")));
+                match self.app.do_posted(self.who, verb).await {
+                    Ok(()) => self.accepted += 1,
+                    Err(Error::Unavailable(reason)) => return Err(Error::Unavailable(reason)),
+                    Err(refusal) => self.rejected.push((at, refusal)),
                 }
             }
         }
@@ -305,29 +328,39 @@ impl Posting<'_> {
         }
     }
 
+    /// By what a repeat of a part of the whole is known: each part by itself, so that what a crash
+    /// kept from being done is done when the whole comes again, and nothing is done twice.
+    fn part_of_whole(&self, part: &str) -> Option<Once> {
+        let whole = self.once.as_ref()?;
+        // No header has a line break in it.
+        Some(Once { key: format!("{}\n{part}", whole.key), digest: whole.digest })
+    }
+
     async fn keep_pending(&mut self) -> Result<(), Error> {
-        if self.pending.is_empty() && self.once.is_none() {
+        // The key itself is that of the first stretch, even of an empty one.
+        let is_first = self.stretches == 0;
+        if self.pending.is_empty() && (self.once.is_none() || !is_first) {
             return Ok(());
         }
+        let once = match is_first {
+            true => self.once.clone(),
+            false => self.part_of_whole(&self.stretches.to_string()),
+        };
+        self.stretches += 1;
         let pending = std::mem::take(&mut self.pending);
         let (mut places, mut changes) = (Vec::new(), Vec::with_capacity(pending.len()));
         for Pending { at, change, volatile } in pending {
             places.push((at, volatile));
             changes.push(change);
         }
-        let batch = Batch { changes, once: self.once.take() };
+        let batch = Batch { changes, once };
         let kept = self.app.log.append_batch(&self.who.tenant, batch).await;
         let kept = match kept {
             Ok(pending) => pending.committed().await,
             Err(err) => Err(err),
         };
-        let KeptBatch { changes, cursor, is_repeat } = kept.map_err(|e| self.app.fault(e))?;
+        let KeptBatch { changes, cursor, .. } = kept.map_err(|e| self.app.fault(e))?;
         self.cursor = Some(cursor);
-        if is_repeat {
-            self.is_repeat = true;
-            self.accepted += places.len();
-            return Ok(());
-        }
         for ((at, volatile), outcome) in places.into_iter().zip(changes) {
             self.note(at, volatile, outcome);
         }

@@ -1,10 +1,15 @@
 //! From the log's tail to the hub, in log order: the only way a durable event gets out. The bot's
 //! questions come this way, too (ADR 22), and so does what routing needs to know and what webhooks
-//! wait for. Nothing here waits but for the tail, and for routing when it is far behind.
+//! wait for. Nothing here waits but for the tail, and for routing when it is far behind; but it makes
+//! way now and then, so that those who listen can empty their outboxes between the events of a large
+//! commit.
 
 use std::sync::Arc;
 
+use tokio::task::yield_now;
+
 use crate::hub::{Publication, Reach};
+use crate::limits::{FEED_BURST_EVENTS, FEED_TURN_CONNECTIONS};
 use crate::log::Tail;
 use crate::model::{Envelope, Event};
 
@@ -18,6 +23,7 @@ impl App {
 
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
+        let mut burst = 0;
         while let Some(commit) = tail.recv().await {
             for envelope in commit {
                 if let Event::Message(message) = &envelope.event {
@@ -29,8 +35,21 @@ impl App {
                 tell_operator(&envelope, reach);
                 self.hand_to_webhooks(&envelope);
                 self.hand_to_routing(&envelope).await;
+                burst += usize::from(reach.taken > 0);
+                if burst == FEED_BURST_EVENTS {
+                    burst = 0;
+                    make_way(reach).await;
+                }
             }
         }
+    }
+}
+
+/// Lets those who listen write what they have. As many turns as there are listeners, and not until
+/// they are done: a slow one slows nobody else.
+async fn make_way(reach: Reach) {
+    for _ in 0..=reach.listeners / FEED_TURN_CONNECTIONS {
+        yield_now().await;
     }
 }
 

@@ -33,7 +33,11 @@ impl App {
             "notification" => known(user, payload)?,
             _ => Notification { data: Some(payload), ..bare(user, Some(event)) },
         };
-        let change = Change::of(Event::Notification(told));
+        let told = Event::Notification(told);
+        if !who.events.contains(&told) {
+            return Err(Error::Forbidden("the key may not post notification".into()));
+        }
+        let change = Change::of(told);
         let kept = self.log.commit(&who.tenant, change).await.map_err(|e| self.fault(e))?;
         Ok(kept.first().and_then(Outcome::envelope).and_then(|envelope| envelope.cursor))
     }

@@ -16,6 +16,8 @@ pub struct Subscription {
     told_from: Vec<(EventSet, u64)>,
     /// What it is still to be told of the past.
     past: Vec<Past>,
+    /// From behind which position on it has been told of all that is addressed to it.
+    begun: u64,
 }
 
 /// Events behind `after`, up to `through`.
@@ -29,7 +31,13 @@ struct Past {
 impl Default for Subscription {
     /// Everything.
     fn default() -> Subscription {
-        Subscription { wanted: EventSet::ALL, is_narrowed: false, told_from: vec![], past: vec![] }
+        Subscription {
+            wanted: EventSet::ALL,
+            is_narrowed: false,
+            told_from: vec![],
+            past: vec![],
+            begun: 0,
+        }
     }
 }
 
@@ -50,6 +58,7 @@ impl Subscription {
     /// It is told from behind here on.
     pub(crate) fn begin(&mut self, position: u64) {
         self.told_from = vec![(self.wanted, position)];
+        self.begun = position;
     }
 
     /// What it wants.
@@ -121,12 +130,13 @@ impl Subscription {
         self.past.iter().map(|past| past.after).fold(told, u64::min)
     }
 
-    /// Whether an event it was told past, or had not wanted then, is to be told now.
-    pub(crate) fn is_past_due(&self, event: &Event, position: u64) -> bool {
+    /// Whether an event it was told past, or had not wanted then, is to be told now. What is
+    /// addressed to it was told whether it had wanted it or not.
+    pub(crate) fn is_past_due(&self, event: &Event, position: u64, is_addressed: bool) -> bool {
         let is_due = |past: &Past| {
             past.after < position && position <= past.through && past.set.contains(event)
         };
-        self.past.iter().any(is_due)
+        (!is_addressed || position <= self.begun) && self.past.iter().any(is_due)
     }
 
     /// The log was read up to here.
@@ -143,9 +153,9 @@ impl Connection {
     }
 
     /// Whether an event it was told past, or had not wanted then, is to be told now.
-    pub fn is_past_due(&self, event: &Event, position: u64) -> bool {
+    pub fn is_past_due(&self, event: &Event, position: u64, is_addressed: bool) -> bool {
         let subscription = self.subscription.as_ref();
-        subscription.is_some_and(|subscription| subscription.is_past_due(event, position))
+        subscription.is_some_and(|s| s.is_past_due(event, position, is_addressed))
     }
 
     /// Whether some past that it asked for is still to be told.
@@ -201,11 +211,13 @@ mod tests {
         subscription.begin(5);
         subscription.add(hold.with(ended), Some(2), 9);
         assert_eq!(subscription.reads_after(9), 2);
-        let due = |event, position| subscription.is_past_due(event, position);
+        let due = |event, position| subscription.is_past_due(event, position, false);
         assert!(!due(&on_hold, 2) && due(&on_hold, 3) && due(&on_hold, 5), "before it came");
         assert!(!due(&on_hold, 6), "told live");
         assert!(due(&has_ended, 3) && due(&has_ended, 9), "not wanted until now");
         assert!(!due(&has_ended, 10), "still to come");
+        let addressed = |position| subscription.is_past_due(&has_ended, position, true);
+        assert!(addressed(5) && !addressed(6), "what was addressed to it was told since it came");
         subscription.past_read_to(5);
         assert_eq!(subscription.reads_after(9), 5);
         subscription.past_read_to(9);
@@ -220,8 +232,9 @@ mod tests {
         let mut subscription = Subscription::default();
         subscription.begin(5);
         subscription.add(hold, Some(3), 8);
-        assert!(subscription.is_past_due(&on_hold, 4) && subscription.is_past_due(&on_hold, 5));
-        assert!(!subscription.is_past_due(&on_hold, 6));
+        let due = |position| subscription.is_past_due(&on_hold, position, false);
+        assert!(due(4) && due(5));
+        assert!(!due(6));
     }
 
     #[test]

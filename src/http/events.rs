@@ -251,6 +251,8 @@ fn read_event(text: &str) -> Result<Post, Error> {
         let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
         match path.as_str() {
             "." => Error::Malformed(reason),
+            // What is no JSON is wrong as a whole, however far it could be read.
+            _ if !err.inner().is_data() => Error::Malformed(reason),
             _ => Error::InvalidAt { path, reason },
         }
     })?;

@@ -90,7 +90,14 @@ pub(super) fn carry_out_batch(
 ) -> Result<KeptBatch, Error> {
     let known = batch.once.as_ref().map(|once| known_before(state, once)).transpose()?;
     if let Some(Some(cursor)) = known {
-        return Ok(KeptBatch { changes: vec![], cursor, is_repeat: true });
+        let mut changes = Vec::with_capacity(batch.changes.len());
+        for change in &batch.changes {
+            changes.push(match repeated(state, change, cursor) {
+                Err(Error::Failed(reason)) => return Err(Error::Failed(reason)),
+                repeated => repeated,
+            });
+        }
+        return Ok(KeptBatch { changes, cursor, is_repeat: true });
     }
     let mut changes = Vec::with_capacity(batch.changes.len());
     for change in batch.changes {
@@ -104,6 +111,17 @@ pub(super) fn carry_out_batch(
         state.put_post(once, cursor)?;
     }
     Ok(KeptBatch { changes, cursor, is_repeat: false })
+}
+
+/// What a change of a batch is told that came before: what was refused then because of its own
+/// key is refused again.
+fn repeated(
+    state: &mut impl State,
+    change: &Change,
+    cursor: Cursor,
+) -> Result<Vec<Outcome>, Error> {
+    let own = change.once.as_ref().map(|once| known_before(state, once)).transpose()?;
+    Ok(vec![Outcome::Repeated(own.flatten().unwrap_or(cursor))])
 }
 
 /// Where the log ended when the same came under this key before.

@@ -168,7 +168,7 @@ pub struct PendingBatch(oneshot::Receiver<Result<KeptBatch, Error>>);
 /// What became of a batch.
 #[derive(Clone, Debug)]
 pub struct KeptBatch {
-    /// What became of each change; empty if the whole came before.
+    /// What became of each change.
     pub changes: Vec<Result<Vec<Outcome>, Error>>,
     /// Where the tenant's log ended after it, or did when it came first.
     pub cursor: Cursor,

@@ -67,11 +67,16 @@ pub enum Command {
 
 impl Command {
     /// Whether what it does depends on what was said before it, which may still be on its way to
-    /// the disk.
+    /// the disk; or begins with its answer, which comes behind the others.
     pub fn follows_what_was_said(&self) -> bool {
         matches!(
             self,
-            Command::Read { .. } | Command::History { .. } | Command::Join(_) | Command::Leave(_)
+            Command::Read { .. }
+                | Command::History { .. }
+                | Command::Join(_)
+                | Command::Leave(_)
+                | Command::Subscribe { .. }
+                | Command::Unsubscribe { .. }
         )
     }
 }

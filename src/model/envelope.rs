@@ -122,7 +122,9 @@ impl Envelope {
     pub fn is_personal(&self) -> bool {
         match self.target() {
             Some(Target::User(_) | Target::Role(_)) => true,
-            Some(Target::Conversation(_)) | None => self.event.addressee().is_some(),
+            Some(Target::Conversation(_)) | None => {
+                self.event.addressees().iter().any(Option::is_some)
+            }
         }
     }
 
@@ -132,13 +134,21 @@ impl Envelope {
             Some(Target::User(user)) => *user == who.subject,
             Some(Target::Role(role)) => *role == who.role,
             Some(Target::Conversation(_)) => false,
-            None => self.event.addressees().contains(&Some(&who.subject)),
+            // What becomes of a conversation is for the agent of that id, not for a customer who
+            // has the same.
+            None => {
+                let is_for_its_role = who.role != Role::Customer || self.event.is_personal();
+                is_for_its_role && self.event.addressees().contains(&Some(&who.subject))
+            }
         }
     }
 
     /// Whether somebody who takes part where it is told may hear it. What is for the staff is kept
     /// from customers, unless its producer meant it for them.
     pub fn may_be_heard_there_by(&self, who: &Identity) -> bool {
+        if !who.events.contains(&self.event) {
+            return false;
+        }
         let is_meant = match self.target() {
             Some(Target::Conversation(_)) => true,
             Some(Target::User(_) | Target::Role(_)) => return self.is_addressed_to(who),
@@ -165,10 +175,9 @@ impl Envelope {
         }
         let role = if who.is_admin() { Role::Admin } else { who.role };
         // A notification is for its user alone, but for programs that read the log.
-        let is_personal = matches!(self.event, Event::Notification(_) | Event::NotificationRead(_));
         self.event.may_be_heard_by(role)
             && (role != Role::Agent || self.is_in_audience(who))
-            && (!is_personal || who.role == Role::Service)
+            && (!self.event.is_personal() || who.role == Role::Service)
     }
 
     /// Whether an agent may hear what happens in this conversation: what is said and who is there,

@@ -271,6 +271,11 @@ impl Event {
         self.facts().roles.contains(&role)
     }
 
+    /// Whether it is a user's own business, whatever the user's role.
+    pub fn is_personal(&self) -> bool {
+        matches!(self, Event::Notification(_) | Event::NotificationRead(_))
+    }
+
     /// Whether the agents and admins of the tenant hear it wherever they are.
     pub fn is_for_all_staff(&self) -> bool {
         matches!(

@@ -14,6 +14,10 @@ fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
     metrics.bot_answered("faq", "answered", Duration::ZERO);
     metrics.heartbeat(true);
     metrics.posted(2, 1);
+    let of = ByTenant { tenant: "default".into() };
+    metrics.ami_connected.get_or_create(&of).set(1);
+    metrics.ami_disconnects_total.get_or_create(&of).inc();
+    metrics.ami_events_total.get_or_create(&of).inc();
     metrics.webhook_tried(true, Duration::from_millis(5));
     metrics.routed("assigned");
     metrics.department(&DepartmentFigures {

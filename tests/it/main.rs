@@ -5,7 +5,8 @@
 //!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
 //!   [`staff_only`], [`drain`]; over Socket.IO
 //!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
-//!   [`verbs`];
+//!   [`verbs`]; of the hub [`hub_keys`], [`hub_limits`], [`hub_producers`], [`hub_races`], [`hub_slow`],
+//!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
 //!   [`routing_faults`], [`routing_restart`], [`waiting`];
 //! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
@@ -15,9 +16,9 @@
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`polling`] one of long-polling, [`socketio`] one in the namespace, [`packet`] reads
-//! packets, [`provider`] is one of the bot's, [`talk`] a conversation with it, [`receiver`] is one of
-//! webhooks, [`clock`] stops time and bounds waiting.
+//! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
+//! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
+//! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -32,11 +33,18 @@ mod bot;
 mod cli;
 mod client;
 mod clock;
+mod console;
 mod crash;
 mod dice;
 mod disk;
 mod drain;
 mod hooks;
+mod hub_keys;
+mod hub_limits;
+mod hub_producers;
+mod hub_races;
+mod hub_slow;
+mod hub_wall;
 mod limits;
 mod notify;
 mod offers;

@@ -90,6 +90,33 @@ async fn a_slow_reader_is_closed_alone_and_misses_nothing() {
     writer.frame_of("pong").await;
 }
 
+#[tokio::test]
+async fn a_post_of_more_events_than_an_outbox_holds_cuts_nobody_who_reads() {
+    // A post may have 1,000 events, and an outbox holds 256 (contract 7 and 10).
+    let server = Server::start(&[]).await;
+    let admin = token(Role::Admin, "ana");
+    let mut consoles = Vec::new();
+    for user in 0..70 {
+        let token = token(Role::Admin, &format!("console-{user}"));
+        consoles.push(server.open(&format!("/ws?events=call.hold&token={token}")).await);
+    }
+    let hold = |call| json!({"type": "call.hold", "payload": {"unique_id": format!("1.{call}")}});
+    let posts: Vec<Value> = (0..1_000).map(hold).collect();
+    let body = json!({ "events": posts }).to_string();
+    let answer = server.request("POST", &format!("/api/events?token={admin}"), &body).await;
+    assert_eq!(answer.status, 202);
+    for console in &mut consoles {
+        let mut heard = 0;
+        while heard < 1_000 {
+            let frame = console.frame().await;
+            if frame["type"] == "call.hold" {
+                assert_eq!(frame["payload"]["unique_id"], format!("1.{heard}"));
+                heard += 1;
+            }
+        }
+    }
+}
+
 fn is_leave(frame: &Value) -> bool {
     frame["data"]["event_type"] == "user_disconnected" && frame["data"]["event_user_id"] == "slow"
 }

@@ -93,6 +93,7 @@ transcripts! {
     hub_posts
     hub_resume
     hub_subscriptions
+    hub_token_ends
     hub_visitor
     long_waits_escalate
     malformed_frames

@@ -222,12 +222,9 @@ async fn with_a_full_backlog_the_rest_waits_in_the_log() {
     let hook = hooks.hook(&receiver.url, json!({ "events": ["call.*"] })).await;
     receiver.stop().await;
     let calls: Vec<String> = (0..5).map(|n| format!("c{n}")).collect();
-    for _ in 0..20 {
-        for what in ["hold", "unhold"] {
-            let events: Vec<_> = calls.iter().map(|call| (call.as_str(), what)).collect();
-            hooks.calls(&events).await;
-        }
-    }
+    let round = |what| calls.iter().map(move |call| (call.as_str(), what));
+    let events: Vec<_> = (0..20).flat_map(|_| round("hold").chain(round("unhold"))).collect();
+    hooks.calls(&events).await;
     // The last places are not filled one by one.
     let is_full = |shown: &Value| (15..=16).contains(&shown["pending"].as_u64().unwrap());
     hooks.until(&hook, "a full backlog", is_full).await;

@@ -147,6 +147,21 @@ async fn everything_after_a_cursor_is_sent_again_under_the_same_ids() {
     assert_eq!(page.len(), 5, "an event is one delivery, however often it was sent");
 }
 
+/// What was not wanted is not kept as read at once, and may be wanted by now.
+#[tokio::test]
+async fn a_replay_reads_anew_what_was_not_wanted_before() {
+    let (hooks, receiver) = (Hooks::start(&[]).await, Receiver::start().await);
+    let hook = hooks.hook(&receiver.url, json!({ "events": ["alert"] })).await;
+    let start = hooks.shown(&hook).await["cursor"].clone();
+    hooks.calls(&[("1", "incoming"), ("1", "ended")]).await;
+    real_pause(Duration::from_millis(50)).await;
+    hooks.admin("PATCH", &hook.path, json!({ "events": ["call.*"] })).await;
+    real_pause(Duration::from_millis(50)).await;
+    assert!(receiver.told().is_empty());
+    hooks.admin("POST", &format!("{}/replay", hook.path), json!({ "after": start })).await;
+    assert_eq!(kinds(&receiver.took(2).await), ["call.incoming", "call.ended"]);
+}
+
 #[tokio::test]
 async fn one_delivery_is_sent_again() {
     let (hooks, receiver) = (Hooks::start(&[]).await, Receiver::start().await);

@@ -250,7 +250,51 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Event;
+    use crate::log::SigningSecret;
+    use crate::model::{Cursor, Event};
+
+    fn office(patterns: &[&str], cursor: u64) -> Arc<Office> {
+        let webhook = Webhook {
+            id: Uuid::from_u128(1),
+            url: "https://hooks.example.com/".into(),
+            description: None,
+            events: patterns.iter().map(ToString::to_string).collect(),
+            secret: SigningSecret("whsec_AAAA".into()),
+            old_secrets: vec![],
+            disabled: None,
+            created_at: Moment(1),
+            cursor,
+        };
+        let office = Offices::default().open(&TenantId::default_tenant());
+        office.lock().desks.insert(webhook.id, Desk::new(webhook, 1));
+        office
+    }
+
+    fn hears(office: &Office, name: &str, position: u64) -> u64 {
+        let event = Event::samples().into_iter().find(|e| e.name() == name).unwrap();
+        let cursor = Some(Cursor { log: 1, position });
+        let tenant = TenantId::default_tenant();
+        office.hear(&Envelope { cursor, ..Envelope::volatile(tenant, event) });
+        let read_to = office.lock().desks.values().map(|desk| desk.read_to).max();
+        read_to.unwrap()
+    }
+
+    #[test]
+    fn what_nobody_wants_is_passed_over_only_where_nothing_is_between() {
+        let office = office(&["call.*"], 4);
+        assert_eq!(hears(&office, "alert", 5), 5);
+        assert_eq!(hears(&office, "call.ended", 6), 5, "this one is to be read");
+        assert_eq!(hears(&office, "alert", 7), 5, "and so is what is behind it");
+        assert_eq!(hears(&office, "alert", 5), 5, "known already");
+        assert_eq!(office.lock().head, 7);
+    }
+
+    #[test]
+    fn nothing_is_passed_over_while_it_may_be_wanted_by_now() {
+        let office = office(&["call.*"], 4);
+        office.note_stale();
+        assert_eq!(hears(&office, "alert", 5), 4);
+    }
 
     #[test]
     fn the_audit_trail_goes_out_only_where_it_is_named() {

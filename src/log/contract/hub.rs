@@ -38,15 +38,24 @@ fn posted(event: Event, key: Option<Once>) -> Change {
 async fn a_repeat_of_a_post_is_known(log: &dyn Log) {
     let of = tenant("posts");
     let batch = |digest| Batch {
-        changes: vec![posted(incoming("a"), None), posted(incoming("b"), once("e:b", 1))],
+        changes: vec![
+            posted(incoming("a"), None),
+            posted(incoming("b"), once("e:b", 1)),
+            posted(incoming("e"), once("e:b", 2)),
+        ],
         once: once("k:1", digest),
     };
     let commit = async |batch| log.append_batch(&of, batch).await.unwrap().committed().await;
     let first = commit(batch(9)).await.unwrap();
-    assert!(!first.is_repeat && first.changes.iter().all(Result::is_ok));
+    assert!(!first.is_repeat && first.changes[..2].iter().all(Result::is_ok));
+    assert!(matches!(first.changes[2], Err(Error::KeyReused(_))));
     assert_eq!(first.cursor, log.head(&of).await.unwrap());
     let again = commit(batch(9)).await.unwrap();
-    assert!(again.is_repeat && again.changes.is_empty());
+    assert!(again.is_repeat);
+    for change in &again.changes[..2] {
+        assert!(matches!(change.as_deref(), Ok([Outcome::Repeated(c)]) if *c == first.cursor));
+    }
+    assert!(matches!(again.changes[2], Err(Error::KeyReused(_))), "it is refused again");
     assert_eq!(again.cursor, first.cursor);
     let Err(Error::KeyReused(key)) = commit(batch(8)).await else { panic!("another body") };
     assert_eq!(key, "k:1");

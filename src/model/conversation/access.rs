@@ -38,7 +38,10 @@ impl Conversation {
                 }
             },
             Role::Bot => true,
-            Role::Service => who.is_admin() || who.scopes.contains(&Scope::EventsRead),
+            Role::Service => {
+                let may_read = who.scopes.contains(&Scope::EventsRead);
+                who.is_admin() || (may_read && who.events.has("chat.message"))
+            }
         }
     }
 

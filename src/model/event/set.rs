@@ -78,6 +78,11 @@ impl EventSet {
         self.0 & (1 << event.slot()) != 0
     }
 
+    /// Whether events of this public name are in it.
+    pub fn has(self, name: &str) -> bool {
+        EventSet::parse(name).is_ok_and(|named| !self.and(named).is_empty())
+    }
+
     /// Both together.
     #[must_use]
     pub fn with(self, more: EventSet) -> EventSet {

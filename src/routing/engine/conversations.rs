@@ -288,7 +288,8 @@ impl Engine {
         if let Some(wait) = self.waiting.get(&conversation)
             && let Pending::Offer(agent, _) = wait.pending.clone()
         {
-            self.withdraw_unfit(&agent);
+            // An offer that ends so leaves a place to whoever waits.
+            self.refresh(&agent, Trigger::AgentFree);
         }
         self.seek_agent(conversation, Trigger::RequirementsChanged);
     }

@@ -94,6 +94,23 @@ fn an_offer_of_what_is_gone_is_taken_back_and_its_place_filled() {
 }
 
 #[test]
+fn an_offer_that_new_requirements_end_leaves_its_place_to_the_next_who_waits() {
+    let mut world = world();
+    for number in 1..=3 {
+        world.customer(number);
+    }
+    let told = world.keep(Input::Requires {
+        conversation: talk(1),
+        priority: 0,
+        skills: vec!["billing".into()],
+        language: None,
+    });
+    assert_eq!(ended(&told), [("ann", OfferEnd::Withdrawn)]);
+    assert_eq!(offered(&told), [(3, "ann")]);
+    assert_eq!(world.engine.position(talk(1)), Some(1), "it keeps its place");
+}
+
+#[test]
 fn what_the_log_refuses_rests_and_is_tried_less_and_less_often() {
     let mut world = World::new();
     world.agent("ann", 1);

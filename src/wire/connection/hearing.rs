@@ -33,13 +33,15 @@ impl<C: Codec> Serving<C> {
             self.conn.told = self.conn.told.max(position);
             return true;
         }
-        self.conn.is_past_due(event, position)
+        let is_addressed = envelope.is_addressed_to(&self.conn.who);
+        self.conn.is_past_due(event, position, is_addressed)
     }
 
     /// What it was told of once, or would have been if it might hear it, it is not told of again.
     fn is_news(&mut self, envelope: &Envelope) -> Option<Option<ExternalId>> {
         let (position, event) = (envelope.position(), &envelope.event);
-        let is_past_due = self.conn.is_past_due(event, position);
+        let is_meant = envelope.is_addressed_to(&self.conn.who);
+        let is_past_due = self.conn.is_past_due(event, position, is_meant);
         let is_news = |told: &mut u64| {
             let is_news = position == 0 || position > *told || is_past_due;
             *told = (*told).max(position);
@@ -51,7 +53,6 @@ impl<C: Codec> Serving<C> {
             return (is_for_staff || is_news(&mut self.conn.told)).then_some(None);
         };
         // What is meant for the user is told whether it came by the room or by the user, once.
-        let is_meant = envelope.is_addressed_to(&self.conn.who);
         let is_news_to_user = is_meant && is_news(&mut self.conn.told);
         match self.conn.room(id) {
             Some(room) => {

@@ -1,5 +1,6 @@
 //! From a post to the consoles: producers post at a fixed rate, and consoles of agents and admins
-//! hear everything. Time counts from the moment a post was due.
+//! hear everything. Time counts from the moment a post was due. First in small posts, and then in
+//! posts as large as are taken, which are more than an outbox holds: whoever reads must not be cut.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,11 +33,23 @@ struct Books {
     others: u64,
 }
 
+/// Events of the largest post that is taken.
+const BATCH_MAX: u64 = 1_000;
+
 pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
+    let mut figures = measure(bench, bench.scale.hub_batch, Some(20.0)).await?;
+    let large = measure(bench, BATCH_MAX, None).await?;
+    let before = format!("posts of {BATCH_MAX}: ");
+    figures.extend(large.into_iter().map(|figure| figure.named_after(&before)));
+    Ok(figures)
+}
+
+/// Posts so many at once, at the same rate of events.
+async fn measure(bench: &Bench, batch: u64, target_ms: Option<f64>) -> Result<Vec<Figure>> {
     let scale = &bench.scale;
     let server = bench.launch.start().await?;
     let key = api_key(bench, &server, &["events:write"]).await?;
-    let mut producers = Producer::all(&key, scale.hub_producers, scale.hub_batch);
+    let mut producers = Producer::all(&key, scale.hub_producers, batch);
     let books = Rc::new(RefCell::new(Books::new(scale.hub_consoles, scale.hub_producers)));
     let consoles = consoles(&bench.launch.secret, scale.hub_consoles)?;
     let crowd = Crowd::gather(server.address, &consoles, JOIN_WIDTH, |console| {
@@ -48,14 +61,14 @@ pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     sleep(IDLE_REST).await;
 
     let cpu_before = process::cpu_time(server.pid)?;
-    post(bench, &mut producers, &lines).await?;
+    post(bench, batch, &mut producers, &lines).await?;
     let posted: Vec<u64> = producers.iter().map(Producer::events).collect();
     let deliveries = posted.iter().sum::<u64>() * scale.hub_consoles as u64;
     let is_done = || lines.is_answered() && books.borrow().count() >= deliveries;
     wait_until(SETTLE_TIMEOUT, is_done).await;
     let cpu_us = (process::cpu_time(server.pid)? - cpu_before).as_secs_f64() * 1e6;
 
-    let mut figures = books.borrow_mut().figures(&posted);
+    let mut figures = books.borrow_mut().figures(&posted, target_ms);
     let note = format!("{deliveries} deliveries; posts and commits are in it");
     figures.push(Figure::new("CPU per delivery", cpu_us / deliveries as f64, "us").note(note));
     figures.extend(line_figures(&lines));
@@ -77,9 +90,14 @@ fn consoles(secret: &Secret, count: usize) -> Result<Vec<Console>> {
 }
 
 /// Posts at the scale's rate, the producers in turn, each over its own connection.
-async fn post(bench: &Bench, producers: &mut [Producer], lines: &Pipelines) -> Result<()> {
+async fn post(
+    bench: &Bench,
+    batch: u64,
+    producers: &mut [Producer],
+    lines: &Pipelines,
+) -> Result<()> {
     let scale = &bench.scale;
-    let posts_per_second = scale.hub_per_second / scale.hub_batch;
+    let posts_per_second = (scale.hub_per_second / batch).max(1);
     let schedule = Schedule::per_second(posts_per_second);
     let mut dues = schedule.run(posts_per_second * scale.hub.as_secs());
     while let Some(index) = dues.recv().await {
@@ -121,11 +139,11 @@ impl Books {
         self.heard.iter().map(Heard::count).sum()
     }
 
-    fn figures(&mut self, posted: &[u64]) -> Vec<Figure> {
+    fn figures(&mut self, posted: &[u64], target_ms: Option<f64>) -> Vec<Figure> {
         let mut flaws = Flaws::default();
         self.heard.iter().for_each(|heard| flaws += heard.flaws(posted));
         let mut figures = Vec::new();
-        figures.extend(latency_figures("post to delivered", &mut self.delivery, Some(20.0)));
+        figures.extend(latency_figures("post to delivered", &mut self.delivery, target_ms));
         let note = format!("{} other frames", self.others);
         figures.push(flaw_figure("deliveries", flaws).note(note));
         figures

@@ -77,11 +77,12 @@ async fn measure(bench: &Bench, count: usize) -> Result<Outcome> {
     let silence = || Duration::from_nanos(clock::now_ns() - crowd.last_frame_ns());
     wait_until(QUIET + SETTLE_TIMEOUT, || silence() >= QUIET).await;
     let resting = resting(&server).await?;
-    let lines = Pipelines::open(server.address, REQUEST_WIDTH).await?;
+    let width = REQUEST_WIDTH.min(count);
+    let lines = Pipelines::open(server.address, width).await?;
 
     let cpu_before = process::cpu_time(server.pid)?;
     let began = Instant::now();
-    let total = post(bench, &books, &lines).await?;
+    let total = post(bench, &books, &lines, width).await?;
     let deliveries = total * scale.tenant_consoles as u64;
     let is_done = || lines.is_answered() && books.borrow().count() >= deliveries;
     wait_until(SETTLE_TIMEOUT, is_done).await;
@@ -132,7 +133,12 @@ fn name(tenant: usize) -> String {
 
 /// Posts single events to tenants at random, at the scale's rate; says how many it was. A tenant
 /// keeps to its connection, so that its events stay in order.
-async fn post(bench: &Bench, books: &RefCell<Books>, lines: &Pipelines) -> Result<u64> {
+async fn post(
+    bench: &Bench,
+    books: &RefCell<Books>,
+    lines: &Pipelines,
+    width: usize,
+) -> Result<u64> {
     let scale = &bench.scale;
     let total = scale.tenants_per_second * scale.tenants_for.as_secs();
     let schedule = Schedule::per_second(scale.tenants_per_second);
@@ -142,7 +148,7 @@ async fn post(bench: &Bench, books: &RefCell<Books>, lines: &Pipelines) -> Resul
         let count = books.borrow().tenants.len();
         let tenant = usize::try_from(scattered(index) % count as u64)?;
         let request = books.borrow_mut().tenants[tenant].producer.post(due_ns);
-        lines.send(tenant % REQUEST_WIDTH, &request, due_ns)?;
+        lines.send(tenant % width, &request, due_ns)?;
     }
     Ok(total)
 }

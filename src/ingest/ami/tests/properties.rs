@@ -125,6 +125,7 @@ impl Stage {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm an act")]
     fn act(&mut self, act: Act) {
         let pbx = &mut self.world.pbx;
         let pick = |from: Vec<String>, n: usize| from.get(n % from.len().max(1)).cloned();
