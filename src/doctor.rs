@@ -3,11 +3,14 @@
 
 use std::fmt;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::config::{Config, StoreUrl};
+use crate::config::{Ami, Config, StoreUrl};
 use crate::http::tls::TlsReloader;
+use crate::model::TenantId;
 use crate::{auth, log, server};
 
 /// How a check went.
@@ -62,6 +65,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
             format!("{address}: {err}; if no server of yours runs there, choose another --listen"),
         ),
     }));
+    findings.extend(config.ami.iter().map(|(tenant, ami)| telephones(tenant, ami)));
     findings.push(open_files(config));
     findings.push(sessions(config));
     findings
@@ -136,6 +140,50 @@ fn tls(config: &Config) -> Finding {
         Err(err) => finding(Verdict::Fail, "tls", err.to_string()),
     }
 }
+
+/// Whether a tenant's telephone system is there and greets. Who may log in only a login tells, and
+/// some systems count those.
+fn telephones(tenant: &TenantId, ami: &Ami) -> Finding {
+    let told = |what: String| format!("{tenant}: {}: {what}", ami.address);
+    let secret = &ami.secret_file;
+    if !secret.as_os_str().is_empty()
+        && let Err(err) = fs::read_to_string(secret)
+    {
+        let what = format!("secret_file {}: {err}", secret.display());
+        return finding(Verdict::Warn, "telephones", told(what));
+    }
+    match greeting(ami) {
+        Ok(what) => finding(Verdict::Ok, "telephones", told(what)),
+        Err(what) => {
+            let hint = "look at bindaddr, port and enabled in manager.conf, and at firewalls";
+            finding(Verdict::Warn, "telephones", told(format!("{what}; {hint}")))
+        }
+    }
+}
+
+/// What a telephone system greets with; under TLS whether it is there has to do.
+fn greeting(ami: &Ami) -> Result<String, String> {
+    let mut addresses = ami.address.to_socket_addrs().map_err(|err| err.to_string())?;
+    let address = addresses.next().ok_or("no such host")?;
+    let stream = TcpStream::connect_timeout(&address, TELEPHONES_WAIT);
+    let stream = stream.map_err(|err| err.to_string())?;
+    if ami.tls {
+        return Ok("is there; TLS is tried when the server connects".into());
+    }
+    stream.set_read_timeout(Some(TELEPHONES_WAIT)).map_err(|err| err.to_string())?;
+    let mut line = String::new();
+    let read = BufReader::new(stream.take(GREETING_BYTES_MAX)).read_line(&mut line);
+    match (read, line.trim_end()) {
+        (Ok(_), line) if line.starts_with("Asterisk Call Manager") => Ok(line.to_owned()),
+        (Ok(_), line) => Err(format!("no manager interface of Asterisk: it greets with {line:?}")),
+        (Err(err), _) => Err(format!("it does not greet: {err}")),
+    }
+}
+
+/// Long enough for another city.
+const TELEPHONES_WAIT: Duration = Duration::from_secs(3);
+/// A greeting is one short line.
+const GREETING_BYTES_MAX: u64 = 256;
 
 /// Every connection is an open file.
 fn open_files(config: &Config) -> Finding {

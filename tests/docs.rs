@@ -29,6 +29,7 @@ fn every_example_is_json() {
         "docs/protocols/socketio.md",
         "docs/reports.md",
         "docs/rest.md",
+        "docs/telephony.md",
         "docs/webhooks.md",
     ] {
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
