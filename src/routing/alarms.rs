@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::lane::LaneId;
 use crate::model::{ConversationId, Moment, UserId};
 
-/// Something that happens by itself when its time comes.
+/// Something that happens by itself when its time comes. What is due at the same moment happens in
+/// this order: whoever may be asked again is asked before an offer's end looks for somebody else,
+/// because the conversation they declined may be the earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Alarm {
     /// A heartbeat counts no longer.
@@ -18,10 +20,10 @@ pub(super) enum Alarm {
     Hours(LaneId),
     /// A department has had nobody for too long.
     Cover(LaneId),
-    /// An offer has had no answer.
-    Offer(ConversationId),
     /// Somebody may be asked again for a conversation.
     Retry(ConversationId),
+    /// An offer has had no answer.
+    Offer(ConversationId),
     /// A conversation has waited for so long that a rule says what to do.
     Escalate(ConversationId),
 }

@@ -127,3 +127,17 @@ fn what_the_log_refuses_rests_and_is_tried_less_and_less_often() {
     }
     assert_eq!(pauses, [500, 1_000, 2_000, 4_000]);
 }
+
+#[test]
+fn whoever_may_be_asked_again_at_the_moment_an_offer_ends_is_asked_for_the_first_who_waits() {
+    let mut world = world();
+    world.customer(1);
+    for agent in ["ann", "bob"] {
+        world.keep(Input::Declined { conversation: talk(1), agent: user(agent) });
+    }
+    world.pass(10);
+    assert_eq!(offered(&world.customer(2)).len(), 1);
+    // 30 s after they declined the one, 20 s after the other was offered.
+    let told = world.pass(20);
+    assert_eq!(offered(&told).first().map(|(number, _)| *number), Some(1), "{told:?}");
+}
