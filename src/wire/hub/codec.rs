@@ -129,7 +129,19 @@ fn conversation(session_id: Option<String>) -> Result<ConversationName, Error> {
     }
 }
 
+/// A refusal that names a field, by the name it has here.
+fn in_own_words(refusal: Error) -> Error {
+    match refusal {
+        Error::Invalid { field: "content", reason } => Error::Invalid { field: "body", reason },
+        Error::Invalid { field: "conversationId", reason } => {
+            Error::Invalid { field: "session_id", reason }
+        }
+        refusal => refusal,
+    }
+}
+
 fn reply(tag: Tag, result: Result<Reply, Error>, out: &mut Vec<Bytes>) {
+    let result = result.map_err(in_own_words);
     out.extend(match (tag, result) {
         (Tag::Pong, Ok(_)) => None,
         (Tag::Message(client_id), Ok(Reply::Sent(sent))) => {

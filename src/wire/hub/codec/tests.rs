@@ -125,6 +125,17 @@ fn an_unknown_name_is_told_before_the_answer_and_a_lost_past_behind_it() {
 }
 
 #[test]
+fn a_refusal_names_the_fields_of_this_dialect() {
+    for (field, here) in [("content", "body"), ("conversationId", "session_id")] {
+        let refusal = Error::Invalid { field, reason: "is empty".into() };
+        let mut out = Vec::new();
+        Console::new(Greeting::default()).reply(Tag::Message(None), Err(refusal), &mut out);
+        let ack = parsed(out.pop());
+        assert_eq!(ack["payload"]["error"], format!("{here}: is empty"));
+    }
+}
+
+#[test]
 fn a_binary_frame_ends_the_connection() {
     let mut codec = Visitor::new(Greeting::default());
     let decoded = codec.decode(Frame::Binary(Bytes::new()));
