@@ -79,6 +79,13 @@ pub const EVENTS_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The size of an event's payload: twice the longest text, and well below a frame.
 pub const EVENT_PAYLOAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Posts of events that are read and kept at once; the others wait. Each may have a thousand events,
+/// so what waits for the log is bounded by this and not by its queue of posts.
+pub const POSTS_AT_ONCE_MAX: usize = 64;
+
+/// How long a post waits for its turn. Longer means that the disk does not keep up.
+pub const POST_WAIT: Duration = Duration::from_secs(10);
+
 /// The length of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 

@@ -10,11 +10,14 @@ mod posting;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::App;
 use super::conversations::TransferTo;
 use super::messages::{check_client_id, check_text, reopen};
+use crate::limits::POST_WAIT;
 use crate::log::{Change, Once};
 use crate::model::{
     Announced, Audience, BadPost, Conversation, ConversationId, Cursor, Envelope, Error, Event,
@@ -84,6 +87,17 @@ impl Plan {
 }
 
 impl App {
+    /// A turn to post, to be had before a post is read.
+    ///
+    /// # Errors
+    /// 503 when the disk does not keep up with those who were there before.
+    pub async fn turn_to_post(&self) -> Result<SemaphorePermit<'_>, Error> {
+        match timeout(POST_WAIT, self.0.posts.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Error::Unavailable("too many events are being kept; try again".into())),
+        }
+    }
+
     /// Takes what a producer posts. `once` is by what a repeat of the whole is known; each post is
     /// known by its own id, if it has one.
     ///

@@ -39,13 +39,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex as OrderLock;
+use tokio::sync::{Mutex as OrderLock, Semaphore};
 use uuid::Uuid;
 
 use crate::auth::{Passwords, Tokens};
 use crate::bot::Bot;
 use crate::config::Config;
 use crate::hub::{Hub, Outbox};
+use crate::limits::POSTS_AT_ONCE_MAX;
 use crate::log::{self, Log};
 use crate::model::{
     Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
@@ -110,6 +111,8 @@ struct Parts {
     known: people::Known,
     owed: attendance::Owed,
     departures: presence::Departures,
+    /// Turns of those who post events.
+    posts: Semaphore,
     desk: bot::Desk,
     router: routing::Router,
     offices: webhooks::Offices,
@@ -204,6 +207,7 @@ impl App {
             known: people::Known::default(),
             owed: attendance::Owed::default(),
             departures: presence::Departures::default(),
+            posts: Semaphore::new(POSTS_AT_ONCE_MAX),
             desk,
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),

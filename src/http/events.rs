@@ -145,6 +145,7 @@ pub(super) async fn post(
     let is_lines = is_ndjson(request.headers());
     let key = idempotency_key(request.headers())?;
     let body = read_body(request, EVENTS_BODY_BYTES_MAX).await?;
+    let _turn = parts.app.turn_to_post().await?;
     let once = key.map(|key| Once { key: format!("k:{key}"), digest: digest_of(&[&body]) });
     let posts = if is_lines { read_lines(&body)? } else { read_json(&body)? };
     let max = parts.app.config.limits.batch_events;
