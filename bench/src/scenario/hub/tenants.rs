@@ -1,5 +1,7 @@
 //! Whether an event costs more where there are many tenants: the same events to tenants taken at
-//! random, of which each has a few consoles; first few tenants, then many.
+//! random, of which each has a few consoles. First with few tenants; then with many, but to as few
+//! as before, which shows what their number costs; then to all of them, which shows besides what it
+//! costs that nothing of a tenant is in the processor's caches any more.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -44,8 +46,16 @@ struct Books {
     delivery: Latencies,
 }
 
-/// What a number of tenants gave.
-struct Outcome {
+/// All tenants at a server, with their consoles.
+struct Town<'a> {
+    bench: &'a Bench,
+    server: Server,
+    books: Rc<RefCell<Books>>,
+    crowd: Crowd,
+}
+
+/// What a stretch of events gave.
+struct Stretch {
     /// The server's CPU time of an event.
     cpu_us: f64,
     figures: Vec<Figure>,
@@ -53,65 +63,96 @@ struct Outcome {
 
 pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let [few, many] = bench.scale.tenants;
-    let with_few = measure(bench, few).await?;
-    let with_many = measure(bench, many).await?;
-    let growth = with_many.cpu_us / with_few.cpu_us;
-    let mut figures = with_few.figures;
-    figures.extend(with_many.figures);
-    let note = format!("{many} tenants / {few} tenants");
-    figures.push(Figure::new("CPU per event, growth", growth, "").at_most(GROWTH_MAX).note(note));
+    let town = Town::open(bench, few).await?;
+    let alone = town.post(few).await?;
+    town.close().await;
+    let town = Town::open(bench, many).await?;
+    let resting = town.resting().await?;
+    let among_many = town.post(few).await?;
+    let spread = town.post(many).await?;
+    town.close().await;
+
+    let growths = [among_many.cpu_us / alone.cpu_us, spread.cpu_us / alone.cpu_us];
+    let mut figures = alone.named(&format!("{few} tenants: "));
+    figures.push(resting.named_after(&format!("{many} tenants: ")));
+    figures.extend(among_many.named(&format!("{few} of {many} tenants: ")));
+    figures.extend(spread.named(&format!("{many} tenants: ")));
+    let [among_many, spread] = growths;
+    let name = format!("CPU per event, growth: {few} of {many} tenants / {few}");
+    figures.push(Figure::new(name, among_many, ""));
+    let name = format!("CPU per event, growth: {many} tenants / {few}");
+    figures.push(Figure::new(name, spread, "").at_most(GROWTH_MAX));
     Ok(figures)
 }
 
-async fn measure(bench: &Bench, count: usize) -> Result<Outcome> {
-    let scale = &bench.scale;
-    crowd::check_fit(count * scale.tenant_consoles + REQUEST_WIDTH)?;
-    let server = bench.launch.start().await?;
-    let books = Rc::new(RefCell::new(Books::new(bench, count)?));
-    let consoles = consoles(bench, count)?;
-    let crowd = Crowd::gather(server.address, &consoles, JOIN_WIDTH, |console| {
-        let books = Rc::clone(&books);
-        move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take(console, frame)
-    })
-    .await?;
-    let silence = || Duration::from_nanos(clock::now_ns() - crowd.last_frame_ns());
-    wait_until(QUIET + SETTLE_TIMEOUT, || silence() >= QUIET).await;
-    let resting = resting(&server).await?;
-    let width = REQUEST_WIDTH.min(count);
-    let lines = Pipelines::open(server.address, width).await?;
+impl<'a> Town<'a> {
+    /// Starts a server, and waits until all consoles are there and nothing is said any more.
+    async fn open(bench: &'a Bench, tenants: usize) -> Result<Self> {
+        crowd::check_fit(tenants * bench.scale.tenant_consoles + REQUEST_WIDTH)?;
+        let server = bench.launch.start().await?;
+        let books = Rc::new(RefCell::new(Books::new(bench, tenants)?));
+        let consoles = consoles(bench, tenants)?;
+        let crowd = Crowd::gather(server.address, &consoles, JOIN_WIDTH, |console| {
+            let books = Rc::clone(&books);
+            move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take(console, frame)
+        })
+        .await?;
+        let silence = || Duration::from_nanos(clock::now_ns() - crowd.last_frame_ns());
+        wait_until(QUIET + SETTLE_TIMEOUT, || silence() >= QUIET).await;
+        Ok(Self { bench, server, books, crowd })
+    }
 
-    let cpu_before = process::cpu_time(server.pid)?;
-    let began = Instant::now();
-    let total = post(bench, &books, &lines, width).await?;
-    let deliveries = total * scale.tenant_consoles as u64;
-    let is_done = || lines.is_answered() && books.borrow().count() >= deliveries;
-    wait_until(SETTLE_TIMEOUT, is_done).await;
-    let (cpu, wall) = (process::cpu_time(server.pid)? - cpu_before, began.elapsed().as_secs_f64());
+    /// The share of its core that the server uses for connections that say nothing.
+    async fn resting(&self) -> Result<Figure> {
+        let (cpu_before, began) = (process::cpu_time(self.server.pid)?, Instant::now());
+        sleep(IDLE_REST).await;
+        let cpu = process::cpu_time(self.server.pid)? - cpu_before;
+        let share = cpu.as_secs_f64() / began.elapsed().as_secs_f64();
+        Ok(Figure::new("CPU of the server's core when nothing is posted", 100.0 * share, "%"))
+    }
 
-    let cpu_us = cpu.as_secs_f64() * 1e6 / total as f64;
-    let note = format!("{} consoles; all the server did meanwhile", consoles.len());
-    let rest_note =
-        format!("of its core; {:.0} % while events come", cpu.as_secs_f64() / wall * 100.0);
-    let mut figures = vec![
-        Figure::new("CPU per event", cpu_us, "us").note(note),
-        Figure::new("CPU before, when nothing is posted", 100.0 * resting, "%").note(rest_note),
-    ];
-    figures.extend(books.borrow_mut().figures());
-    figures.extend(line_figures(&lines));
-    figures.extend(trouble_figure(crowd.troubles()));
-    drop(crowd);
-    server.stop().await;
-    let before = format!("{count} tenants: ");
-    let figures = figures.into_iter().map(|figure| figure.named_after(&before)).collect();
-    Ok(Outcome { cpu_us, figures })
+    /// Posts single events to the first `active` tenants, at random and at the scale's rate. A
+    /// tenant keeps to its connection, so that its events stay in order.
+    async fn post(&self, active: usize) -> Result<Stretch> {
+        let Self { bench: Bench { scale, .. }, server, books, crowd } = self;
+        let lines = Pipelines::open(server.address, REQUEST_WIDTH.min(active)).await?;
+        let total = scale.tenants_per_second * scale.tenants_for.as_secs();
+        let before = books.borrow().count();
+        let cpu_before = process::cpu_time(server.pid)?;
+        let schedule = Schedule::per_second(scale.tenants_per_second);
+        let mut dues = schedule.run(total);
+        while let Some(index) = dues.recv().await {
+            let due_ns = schedule.due_ns(index);
+            let tenant = usize::try_from(scattered(index) % active as u64)?;
+            let request = books.borrow_mut().tenants[tenant].producer.post(due_ns);
+            lines.send(tenant % REQUEST_WIDTH.min(active), &request, due_ns)?;
+        }
+        let deliveries = before + total * scale.tenant_consoles as u64;
+        let is_done = || lines.is_answered() && books.borrow().count() >= deliveries;
+        wait_until(SETTLE_TIMEOUT, is_done).await;
+        let cpu = process::cpu_time(server.pid)? - cpu_before;
+
+        let cpu_us = cpu.as_secs_f64() * 1e6 / total as f64;
+        let note =
+            format!("{} deliveries each; all the server did meanwhile", scale.tenant_consoles);
+        let mut figures = vec![Figure::new("CPU per event", cpu_us, "us").note(note)];
+        figures.extend(books.borrow_mut().figures());
+        figures.extend(line_figures(&lines));
+        figures.extend(trouble_figure(crowd.troubles()));
+        Ok(Stretch { cpu_us, figures })
+    }
+
+    async fn close(self) {
+        let Self { server, crowd, .. } = self;
+        drop(crowd);
+        server.stop().await;
+    }
 }
 
-/// The share of its core that the server uses for connections that say nothing.
-async fn resting(server: &Server) -> Result<f64> {
-    let (cpu_before, began) = (process::cpu_time(server.pid)?, Instant::now());
-    sleep(IDLE_REST).await;
-    let cpu = process::cpu_time(server.pid)? - cpu_before;
-    Ok(cpu.as_secs_f64() / began.elapsed().as_secs_f64())
+impl Stretch {
+    fn named(self, before: &str) -> Vec<Figure> {
+        self.figures.into_iter().map(|figure| figure.named_after(before)).collect()
+    }
 }
 
 /// Every tenant's consoles, agents and admins in turn.
@@ -129,28 +170,6 @@ fn consoles(bench: &Bench, tenants: usize) -> Result<Vec<Console>> {
 
 fn name(tenant: usize) -> String {
     format!("bench-{tenant}")
-}
-
-/// Posts single events to tenants at random, at the scale's rate; says how many it was. A tenant
-/// keeps to its connection, so that its events stay in order.
-async fn post(
-    bench: &Bench,
-    books: &RefCell<Books>,
-    lines: &Pipelines,
-    width: usize,
-) -> Result<u64> {
-    let scale = &bench.scale;
-    let total = scale.tenants_per_second * scale.tenants_for.as_secs();
-    let schedule = Schedule::per_second(scale.tenants_per_second);
-    let mut dues = schedule.run(total);
-    while let Some(index) = dues.recv().await {
-        let due_ns = schedule.due_ns(index);
-        let count = books.borrow().tenants.len();
-        let tenant = usize::try_from(scattered(index) % count as u64)?;
-        let request = books.borrow_mut().tenants[tenant].producer.post(due_ns);
-        lines.send(tenant % width, &request, due_ns)?;
-    }
-    Ok(total)
 }
 
 /// A number that looks like chance, the same in each run: the end of SplitMix64.
@@ -192,7 +211,8 @@ impl Books {
             heard.iter().for_each(|heard| flaws += heard.flaws(&[producer.events()]));
         }
         let mut figures = Vec::new();
-        figures.extend(latency_figures("post to delivered", &mut self.delivery, None));
+        let delivery = &mut std::mem::take(&mut self.delivery);
+        figures.extend(latency_figures("post to delivered", delivery, None));
         figures.push(flaw_figure("deliveries", flaws));
         figures
     }
