@@ -24,12 +24,13 @@ use std::time::Duration;
 
 use reference::tidy;
 pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
-pub use value::{BotProvider, LogFormat, Secret, parse_duration};
+pub use value::{Address, BotProvider, LogFormat, Secret, parse_duration};
 
 use value::{
-    Value, check_address, check_addresses, check_count, check_filled, check_frame_bytes,
-    check_level, check_number, check_one_line, check_origins, check_pauses, check_peer,
-    check_percent, check_positive, check_secret, check_store,
+    Value, check_address, check_addresses, check_count, check_encryption_key, check_filled,
+    check_frame_bytes, check_lease, check_level, check_number, check_one_line, check_origins,
+    check_pauses, check_peer, check_peers, check_percent, check_port, check_positive,
+    check_properties, check_redis_host, check_secret, check_store, check_topic,
 };
 
 use crate::model::TenantId;
@@ -103,9 +104,69 @@ options! {
 
     /// Where the log and the state are kept.
     [store] Store {
-        /// `sqlite:PATH`, or `memory:` for nothing that outlives the process; empty: SQLite in
-        /// `server.data_dir`.
-        url: String = String::new(), check_store;
+        /// `sqlite:PATH`; `postgres://USER:PASSWORD@HOST/DATABASE`, which several nodes may share;
+        /// `memory:` for nothing that outlives the process. Empty: SQLite in `server.data_dir`.
+        url: Address = Address::default(), check_store;
+        /// How many connections to PostgreSQL read beside the one that writes.
+        connections: usize = 4, check_count;
+    }
+
+    /// Redis: who is here, for all nodes, under the keys of `docs/operations.md`, and the live copy
+    /// of the log from node to node.
+    [redis] Redis {
+        /// Its host; empty: no Redis. Of a cluster, any of its nodes, or several with their ports:
+        /// `redis-1:6379,redis-2:6379`.
+        host: String = String::new(), check_redis_host;
+        /// Its port.
+        port: u32 = 6_379, check_port;
+        /// The user's name, where Redis has users (ACL); empty: its default user.
+        username: String = String::new();
+        /// Its password; empty: none.
+        password: Secret = Secret::default();
+        /// The number of the database; a cluster has 0 alone.
+        db: u32 = 0;
+        /// Whether it is a Redis Cluster.
+        cluster: bool = false;
+        /// Whether the line is encrypted.
+        tls: bool = false;
+        /// A PEM file with the certificates that vouch for it; empty: those this machine trusts.
+        tls_ca: PathBuf = PathBuf::new();
+        /// How many connections carry commands.
+        connections: usize = 4, check_count;
+        /// How long a command may take; then Redis counts as gone.
+        timeout: Duration = secs(2), check_positive;
+        /// Encrypts what is kept in Redis; the values of the seeds' keys are then inside the
+        /// ciphertext. Any text of 16 characters or more; empty: not encrypted.
+        encryption_key: Secret = Secret::default(), check_encryption_key;
+    }
+
+    /// What nodes that serve together know of each other. They share a PostgreSQL database and a
+    /// Redis.
+    [cluster] Cluster {
+        /// Where other nodes reach this one, such as `10.0.0.7:8080`; empty: the address of its
+        /// first listener, or this host's where that is `0.0.0.0` or `[::]`.
+        advertise: String = String::new(), check_peer;
+        /// How long a node that gives no sign of life still counts as alive. Its users are told as
+        /// gone then, and its duties are another's.
+        lease: Duration = secs(5), check_lease;
+    }
+
+    /// Kafka: the log for others, and events from others (`docs/kafka.md`).
+    [kafka] Kafka {
+        /// Brokers to begin with, such as `kafka-1:9092,kafka-2:9092`; empty: no Kafka.
+        brokers: String = String::new(), check_peers;
+        /// The topic that gets the log; empty: nothing is exported.
+        topic: String = "switchboard.events".into(), check_topic;
+        /// The topic whose records are posted as events; empty: none.
+        ingest_topic: String = String::new(), check_topic;
+        /// Where records go that cannot be events; empty: they are logged and left.
+        dead_letter_topic: String = "switchboard.events.dead".into(), check_topic;
+        /// The consumer group that reads the ingest topic.
+        group: String = "switchboard".into(), check_filled;
+        /// The tenant of records that name none; empty: such records are dead letters.
+        default_tenant: String = "default".into();
+        /// More settings of librdkafka as `name=value`, such as `security.protocol=sasl_plaintext`.
+        properties: Secret = Secret::default(), check_properties;
     }
 
     /// Who is let in.
@@ -306,6 +367,8 @@ const DEMO_PORTS: [u16; 4] = [3000, 8080, 8081, 8082];
 pub enum StoreUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, by its address.
+    Postgres(Address),
     /// Nothing that outlives the process.
     Memory,
 }
@@ -319,11 +382,22 @@ impl Config {
 
     /// Where the log and the state are kept.
     pub fn store_url(&self) -> StoreUrl {
-        match self.store.url.split_once(':') {
+        match self.store.url.expose().split_once(':') {
             Some(("memory", _)) => StoreUrl::Memory,
+            Some(("postgres" | "postgresql", _)) => StoreUrl::Postgres(self.store.url.clone()),
             Some((_, path)) => StoreUrl::Sqlite(path.strip_prefix("//").unwrap_or(path).into()),
             None => StoreUrl::Sqlite(self.server.data_dir.join("switchboard.db")),
         }
+    }
+
+    /// Whether Redis is on.
+    pub fn has_redis(&self) -> bool {
+        !self.redis.host.is_empty()
+    }
+
+    /// Whether Kafka is on.
+    pub fn has_kafka(&self) -> bool {
+        !self.kafka.brokers.is_empty()
     }
 
     /// What `--demo` changes: the seeds' ports on loopback, sessions without tokens, every

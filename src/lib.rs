@@ -5,9 +5,9 @@
 //!
 //! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
 //! 1. [`model`]: the words. Pure data, no I/O.
-//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`bot`], [`routing`], [`sink`]: who speaks, what is
-//!    kept, who listens, who is here, who answers by itself, who takes the next conversation, who
-//!    reads outside.
+//! 2. [`auth`], [`log`], [`hub`], [`presence`], [`broker`], [`bot`], [`routing`], [`sink`]: who
+//!    speaks, what is kept, who listens, who is here, who serves beside this node, who answers by
+//!    itself, who takes the next conversation, who reads outside.
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
 //! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes. Beside
 //!    them [`ingest`]: what other systems tell.
@@ -16,6 +16,7 @@
 pub mod app;
 pub mod auth;
 pub mod bot;
+pub mod broker;
 pub mod config;
 pub mod doctor;
 pub mod door;

@@ -318,6 +318,7 @@ fn check_config(config: &Config) -> Result<ExitCode, Failure> {
 fn migrate(config: &Config) -> Result<ExitCode, Failure> {
     let path = match config.store_url() {
         StoreUrl::Sqlite(path) => path,
+        StoreUrl::Postgres(_) => return print("not yet"),
         StoreUrl::Memory => return print("the memory store has nothing to migrate"),
     };
     if let Some(dir) = path.parent() {

@@ -30,7 +30,7 @@ use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::ingest::ami;
 use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
-use crate::log::{self, Change, Location, Record, Retention};
+use crate::log::{self, Change, Location, PostgresUrl, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
 use crate::presence;
 use crate::telemetry::Metrics;
@@ -77,7 +77,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let metrics = Metrics::new();
     let observed = metrics.clone();
     let observer = Arc::new(move |events, took| observed.committed(events, took));
-    let (log, tail) = log::open(&location(&config), observer).await.context("store")?;
+    let (log, tail) = log::open(&location(&config), observer, None).await.context("store")?;
     let bot = bot::open(&config.bot, &log)?;
     let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
@@ -354,6 +354,7 @@ pub fn check_files(config: &Config) -> Result<()> {
 pub fn location(config: &Config) -> Location {
     match config.store_url() {
         StoreUrl::Sqlite(path) => Location::Sqlite(path),
+        StoreUrl::Postgres(address) => Location::Postgres(PostgresUrl(address.expose().to_owned())),
         StoreUrl::Memory => Location::Memory,
     }
 }

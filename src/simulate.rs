@@ -159,7 +159,7 @@ async fn from_log(wanted: &SimulateArgs, path: PathBuf) -> Result<(Load, Policie
         Some(_) => {}
     }
     let observer = Arc::new(|_: usize, _: std::time::Duration| {});
-    let (log, tail) = log::open(&Location::Sqlite(path.clone()), observer).await?;
+    let (log, tail) = log::open(&Location::Sqlite(path.clone()), observer, None).await?;
     let read = read_log(log.as_ref(), &tenant, wanted.patience).await;
     log.close().await;
     drop(tail);
@@ -173,7 +173,7 @@ fn path_of(from: Option<&str>, configured: &StoreUrl) -> Result<PathBuf, Error> 
             Ok(path.strip_prefix("//").unwrap_or(path).into())
         }
         (None, StoreUrl::Sqlite(path)) => Ok(path.clone()),
-        (None, StoreUrl::Memory) => {
+        (None, StoreUrl::Memory | StoreUrl::Postgres(_)) => {
             Err(usage(format!("--from: a path, sqlite:PATH or {GENERATED}... is needed")))
         }
     }

@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use crate::hub::{Publication, Reach};
 use crate::limits::{FEED_BURST_EVENTS, FEED_TURN_CONNECTIONS};
-use crate::log::Tail;
+use crate::log::{Tail, Told};
 use crate::model::{Envelope, Event};
 
 use super::App;
@@ -24,11 +24,17 @@ impl App {
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
     pub async fn feed_hub(&self, mut tail: Tail) {
         let mut burst = 0;
-        while let Some(commit) = tail.recv().await {
-            for envelope in commit {
+        while let Some(told) = tail.recv().await {
+            let (events, is_own) = match told {
+                Told::Events { events, is_own } => (events, is_own),
+                Told::StaffChanged(_) => continue,
+            };
+            for envelope in events {
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
-                    self.hear(&envelope);
+                    if is_own {
+                        self.hear(&envelope);
+                    }
                 }
                 let reach = self.hub.publish(&Publication::new(envelope.clone()));
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);

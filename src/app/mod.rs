@@ -330,7 +330,9 @@ impl App {
                 Error::Conflict { message, holder: None }
             }
             log::Error::UnknownConversation => Error::NotFound("conversation"),
-            log::Error::Closed => Error::Conflict { message: err.to_string(), holder: None },
+            log::Error::Closed | log::Error::Superseded => {
+                Error::Conflict { message: err.to_string(), holder: None }
+            }
             log::Error::Failed(reason) => {
                 self.metrics.faults_total.inc();
                 tracing::error!(error = %reason, "the log failed");

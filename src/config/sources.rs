@@ -28,17 +28,18 @@ pub struct Sources<E> {
 }
 
 /// The seeds' environment variables and the keys they set.
-pub const SEED_NAMES: [(&str, &str, &str); 5] = [
+pub const SEED_NAMES: [(&str, &str, &str); 10] = [
     ("AGENT_STATUS_TTL", "agents", "status_ttl"),
     ("HEARTBEAT_INTERVAL", "agents", "heartbeat_interval"),
     ("WEBSOCKET_CORS_ORIGIN", "auth", "cors_origin"),
     ("DATABASE_URL", "store", "url"),
     ("JWT_SECRET", "auth", "jwt_secret"),
+    ("REDIS_HOST", "redis", "host"),
+    ("REDIS_PORT", "redis", "port"),
+    ("REDIS_PASSWORD", "redis", "password"),
+    ("REDIS_DB", "redis", "db"),
+    ("KAFKA_BROKERS", "kafka", "brokers"),
 ];
-
-/// The seeds' variables that ask for what this version does not have: better refused than
-/// ignored, because whoever sets them counts on it.
-const NOT_YET: [(&str, &str); 2] = [("REDIS_HOST", "Redis"), ("KAFKA_BROKERS", "Kafka")];
 
 const PREFIX: &str = "SWITCHBOARD__";
 
@@ -81,14 +82,6 @@ pub enum ConfigError {
         place: String,
         /// What was expected, and what was found unless it is a secret.
         problem: String,
-    },
-    /// A variable that asks for what this version does not have.
-    #[error("{name} is set, but this version has no {what} backend yet; unset {name}")]
-    NotYet {
-        /// The variable.
-        name: &'static str,
-        /// What it asks for.
-        what: &'static str,
     },
     /// Options that do not go together.
     #[error("{0}")]
@@ -182,9 +175,6 @@ impl Config {
         let mut env: Vec<(String, String)> = env.collect();
         env.sort();
         for (name, value) in env.iter().filter(|(_, value)| !value.trim().is_empty()) {
-            if let Some((name, what)) = NOT_YET.into_iter().find(|(known, _)| known == name) {
-                return Err(ConfigError::NotYet { name, what });
-            }
             if let Some((_, section, key)) = SEED_NAMES.iter().find(|(known, ..)| known == name) {
                 self.apply(section, key, &Given::Text(value.clone()), name.clone())?;
             }
@@ -276,6 +266,7 @@ impl fmt::Display for super::StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             super::StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            super::StoreUrl::Postgres(address) => address.fmt(f),
             super::StoreUrl::Memory => f.write_str("memory:"),
         }
     }

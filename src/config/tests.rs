@@ -205,21 +205,33 @@ fn an_origin_is_a_scheme_a_host_and_a_port_and_nothing_else() {
 }
 
 #[test]
-fn what_this_version_does_not_have_is_refused_honestly() {
-    let error = load_env(&[("REDIS_HOST", "localhost")]).unwrap_err();
-    assert_eq!(
-        error,
-        "REDIS_HOST is set, but this version has no Redis backend yet; unset REDIS_HOST"
-    );
-    assert!(load_env(&[("KAFKA_BROKERS", "k:9092")]).unwrap_err().contains("unset KAFKA_BROKERS"));
-    for url in ["postgres://u:p@h/d", "postgresql://h/d"] {
-        let error = load_env(&[("DATABASE_URL", url)]).unwrap_err();
-        assert!(error.starts_with("store.url in DATABASE_URL: "), "{error}");
-        assert!(error.contains("this version has no PostgreSQL backend yet"), "{error}");
-        assert!(!error.contains("u:p"), "a password is shown: {error}");
-    }
-    let ignored = [("REDIS_PORT", "6379"), ("REDIS_PASSWORD", "x"), ("REDIS_HOST", "")];
-    assert_eq!(load_env(&ignored), Ok(Config::default()));
+fn the_names_of_the_seeds_switch_redis_and_kafka_on() {
+    assert!(!Config::default().has_redis() && !Config::default().has_kafka());
+    let redis =
+        [("REDIS_HOST", "r"), ("REDIS_PORT", "7"), ("REDIS_PASSWORD", "p"), ("REDIS_DB", "3")];
+    let config = load_env(&redis).unwrap();
+    assert!(config.has_redis());
+    let redis = &config.redis;
+    assert_eq!((redis.host.as_str(), redis.port, redis.db), ("r", 7, 3));
+    assert_eq!(redis.password.expose(), "p");
+    // 130-133: the host alone switches it on.
+    assert_eq!(load_env(&[("REDIS_HOST", "localhost")]).unwrap().redis.port, 6379);
+    let ignored = [("REDIS_PORT", "6380"), ("REDIS_HOST", "")];
+    assert!(!load_env(&ignored).unwrap().has_redis());
+    assert!(load_env(&[("KAFKA_BROKERS", "k:9092")]).unwrap().has_kafka());
+    let error = load_env(&[("KAFKA_BROKERS", "k")]).unwrap_err();
+    assert!(error.starts_with("kafka.brokers in KAFKA_BROKERS: expected hosts"), "{error}");
+}
+
+#[test]
+fn a_password_in_an_address_is_never_shown() {
+    let error = load_env(&[("DATABASE_URL", "postgres:u:hush@h")]).unwrap_err();
+    assert!(error.starts_with("store.url in DATABASE_URL: expected postgres://"), "{error}");
+    assert!(!error.contains("hush"), "{error}");
+    let config = load_env(&[("DATABASE_URL", "postgres://u:hush@h/d")]).unwrap();
+    let shown = format!("{config:?} {} {}", config.to_toml(), config.store_url());
+    assert!(shown.contains("postgres://u:***@h/d") && !shown.contains("hush"), "{shown}");
+    assert!(matches!(config.store_url(), StoreUrl::Postgres(a) if a.expose().contains("hush")));
 }
 
 #[test]

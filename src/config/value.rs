@@ -105,6 +105,59 @@ impl Value for Secret {
     }
 }
 
+/// An address with a password in it perhaps, which is printed as `***`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// The whole; for whoever opens it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    fn masked(&self) -> String {
+        match Url::parse(&self.0) {
+            Ok(mut url) if url.password().is_some() => {
+                // An address with a password has room for one.
+                let _ = url.set_password(Some("***"));
+                url.to_string()
+            }
+            _ => self.0.clone(),
+        }
+    }
+}
+
+impl From<&str> for Address {
+    fn from(text: &str) -> Address {
+        Address(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.masked())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+impl Value for Address {
+    const EXPECTED: &'static str = "a string";
+    fn from_toml(given: &toml::Value) -> Option<Address> {
+        given.as_str().map(Address::from)
+    }
+    fn from_text(given: &str) -> Option<Address> {
+        Some(Address::from(given))
+    }
+    fn to_toml(&self) -> String {
+        quoted(&self.masked())
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -372,24 +425,72 @@ pub(super) fn check_frame_bytes(bytes: &usize) -> Result<(), String> {
     require((1_024..=1 << 30).contains(bytes), "1024 bytes to 1 GiB")
 }
 
-/// A store this version has.
-pub(super) fn check_store(url: &str) -> Result<(), String> {
+/// A store there is.
+pub(super) fn check_store(address: &Address) -> Result<(), String> {
+    let url = address.expose();
+    const KINDS: &str = "sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE, memory: or nothing";
     match url.split_once(':') {
-        None => require(url.is_empty(), "sqlite:PATH, memory: or nothing"),
+        None => require(url.is_empty(), KINDS),
         Some(("memory", "")) => Ok(()),
         Some(("sqlite", path)) => {
             let path = path.strip_prefix("//").unwrap_or(path);
             let is_plain = !path.is_empty() && !path.contains('?') && path != ":memory:";
             require(is_plain, "sqlite:PATH without options, or memory:")
         }
-        Some(("postgres" | "postgresql", _)) => Err(NO_POSTGRES.into()),
-        Some(_) => Err("sqlite:PATH, memory: or nothing".into()),
+        Some(("postgres" | "postgresql", _)) => {
+            let is_address = Url::parse(url).is_ok_and(|url| url.has_host());
+            require(is_address, "postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+        }
+        Some(_) => Err(KINDS.into()),
     }
 }
 
-/// Why a PostgreSQL address is refused, and how to mend it.
-const NO_POSTGRES: &str =
-    "sqlite:PATH or nothing, because this version has no PostgreSQL backend yet";
+/// Redis, by its host, or several of a cluster with their ports.
+pub(super) fn check_redis_host(hosts: &str) -> Result<(), String> {
+    let is_one = is_host_name(hosts) || hosts.parse::<Ipv6Addr>().is_ok();
+    let are_peers = || parts(hosts).all(|peer| check_peer(peer).is_ok());
+    require(
+        hosts.is_empty() || is_one || are_peers(),
+        "a host, or several with their ports: redis-1:6379,redis-2:6379",
+    )
+}
+
+/// Hosts and their ports, or nothing.
+pub(super) fn check_peers(peers: &str) -> Result<(), String> {
+    let are_peers = parts(peers).all(|peer| check_peer(peer).is_ok());
+    require(are_peers, "hosts and their ports, such as kafka-1:9092,kafka-2:9092")
+}
+
+/// A port.
+pub(super) fn check_port(port: &u32) -> Result<(), String> {
+    require((1..=65_535).contains(port), "1 to 65535")
+}
+
+/// Long enough to be a secret.
+pub(super) fn check_encryption_key(key: &Secret) -> Result<(), String> {
+    let is_long = key.expose().chars().count() >= 16;
+    require(key.is_empty() || is_long, "16 characters or more, or nothing")
+}
+
+/// A lease that is renewed in time and ends soon enough (contract 9: no ghost for longer than 10
+/// s).
+pub(super) fn check_lease(lease: &Duration) -> Result<(), String> {
+    let bounds = Duration::from_secs(2)..=Duration::from_secs(8);
+    require(bounds.contains(lease), "2s to 8s")
+}
+
+/// The name of a topic, or nothing.
+pub(super) fn check_topic(topic: &str) -> Result<(), String> {
+    let is_name = topic.len() <= 249
+        && topic.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    require(is_name, "a topic's name of letters, digits, `.`, `_` and `-`")
+}
+
+/// Settings of another program, each a name and a value.
+pub(super) fn check_properties(properties: &Secret) -> Result<(), String> {
+    let is_setting = |part: &str| part.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+    require(parts(properties.expose()).all(is_setting), "name=value, name=value, ...")
+}
 
 /// A host and a port, or nothing.
 pub(super) fn check_peer(address: &str) -> Result<(), String> {

@@ -75,6 +75,7 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
     let can_store = parts.app.can_store().await;
     let kind = match parts.app.config.store_url() {
         StoreUrl::Sqlite(_) => "sqlite",
+        StoreUrl::Postgres(_) => "postgres",
         StoreUrl::Memory => "memory",
     };
     Json(Health {

@@ -32,6 +32,10 @@ pub(super) trait State {
     fn open_call(&mut self, unique_id: &str) -> Result<Option<OpenCall>, Error>;
     /// Whether a user has a notification that it has not read.
     fn is_unread(&mut self, user: &UserId, notification: Uuid) -> Result<bool, Error>;
+    /// The number under which the duties are held ([`super::Nodes::hold_duties`]).
+    fn duties(&mut self) -> Result<u64, Error> {
+        Ok(super::nodes::ALONE)
+    }
     /// Where the tenant's log ends.
     fn cursor(&self) -> Cursor;
     /// The next place in the tenant's log.
@@ -144,6 +148,11 @@ fn carry_out(
         && let Some(cursor) = known_before(state, once)?
     {
         return Ok(vec![Outcome::Repeated(cursor)]);
+    }
+    if let Some(number) = change.under
+        && number != state.duties()?
+    {
+        return Err(Error::Superseded);
     }
     let mut subject = Subject::of(state, &change)?;
     let mut plans = Vec::with_capacity(change.events.len());

@@ -65,6 +65,15 @@ fn left(id: ConversationId, who: &str) -> Event {
     Event::Left(Left { session_id: id, user_id: user(who), user_type: Role::Agent, reason })
 }
 
+/// The next events of the tail.
+async fn next(tail: &mut Tail) -> Vec<Arc<Envelope>> {
+    loop {
+        if let Told::Events { events, .. } = tail.recv().await.unwrap() {
+            return events;
+        }
+    }
+}
+
 async fn commit(log: &dyn Log, of: &TenantId, event: Event) -> Outcome {
     log.commit(of, Change::of(event)).await.unwrap().remove(0)
 }
@@ -128,7 +137,7 @@ async fn positions_rise_and_the_tail_tells_what_a_reader_reads(
         .collect();
     let mut told = Vec::new();
     while told.len() < 201 {
-        let batch = tail.recv().await.unwrap();
+        let batch = next(tail).await;
         told.extend(batch.into_iter().filter(|e| e.tenant == of));
     }
     for writer in writers {
@@ -297,7 +306,7 @@ async fn a_repeat_after_the_close_reopens_nothing(log: &dyn Log, tail: &mut Tail
     .await;
     let mut told = Vec::new();
     while !told.iter().any(|e: &Arc<Envelope>| matches!(e.event, Event::Rated(_))) {
-        told.extend(tail.recv().await.unwrap().into_iter().filter(|e| e.tenant == of));
+        told.extend(next(tail).await.into_iter().filter(|e| e.tenant == of));
     }
     let positions: Vec<u64> = told.iter().map(|e| e.position()).collect();
     assert_eq!(positions, [1, 2, 3, 4], "begun, said, closed, rated");
@@ -331,7 +340,7 @@ async fn who_is_present_is_the_fold_of_joins_and_leaves(log: &dyn Log, tail: &mu
     let mut folded = std::collections::BTreeSet::new();
     let mut seen = 0;
     while seen < 3 {
-        for envelope in tail.recv().await.unwrap().into_iter().filter(|e| e.tenant == of) {
+        for envelope in next(tail).await.into_iter().filter(|e| e.tenant == of) {
             match &envelope.event {
                 Event::Joined(j) => assert!(folded.insert(j.user_id.clone())),
                 Event::Left(l) => assert!(folded.remove(&l.user_id)),

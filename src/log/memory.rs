@@ -2,6 +2,7 @@
 
 mod hub;
 mod lookup;
+mod nodes;
 mod routing;
 mod staff;
 mod state;
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::change;
 use super::{
     Agent, ApiKey, Batch, ConversationFilter, Delivery, Department, Error, LeftBehind, Log,
-    OpenCall, Outcome, Page, PendingBatch, Reading, RecentLeave, Recovery, Retention, Tail,
+    OpenCall, Outcome, Page, PendingBatch, Reading, RecentLeave, Recovery, Retention, Tail, Told,
     Webhook,
 };
 use crate::limits::TAIL_COMMITS_MAX;
@@ -31,7 +32,7 @@ use lookup::seq_of;
 pub(super) struct Memory {
     tenants: Mutex<Tenants>,
     /// Taken by [`Log::close`].
-    tail: Mutex<Option<mpsc::Sender<Vec<Arc<Envelope>>>>>,
+    tail: Mutex<Option<mpsc::Sender<Told>>>,
 }
 
 type Tenants = HashMap<TenantId, Tenant>;
@@ -65,6 +66,7 @@ struct Tenant {
     notices: BTreeMap<(UserId, u64), KnownNotice>,
     webhooks: BTreeMap<Uuid, Webhook>,
     deliveries: BTreeMap<(Uuid, u64), Delivery>,
+    readers: HashMap<&'static str, u64>,
 }
 
 /// What is known of a user's notification.
@@ -113,7 +115,8 @@ impl Log for Memory {
                     Outcome::Kept(envelope) => Some(envelope.clone()),
                     Outcome::Known(_) | Outcome::Unchanged | Outcome::Repeated(_) => None,
                 };
-                permit.send(kept.changes.iter().flatten().flatten().filter_map(told).collect());
+                let events = kept.changes.iter().flatten().flatten().filter_map(told).collect();
+                permit.send(Told::Events { events, is_own: true });
             }
             kept
         };

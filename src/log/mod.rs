@@ -11,6 +11,7 @@ mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod nodes;
 mod notices;
 mod question;
 mod record;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::model::{
@@ -32,6 +33,7 @@ use crate::model::{
 };
 
 pub use calls::{OpenCall, OpenCalls};
+pub use nodes::{Copied, LiveCopy, Nodes, Tail, Told};
 pub use notices::{Notice, Notices};
 pub use question::{ConversationFilter, LeftBehind, Page, Reading, RecentLeave, Retention};
 pub use record::{Agent, ApiKey, Department, Record, RecoveredRoom, Recovery};
@@ -54,6 +56,9 @@ pub struct Change {
     pub origin: Option<Arc<Origin>>,
     /// By what a repeat of it is known.
     pub once: Option<Once>,
+    /// It is of the duties that one node has at a time, and kept only if that is still this one:
+    /// the number that [`Nodes::hold_duties`] gave.
+    pub under: Option<u64>,
 }
 
 /// By what a repeat is known, for a day: a key of its producer's, and what came under it.
@@ -79,7 +84,7 @@ pub struct Batch {
 impl Change {
     /// Of these events and records.
     pub fn new(events: Vec<Event>, records: Vec<Record>) -> Change {
-        Change { events, records, origin: None, once: None }
+        Change { events, records, origin: None, once: None, under: None }
     }
 
     /// A change of events alone.
@@ -137,6 +142,9 @@ pub enum Error {
     /// Something else came under this key before ([`Once`]).
     #[error("the key {0:?} came with something else before")]
     KeyReused(String),
+    /// The duties it belongs to are another node's by now ([`Change::under`]).
+    #[error("another node has taken over")]
+    Superseded,
     /// The backend failed: disk full, read-only, gone. Nothing of the change was kept.
     #[error("{0}")]
     Failed(Arc<str>),
@@ -186,10 +194,6 @@ impl PendingBatch {
     }
 }
 
-/// The events of all tenants as they are committed, each tenant's in log order. Bounded: a reader
-/// that stops stops the writer, so it never misses one.
-pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
-
 /// Every question the server asks of what it keeps, and the one way to change it.
 ///
 /// Contract, checked by `contract::suite` on every backend: positions of a tenant rise in commit
@@ -197,7 +201,7 @@ pub type Tail = mpsc::Receiver<Vec<Arc<Envelope>>>;
 /// change leaves no trace; what a reader gets by cursor equals what the tail told; nothing is ever
 /// visible to another tenant.
 #[async_trait]
-pub trait Log: Staff + RoutingLog + OpenCalls + Notices + WebhookLog {
+pub trait Log: Staff + RoutingLog + OpenCalls + Notices + WebhookLog + Nodes {
     /// Gives a batch its place in the order. Waits only for room in the queue.
     async fn append_batch(&self, tenant: &TenantId, batch: Batch) -> Result<PendingBatch, Error>;
 
@@ -373,6 +377,16 @@ pub trait Log: Staff + RoutingLog + OpenCalls + Notices + WebhookLog {
     async fn close(&self);
 }
 
+/// The address of a PostgreSQL database, with a password in it perhaps: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(pub String);
+
+impl std::fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Where the log is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -380,14 +394,26 @@ pub enum Location {
     Memory,
     /// In a SQLite file.
     Sqlite(PathBuf),
+    /// In a PostgreSQL database, at this address.
+    Postgres(PostgresUrl),
 }
 
 /// Opens the log and its tail, migrating it if it is older than this program.
 ///
+/// `live` is the line to other nodes that write the same log, where there may be some.
+///
 /// # Errors
 /// What is wrong with the location, in one line.
-pub async fn open(location: &Location, observer: Observer) -> Result<(Arc<dyn Log>, Tail), Error> {
+pub async fn open(
+    location: &Location,
+    observer: Observer,
+    live: Option<LiveCopy>,
+) -> Result<(Arc<dyn Log>, Tail), Error> {
     match location {
+        Location::Postgres(_) => {
+            drop(live);
+            Err(Error::failed("not yet"))
+        }
         Location::Memory => {
             let (log, tail) = memory::Memory::open();
             Ok((Arc::new(log), tail))

@@ -54,6 +54,8 @@ pub enum Record {
     /// Deliveries of a webhook, by the positions of their events, that go out as if they had never
     /// been tried; those that are pending stay as they are.
     DeliveriesRevived(Uuid, Vec<u64>),
+    /// How far a reader of this name has read.
+    ReadBy(&'static str, u64),
 }
 
 /// What a connection needs to go on where it was cut.

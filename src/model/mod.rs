@@ -8,6 +8,7 @@ mod error;
 mod event;
 mod faq;
 mod identity;
+mod node;
 mod presence;
 mod protocol;
 mod time;
@@ -35,6 +36,7 @@ pub use identity::{
     BadId, ConnId, ConversationId, ConversationName, ExternalId, ID_CHARS_MAX, Identity, Role,
     Scope, TenantId, UserId,
 };
+pub use node::NodeId;
 pub use presence::{ConnectedUser, ConnectionInfo, ConnectionStatus, Member, Place};
 pub use protocol::{Dialect, PROTOCOL_FRAMES, is_own_event};
 pub use time::Moment;

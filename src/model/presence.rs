@@ -23,6 +23,8 @@ pub struct Member {
 pub enum Place {
     /// Anywhere in the tenant.
     Tenant,
+    /// At work: an agent or an admin, with a connection that proved whose it is.
+    Work,
     /// In a conversation.
     Conversation(ConversationId),
 }

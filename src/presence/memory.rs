@@ -138,6 +138,11 @@ impl Presence for Memory {
         Ok(members.collect())
     }
 
+    async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error> {
+        let key = (of.clone(), Place::Tenant, Some(user.clone()));
+        Ok(self.lock().stays.get(&key).map_or(0, |stay| stay.connections.len()))
+    }
+
     async fn counts(&self) -> Result<Counts, Error> {
         let state = self.lock();
         let mut counts = Counts::default();
@@ -146,6 +151,7 @@ impl Presence for Memory {
             let is_another = last != Some((tenant, place));
             match place {
                 Place::Tenant => counts.users += 1,
+                Place::Work => {}
                 Place::Conversation(_) => counts.conversations += usize::from(is_another),
             }
             last = Some((tenant, place));

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc;
+use uuid::Uuid;
 
-use crate::model::{ConnId, Member, Moment, Place, Role, TenantId, UserId};
+use crate::model::{AgentStatus, ConnId, Member, Moment, NodeId, Place, Role, TenantId, UserId};
 
 /// How long a user may be away and still be told as reconnected (contract 5).
 pub const RECONNECT_WINDOW: Duration = Duration::from_secs(30);
@@ -63,6 +65,65 @@ pub struct Counts {
     pub users: usize,
 }
 
+/// What a backend that several nodes share finds out by itself. The log is to agree with it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// The user's last connection here was one of a node that is gone; told by one node alone.
+    Left {
+        /// Whose.
+        tenant: TenantId,
+        /// Where.
+        place: Place,
+        /// Who, and as what.
+        member: Member,
+    },
+    /// The user is here, with a connection of this node: noted anew, because the backend had
+    /// forgotten it.
+    Here {
+        /// Whose.
+        tenant: TenantId,
+        /// Where.
+        place: Place,
+        /// Who, and as what.
+        member: Member,
+    },
+    /// The user's last connection of this node went while the backend did not answer; whether it
+    /// has others elsewhere can be asked again now.
+    Unsure {
+        /// Whose.
+        tenant: TenantId,
+        /// Where.
+        place: Place,
+        /// Who, and as what.
+        member: Member,
+    },
+    /// A node is gone, and all of its users were found.
+    NodeLost(NodeId),
+}
+
+/// An agent as document 001 keeps it in Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSheet {
+    /// Who.
+    pub agent: UserId,
+    /// Its name.
+    pub name: String,
+    /// Its e-mail address.
+    pub email: Option<String>,
+    /// Its first department, with the name.
+    pub department: Option<(Uuid, String)>,
+    /// All its departments.
+    pub departments: Vec<Uuid>,
+    /// What it is; an agent that is offline is not kept.
+    pub status: AgentStatus,
+    /// When it last gave a sign of life.
+    pub last_heartbeat: Option<Moment>,
+    /// How many conversations it has.
+    pub current_chats: u32,
+    /// How many it may have.
+    pub max_chats: u32,
+}
+
 /// The presence backend did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("presence: {0}")]
@@ -100,8 +161,65 @@ pub trait Presence: Send + Sync + 'static {
     /// Who is there, in the order of their ids.
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error>;
 
-    /// How many are present.
+    /// How many are present, with connections of this node.
     async fn counts(&self) -> Result<Counts, Error>;
+
+    /// Whether several nodes share it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Whether it answers now.
+    fn is_up(&self) -> bool {
+        true
+    }
+
+    /// Keeps this node's own lease, looks after those of others, and tells what it finds. Runs for
+    /// ever.
+    async fn tend(&self, _found: mpsc::Sender<Finding>) {
+        std::future::pending().await
+    }
+
+    /// This node is going: its lease ends now, and with it whatever it still holds.
+    async fn retire(&self) {}
+
+    /// Where other nodes reach a node that is alive.
+    async fn address_of(&self, _node: NodeId) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Keeps what agents are, for whoever reads the backend itself; those that are offline go.
+    async fn show_agents(&self, _of: &TenantId, _agents: Vec<AgentSheet>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Keeps until when an agent is there by its latest heartbeat, for the other nodes.
+    async fn note_beat(&self, _of: &TenantId, _who: &UserId, _until: Moment) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Until when agents are there by their latest heartbeats, as any node noted them.
+    async fn beats(&self, _of: &TenantId) -> Result<Vec<(UserId, Moment)>, Error> {
+        Ok(vec![])
+    }
+
+    /// How many connections a user has in a tenant.
+    async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error>;
+
+    /// Takes one of `per_minute` turns that all nodes share; how long to wait if there is none.
+    /// `None` where nodes share nothing: whoever asks counts by itself.
+    async fn take_turn(&self, _of: &str, _per_minute: u32) -> Result<Option<Turn>, Error> {
+        Ok(None)
+    }
+}
+
+/// A turn among all nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is yours.
+    Taken,
+    /// Not before so long.
+    After(Duration),
 }
 
 /// Presence in this process' memory.

@@ -18,7 +18,7 @@ fn ann() -> UserId {
 async fn recorded(dir: &TempDir, routing: &str) -> PathBuf {
     let path = dir.path().join("switchboard.db");
     let observer = Arc::new(|_: usize, _: std::time::Duration| {});
-    let (log, tail) = log::open(&Location::Sqlite(path.clone()), observer).await.unwrap();
+    let (log, tail) = log::open(&Location::Sqlite(path.clone()), observer, None).await.unwrap();
     let tenant = TenantId::default_tenant();
     let sales = Department { id: SALES, name: "Sales".into(), routing: Some(routing.to_owned()) };
     let mut changes = vec![

@@ -210,7 +210,7 @@ async fn check_kept(addr: SocketAddr, session: ConversationId, acked: &[Acked]) 
 /// server wrote for a run that was killed.
 async fn check_leaves(data: &Path, session: ConversationId) -> usize {
     let location = Location::Sqlite(data.join("switchboard.db"));
-    let (log, _tail) = log::open(&location, Arc::new(|_, _| {})).await.unwrap();
+    let (log, _tail) = log::open(&location, Arc::new(|_, _| {}), None).await.unwrap();
     let tenant = TenantId::default_tenant();
     let page = log.read(&tenant, Reading::Recorder(session), 0, 100_000).await.unwrap();
     assert!(page.is_end);

@@ -367,7 +367,7 @@ mod tests {
     async fn customers_find_their_answer_whatever_the_store() {
         let dir = tempfile::tempdir().unwrap();
         for location in [Location::Memory, Location::Sqlite(dir.path().join("log.db"))] {
-            let (log, mut tail) = log::open(&location, Arc::new(|_, _| {})).await.unwrap();
+            let (log, mut tail) = log::open(&location, Arc::new(|_, _| {}), None).await.unwrap();
             tokio::spawn(async move { while tail.recv().await.is_some() {} });
             let change = Change::new(vec![], records());
             log.commit(&TenantId::default_tenant(), change).await.unwrap();

@@ -14,7 +14,7 @@ async fn with_faq() -> Server {
 
 async fn with_faq_in(store: String) -> Server {
     let server = Server::with(|config| {
-        (config.bot.provider, config.store.url) = (BotProvider::Faq, store);
+        (config.bot.provider, config.store.url) = (BotProvider::Faq, store.as_str().into());
     });
     let server = server.await;
     let entry = json!({"language": "en", "question": "Opening hours", "answer": "From 9."});

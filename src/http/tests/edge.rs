@@ -156,7 +156,7 @@ async fn health_tells_how_each_part_is() {
 async fn a_server_that_cannot_store_is_degraded_and_not_ready_and_shows_no_reason() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", dir.path().join("log.db").display());
-    let server = Server::with(|config| config.store.url = url).await;
+    let server = Server::with(|config| config.store.url = url.as_str().into()).await;
     let (id, customer) = server.begin(json!({})).await;
     assert_eq!(server.ask(get("/ready")).await.status, 200);
     server.parts.app.log.close().await;

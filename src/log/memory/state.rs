@@ -176,6 +176,9 @@ impl State for Tenant {
             Record::WebhookRead(read) => self.put_webhook_read(read),
             Record::DeliveryTried(tried) => self.put_delivery_tried(tried),
             Record::DeliveriesRevived(id, of) => self.revive_deliveries(id, &of),
+            Record::ReadBy(name, position) => {
+                self.readers.insert(name, position);
+            }
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/005_routing.sql"),
     include_str!("../../../migrations/sqlite/006_hub.sql"),
     include_str!("../../../migrations/sqlite/007_webhooks.sql"),
+    include_str!("../../../migrations/sqlite/008_readers.sql"),
 ];
 
 pub(super) fn open_file(path: &Path) -> Result<Connection, Error> {

@@ -12,6 +12,7 @@ mod conversations;
 mod faq;
 mod file;
 mod hub;
+mod nodes;
 mod reads;
 mod routing;
 mod rows;

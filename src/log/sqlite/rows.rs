@@ -246,6 +246,9 @@ pub(super) fn put_record(
         Record::WebhookRead(read) => webhooks::put_read(db, tenant, read),
         Record::DeliveryTried(tried) => webhooks::put_tried(db, tenant, tried),
         Record::DeliveriesRevived(id, of) => webhooks::revive(db, tenant, *id, of),
+        Record::ReadBy(name, position) => {
+            run(db, sql::PUT_READ_BY, params![of, name, int(*position)])
+        }
     }
 }
 

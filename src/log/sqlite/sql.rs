@@ -192,6 +192,9 @@ statements! {
         WHERE faq_words MATCH ?2 AND f.tenant = ?1 AND f.is_enabled
         ORDER BY bm25(faq_words, 4.0, 4.0, 1.0), f.id LIMIT ?3";
 
+    READ_BY = "SELECT position FROM readers WHERE tenant = ?1 AND name = ?2";
+    PUT_READ_BY = "INSERT OR REPLACE INTO readers (tenant, name, position) VALUES (?1, ?2, ?3)";
+
     WAITING = "SELECT id, external_ids, customer, name, email, department, status, agent,
         agent_name, created_at, queued_at, assigned_at, closed_at, last_seq, delivered_seq,
         needs_person, score, metadata, routing FROM conversations INDEXED BY conversations_waiting

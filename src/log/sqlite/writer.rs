@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::super::change::{self, State};
-use super::super::{Batch, Error, KeptBatch, Once, OpenCall, Outcome, Record};
+use super::super::{Batch, Error, KeptBatch, Once, OpenCall, Outcome, Record, Told};
 use super::rows::{self, all, first, int, run};
 use super::{Cache, CacheKey, Observer, hub, routing, sql};
 use crate::limits::COMMIT_BATCH_CHANGES_MAX;
@@ -35,7 +35,7 @@ type Answer = oneshot::Sender<Result<KeptBatch, Error>>;
 pub(super) struct Writer {
     pub(super) db: Connection,
     pub(super) jobs: mpsc::Receiver<Job>,
-    pub(super) tail: mpsc::Sender<Vec<Arc<Envelope>>>,
+    pub(super) tail: mpsc::Sender<Told>,
     pub(super) cache: Cache,
     pub(super) observer: Observer,
     pub(super) heads: HashMap<TenantId, Head>,
@@ -103,7 +103,7 @@ impl Writer {
                 (self.observer)(kept.len(), started.elapsed());
                 if !kept.is_empty() {
                     // Without a reader of the tail the server is stopping (`Running::failed`).
-                    let _ = self.tail.blocking_send(kept);
+                    let _ = self.tail.blocking_send(Told::Events { events: kept, is_own: true });
                 }
                 for (answer, result) in answers.into_iter().zip(results) {
                     // Whoever asked may have left meanwhile; the change is kept all the same.

@@ -85,7 +85,7 @@ async fn two_at_once_do_not_get_one_address() {
     // On disk, where a question takes time and another request may come between.
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", dir.path().join("log.db").display());
-    let server = Server::with(|config| config.store.url = url).await;
+    let server = Server::with(|config| config.store.url = url.as_str().into()).await;
     let office = Office { admin: server.token(Role::Admin, "boss"), server };
     office.get("/api/agents").await;
     let body = json!({"name": "N", "email": "dewi@shop.example"});
