@@ -348,6 +348,10 @@ pub const BOT_HISTORY_BYTES_MAX: usize = 16 * 1024;
 /// How often the bot's typing is told anew, well before it would end by itself.
 pub const BOT_TYPING_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often the questions are looked after that a node left when it died; also how long after the
+/// end of all thinking they count as left.
+pub const BOT_SETTLED_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Entries of the FAQ that are compared with a question, of those the index finds.
 pub const FAQ_CANDIDATES: usize = 32;
 
@@ -431,3 +435,30 @@ pub const WEBHOOK_CURSOR_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a stopping server waits for the answers of receivers that have a request; what has none
 /// by then is sent again by the next start.
 pub const WEBHOOK_DRAIN_WAIT: Duration = Duration::from_secs(2);
+
+/// How often what routing knows of agents is compared with what all nodes know of them: a word
+/// between nodes that got lost is made good by then.
+pub const AGENTS_COMPARED_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often the log is searched for users whom presence does not know. Twice that, and they are
+/// told as gone: long enough for a node to note its users anew.
+pub const GHOSTS_SOUGHT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// What presence found that is brought to the log in one go.
+pub const FINDINGS_AT_ONCE: usize = 512;
+
+/// What presence found that may wait; presence waits then.
+pub const FINDINGS_MAX: usize = 4_096;
+
+/// Commits of one node that may wait to be told to the others; what has no room they read from the
+/// log.
+pub const LIVE_COPIES_MAX: usize = 1_024;
+
+/// How much longer than a lease a start waits for another node to be gone.
+pub const DUTIES_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a question to the other nodes waits for their answers.
+pub const NODES_ANSWER_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// How often it is looked whether agents are shown in Redis as what they are.
+pub const AGENTS_SHOWN_INTERVAL: Duration = Duration::from_secs(1);

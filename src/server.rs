@@ -2,6 +2,9 @@
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
 mod bot;
+mod duties;
+mod nodes;
+mod retention;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -16,25 +19,26 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use axum::extract::ConnectInfo;
 use futures_util::FutureExt;
-use tokio::time::{Instant, interval, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{self, App, Demo};
 use crate::auth::{self, Passwords, Tokens};
+use crate::broker;
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::ingest::ami;
-use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
-use crate::log::{self, Change, Location, PostgresUrl, Record, Retention};
-use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
+use crate::limits::PASSWORD_WAIT;
+use crate::log::{self, Change, Location, PostgresUrl, Record};
+use crate::model::{Moment, NodeId, TenantId};
 use crate::presence;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
+use nodes::{AllSockets, Questions};
 
 /// A server that serves.
 pub struct Running {
@@ -53,8 +57,9 @@ pub struct Running {
     routing: CancellationToken,
     failed: CancellationToken,
     connections: TaskTracker,
-    /// What receivers outside answered has to be in the log before it is closed.
-    deliveries: TaskTracker,
+    /// What receivers outside answered has to be in the log before it is closed, and before another
+    /// node goes on.
+    duties: TaskTracker,
     background: TaskTracker,
     _lock: Option<File>,
 }
@@ -86,6 +91,8 @@ pub async fn start(config: Config) -> Result<Running> {
         webhooks,
         log,
         presence: presence::memory(),
+        node: NodeId::random(),
+        broker: broker::local(),
         hub: Hub::default(),
         tokens,
         passwords: Passwords::new(PASSWORD_WAIT),
@@ -97,16 +104,17 @@ pub async fn start(config: Config) -> Result<Running> {
 
     let routing = CancellationToken::new();
     prepare(&app, &background, &routing).await?;
-    let deliveries = webhooks::spawn(&app, &shutdown);
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
     };
 
-    spawn_ingest(&app, &background, &shutdown);
+    let duties = TaskTracker::new();
+    duties.spawn(duties::serve(app.clone(), shutdown.clone(), failed.clone()));
+    duties.close();
 
     let readiness = Readiness::default();
-    let router = router(&app, &registry, &readiness, &connections, &shutdown);
+    let router = router(&app, &registry, Questions::default(), &readiness, &connections, &shutdown);
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
@@ -130,7 +138,7 @@ pub async fn start(config: Config) -> Result<Running> {
         routing,
         failed,
         connections,
-        deliveries,
+        duties,
         background,
         _lock: lock,
     })
@@ -161,10 +169,10 @@ impl Running {
         // Time is kept back for the log, whose last commits count more than a silent peer.
         let is_clean =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), all_gone).await.is_ok();
-        let _ =
-            timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.deliveries.wait())
-                .await;
+        let _ = timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.duties.wait())
+            .await;
         self.routing.cancel();
+        let _ = timeout_at(deadline, self.app.release_duties()).await;
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
             tracing::warn!(error = %err, "the latest heartbeats are not kept");
@@ -182,6 +190,7 @@ const LOG_SHARE: Duration = Duration::from_secs(2);
 fn router(
     app: &App,
     registry: &Registry,
+    questions: Questions,
     readiness: &Readiness,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
@@ -191,7 +200,7 @@ fn router(
         app: app.clone(),
         origins: origins.clone(),
         readiness: readiness.clone(),
-        sockets: Arc::new(registry.clone()),
+        sockets: Arc::new(AllSockets::new(registry.clone(), app.clone(), questions)),
     };
     let door = wire::Door {
         app: app.clone(),
@@ -212,20 +221,6 @@ impl wire::Places for AddressLimit {
     fn take(&self, request: &axum::http::Extensions) -> Option<Box<dyn Send>> {
         let ConnectInfo(peer) = request.get::<ConnectInfo<SocketAddr>>()?;
         Some(Box::new(AddressLimit::take(self, peer.ip())?))
-    }
-}
-
-impl http::Sockets for Registry {
-    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo> {
-        Registry::of_tenant(self, tenant)
-    }
-
-    fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {
-        Registry::kick(self, tenant, connection_id)
-    }
-
-    fn put_out(&self, tenant: &TenantId, staff: &UserId) {
-        Registry::put_out(self, tenant, staff);
     }
 }
 
@@ -261,21 +256,14 @@ fn spawn_background(
     background.spawn(until(Box::pin(async move { owing.settle_owed().await })));
     let asked = app.clone();
     background.spawn(until(Box::pin(async move { asked.serve_bot().await })));
+    let staffed = app.clone();
+    background.spawn(until(Box::pin(async move { staffed.follow_staff().await })));
+    let compared = app.clone();
+    background.spawn(until(Box::pin(async move { compared.compare_agents().await })));
     let alive = registry.clone();
     background.spawn(until(Box::pin(async move { alive.keep_alive().await })));
-    let old = app.clone();
-    background.spawn(until(Box::pin(async move { prune(&old).await })));
     if let Some(tls) = tls {
         background.spawn(tls.watch(shutdown.clone()));
-    }
-}
-
-/// What other systems tell. Whose telephone is whose is known by now.
-fn spawn_ingest(app: &App, background: &TaskTracker, shutdown: &CancellationToken) {
-    for (tenant, settings) in &app.config.ami {
-        let telling = ami::serve(app.clone(), tenant.clone(), settings.clone());
-        let shutdown = shutdown.clone();
-        background.spawn(async move { shutdown.run_until_cancelled(Box::pin(telling)).await });
     }
 }
 
@@ -286,55 +274,35 @@ async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToke
         let record = Record::Tenant(default.to_string());
         app.log.commit(&default, Change::record(record)).await?;
     }
-    let left = app.close_left_behind().await.context("closing what the last run left open")?;
-    if left > 0 {
-        tracing::warn!(users = left, "the last run was cut off; its connections are closed now");
+    let is_alone = !app.presence.is_shared();
+    if is_alone {
+        duties::take(app).await?;
+        let left = app.close_left_behind().await.context("closing what the last run left open")?;
+        if left > 0 {
+            tracing::warn!(
+                users = left,
+                "the last run was cut off; its connections are closed now"
+            );
+        }
+        app.log.end_recoveries(Moment::now()).await?;
+        app.remember_leaves().await.context("reading who left the last run")?;
     }
-    app.log.end_recoveries(Moment::now()).await?;
-    app.remember_leaves().await.context("reading who left the last run")?;
     let unread = app.restore_routing().await.context("reading who waits and who works")?;
     let (serving, until) = (app.clone(), routing.clone());
     background.spawn(async move {
         until.run_until_cancelled(Box::pin(serving.serve_routing(unread))).await
     });
-    let given = app.settle_bot().await.context("settling what the bot left unanswered")?;
-    if given > 0 {
-        tracing::warn!(conversations = given, "the bot left questions unanswered; they are queued");
+    if is_alone {
+        let given = app.settle_bot(Moment(i64::MAX)).await;
+        let given = given.context("settling what the bot left unanswered")?;
+        if given > 0 {
+            tracing::warn!(conversations = given, "the bot left questions; they are queued");
+        }
     }
     if app.config.auth.open_sessions {
         tracing::warn!("auth.open_sessions is on: anybody may open any session in any role");
     }
     Ok(())
-}
-
-/// Deletes what is past its retention. Runs for ever.
-async fn prune(app: &App) {
-    let mut ticks = interval(RETENTION_INTERVAL);
-    loop {
-        ticks.tick().await;
-        let kept = &app.config.retention;
-        let before = |keep: Duration| {
-            let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
-            (!keep.is_zero()).then(|| Moment(Moment::now().0.saturating_sub(keep_ms)))
-        };
-        let retention = Retention {
-            connections_before: before(kept.connection_events),
-            all_before: before(kept.messages),
-            posts_before: before(POSTS_KEPT),
-            calls_before: before(CALLS_KEPT),
-            delivered_before: before(kept.deliveries),
-            dead_before: before(kept.dead_deliveries),
-            recoveries_before: before(RECOVERIES_KEPT.max(app.config.server.recovery_window)),
-        };
-        if let Some(before) = retention.calls_before {
-            app.forget_calls(before);
-        }
-        match app.log.prune(retention).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(events, "deleted events past their retention"),
-            Err(err) => tracing::warn!(error = %err, "retention will be tried again"),
-        }
-    }
 }
 
 /// Whether the files a configuration names hold what they should.

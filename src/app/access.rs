@@ -129,8 +129,16 @@ impl App {
     ///
     /// # Errors
     /// 429 when it has as many as it may.
-    pub fn seat(&self, who: &Identity) -> Result<Seat, Error> {
-        self.0.seats.take(who, self.config.limits.connections_per_user)
+    pub async fn seat(&self, who: &Identity) -> Result<Seat, Error> {
+        let limit = self.config.limits.connections_per_user;
+        if limit > 0 && self.presence.is_shared() {
+            // Those of all nodes. Without an answer each node counts its own.
+            let has = self.presence.connections_of(&who.tenant, &who.subject).await;
+            if has.is_ok_and(|has| has >= limit) {
+                return Err(Error::TooManyConnections("for this user"));
+            }
+        }
+        self.0.seats.take(who, limit)
     }
 
     /// Decides whether the holder of a token (or nobody, with `auth.open_sessions`) may open the
@@ -163,7 +171,7 @@ impl App {
             Some(conversation) => conversation,
             None => self.begin_by_path(&who, path).await?,
         };
-        let seat = self.seat(&who)?;
+        let seat = self.seat(&who).await?;
         let room = self.admit_to(&who, &conversation, None).await?;
         Ok((who, seat, room))
     }

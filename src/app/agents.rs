@@ -8,11 +8,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
+use super::attendance::presence_fault;
+use super::nodes::input_of;
 use super::routing::{Floor, is_uuid};
+use crate::broker::{AgentNews, Word};
 use crate::limits::{BEATS_KEPT_INTERVAL, OWED_RETRY_INTERVAL};
 use crate::log::{Change, Record};
 use crate::model::{AgentStatus, Error, IdOf, Identity, Moment, Role, Scope, TenantId, UserId};
-use crate::routing::{AgentState, DepartmentState, Input};
+use crate::routing::{AgentState, DepartmentState};
 use crate::telemetry::DepartmentFigures;
 
 /// An agent, as the lists of document 001 show it.
@@ -66,9 +69,9 @@ impl App {
         let now = self.0.router.clock.now();
         let until = Moment(now.0.saturating_add(ttl_ms));
         let (tenant, agent) = (&who.tenant, &who.subject);
+        self.presence.note_beat(tenant, agent, until).await.map_err(presence_fault)?;
         self.0.router.note_beat(tenant, agent, until);
-        let beat = Input::Beat { agent: agent.clone(), until, status };
-        self.route_and_keep(tenant, vec![beat]).await?;
+        self.route_news(tenant, agent, AgentNews::Beat(until, status)).await?;
         let state = self.ask_engine(tenant, |e, now| e.agent(now, agent).map(|a| a.declared));
         Ok(state.flatten().unwrap_or(AgentStatus::Online))
     }
@@ -79,10 +82,24 @@ impl App {
     /// 403 for anybody but agents and admins.
     pub async fn go_offline(&self, who: &Identity) -> Result<(), Error> {
         check_staff(who)?;
-        let agent = who.subject.clone();
-        self.0.router.note_beat(&who.tenant, &agent, Moment::default());
-        let input = Input::Declare { agent, status: AgentStatus::Offline };
-        self.route_and_keep(&who.tenant, vec![input]).await
+        let (tenant, agent) = (&who.tenant, &who.subject);
+        let never = Moment::default();
+        self.presence.note_beat(tenant, agent, never).await.map_err(presence_fault)?;
+        self.0.router.note_beat(tenant, agent, never);
+        self.route_news(tenant, agent, AgentNews::Declared(AgentStatus::Offline)).await
+    }
+
+    /// Something is known of an agent from now on, on every node, and what follows is kept if it
+    /// is decided here.
+    async fn route_news(
+        &self,
+        tenant: &TenantId,
+        agent: &UserId,
+        news: AgentNews,
+    ) -> Result<(), Error> {
+        self.broker.tell(Word::Agent { tenant: tenant.clone(), agent: agent.clone(), news });
+        self.route_and_keep(tenant, vec![input_of(agent.clone(), news)]).await?;
+        self.show_agent(tenant, agent).await
     }
 
     /// Who logs in is there again, if it had left.
@@ -91,8 +108,7 @@ impl App {
         if declared.flatten() != Some(AgentStatus::Offline) {
             return Ok(());
         }
-        let input = Input::Declare { agent: agent.clone(), status: AgentStatus::Online };
-        self.route_and_keep(tenant, vec![input]).await
+        self.route_news(tenant, agent, AgentNews::Declared(AgentStatus::Online)).await
     }
 
     /// Everybody who is not offline, in the order of the ids.

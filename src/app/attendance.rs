@@ -27,7 +27,7 @@ pub(super) struct Owed {
     wake: Notify,
 }
 
-type Whose = (TenantId, ConversationId, UserId);
+pub(super) type Whose = (TenantId, ConversationId, UserId);
 
 impl Owed {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Whose, Event>> {
@@ -78,6 +78,9 @@ impl App {
                 self.0.owed.settle(&whose);
                 self.metrics.reconnections_total.inc_by(u64::from(away_ms.is_some()));
                 self.listen_to_place(&who.tenant, id);
+                let (user_id, user_type) = (who.user.clone(), who.user_type);
+                let member = Member { user_id, user_type, joined_at };
+                self.confirm(&who.tenant, id, &member, true).await;
                 // Unchanged after a leave that could not be kept: nobody has to be told anything.
                 Ok(matches!(outcomes.first(), Some(Outcome::Kept(_))))
             }
@@ -86,6 +89,11 @@ impl App {
                 Err(err)
             }
         }
+    }
+
+    /// What presence has seen is to be in the log as soon as it keeps it.
+    pub(super) fn owe(&self, whose: Whose, event: Event) {
+        self.0.owed.add(whose, event);
     }
 
     /// Nobody was told of the join, so nobody needs to be told of the leave; unless the user's
@@ -138,6 +146,8 @@ impl App {
             return;
         }
         let (user_id, user_type) = (user.clone(), who.user_type);
+        let member = Member { user_id, user_type, joined_at: Moment::default() };
+        let (user_id, user_type) = (user.clone(), who.user_type);
         let left = Event::Left(Left { session_id: id, user_id, user_type, reason });
         let appended = self.log.append(tenant, Change::of(left.clone())).await;
         drop(order);
@@ -147,7 +157,10 @@ impl App {
         };
         let whose = (tenant.clone(), id, user.clone());
         match committed {
-            Ok(_) => self.0.owed.settle(&whose),
+            Ok(_) => {
+                self.0.owed.settle(&whose);
+                self.confirm(tenant, id, &member, false).await;
+            }
             Err(err) => {
                 tracing::warn!(error = %err, session = %id, "a leave waits for the log");
                 self.0.owed.add(whose, left);

@@ -31,7 +31,7 @@ impl App {
         if let Some(objection) = objection {
             return Err(objection);
         }
-        let seat = self.seat(who)?;
+        let seat = self.seat(who).await?;
         if who.role == Role::Admin {
             let opened = Change::of(audit_entry(who, "console.opened", None));
             self.log.commit(&who.tenant, opened).await.map_err(|e| self.fault(e))?;

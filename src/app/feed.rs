@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::task::yield_now;
 
+use crate::broker::Word;
 use crate::hub::{Publication, Reach};
 use crate::limits::{FEED_BURST_EVENTS, FEED_TURN_CONNECTIONS};
 use crate::log::{Tail, Told};
@@ -16,9 +17,16 @@ use crate::model::{Envelope, Event};
 use super::App;
 
 impl App {
-    /// Tells what no log keeps.
+    /// Tells what no log keeps, on every node.
     pub(super) fn tell_now(&self, envelope: Envelope) {
-        self.hub.publish(&Publication::new(Arc::new(envelope)));
+        let envelope = Arc::new(envelope);
+        self.broker.tell(Word::Volatile(envelope.clone()));
+        self.tell_here(envelope);
+    }
+
+    /// Tells what no log keeps to those who listen here. The other nodes know it by themselves.
+    pub(super) fn tell_here(&self, envelope: Arc<Envelope>) {
+        self.hub.publish(&Publication::new(envelope));
     }
 
     /// Publishes what the log tells. Ends when the log is closed and read to its end.
@@ -27,7 +35,10 @@ impl App {
         while let Some(told) = tail.recv().await {
             let (events, is_own) = match told {
                 Told::Events { events, is_own } => (events, is_own),
-                Told::StaffChanged(_) => continue,
+                Told::StaffChanged(tenant) => {
+                    self.note_staff_changed(tenant);
+                    continue;
+                }
             };
             for envelope in events {
                 if let Event::Message(message) = &envelope.event {
@@ -39,7 +50,7 @@ impl App {
                 let reach = self.hub.publish(&Publication::new(envelope.clone()));
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
-                self.hand_to_webhooks(&envelope);
+                self.hand_to_webhooks(&envelope, is_own);
                 self.hand_to_routing(&envelope).await;
                 burst += usize::from(reach.taken > 0);
                 if burst == FEED_BURST_EVENTS {

@@ -12,6 +12,7 @@ use crate::model::{
     ConversationId, Credential, Error, EventSet, ExternalId, Identity, Moment, Reply, Role,
     TenantId, UserId,
 };
+use crate::presence::Turn;
 
 /// What a login gives.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -290,16 +291,30 @@ impl App {
         })
     }
 
-    /// Counts one request of whoever it is, or of its address.
+    /// Counts one request of whoever it is, or of its address, to whichever node it comes.
     ///
     /// # Errors
     /// 429 with the seconds to wait.
-    pub fn count_request(&self, who: Option<&Identity>, address: &str) -> Result<(), Error> {
-        match who {
-            Some(who) if !who.is_open => {
-                self.0.requests.take(&format!("{} {} {}", who.tenant, who.role, who.subject))
+    pub async fn count_request(&self, who: Option<&Identity>, address: &str) -> Result<(), Error> {
+        let key = match who {
+            Some(who) if !who.is_open => format!("{} {} {}", who.tenant, who.role, who.subject),
+            _ => address.to_owned(),
+        };
+        self.0.requests.take(&key)?;
+        self.take_turn(&format!("rest {key}"), self.config.limits.rest_per_minute).await
+    }
+
+    /// Takes one of the turns that all nodes share. Where they share none, or while what they
+    /// share does not answer, each node's own count has to do.
+    async fn take_turn(&self, of: &str, per_minute: u32) -> Result<(), Error> {
+        if per_minute == 0 {
+            return Ok(());
+        }
+        match self.presence.take_turn(of, per_minute).await {
+            Ok(Some(Turn::After(wait))) => {
+                Err(Error::RateLimited { retry_after_s: wait.as_secs() + 1 })
             }
-            _ => self.0.requests.take(address),
+            Ok(Some(Turn::Taken) | None) | Err(_) => Ok(()),
         }
     }
 }

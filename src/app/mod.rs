@@ -6,6 +6,7 @@
 
 mod access;
 mod agents;
+mod agents_shown;
 mod attendance;
 mod audit;
 mod bot;
@@ -13,12 +14,14 @@ mod calls;
 mod console;
 mod conversations;
 mod demo;
+mod duties;
 mod events;
 mod faq;
 mod feed;
 mod health;
 mod identity;
 mod messages;
+mod nodes;
 mod notices;
 mod notify;
 mod pace;
@@ -44,12 +47,14 @@ use uuid::Uuid;
 
 use crate::auth::{Passwords, Tokens};
 use crate::bot::Bot;
+use crate::broker::Broker;
 use crate::config::Config;
 use crate::hub::{Hub, Outbox};
 use crate::limits::POSTS_AT_ONCE_MAX;
 use crate::log::{self, Log};
 use crate::model::{
-    Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
+    Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, NodeId, Reply, Role,
+    TenantId,
 };
 use crate::presence::Presence;
 use crate::sink::webhooks::Client as WebhookClient;
@@ -87,6 +92,10 @@ pub struct Inner {
     pub log: Arc<dyn Log>,
     /// Who is where.
     pub presence: Arc<dyn Presence>,
+    /// This run of the program among those that serve together.
+    pub node: NodeId,
+    /// The line to the others.
+    pub broker: Arc<dyn Broker>,
     /// Who listens to what.
     pub hub: Hub,
     /// Signs and verifies tokens.
@@ -111,6 +120,8 @@ struct Parts {
     known: people::Known,
     owed: attendance::Owed,
     departures: presence::Departures,
+    duties: duties::Duties,
+    staff_news: nodes::StaffNews,
     /// Turns of those who post events.
     posts: Semaphore,
     desk: bot::Desk,
@@ -197,6 +208,8 @@ impl App {
         let logins = pace::Attempts::new(limits.logins_per_minute);
         let requests = pace::Paces::new(limits.rest_per_minute);
         let desk = bot::Desk::new(&inner.config.bot.handoff_phrases);
+        // Numbers of connections are told apart on other nodes as well.
+        let first_conn = if inner.presence.is_shared() { inner.node.first_number() } else { 1 };
         App(Arc::new(Parts {
             inner,
             typing: typing::Typists::default(),
@@ -207,12 +220,14 @@ impl App {
             known: people::Known::default(),
             owed: attendance::Owed::default(),
             departures: presence::Departures::default(),
+            duties: duties::Duties::default(),
+            staff_news: nodes::StaffNews::default(),
             posts: Semaphore::new(POSTS_AT_ONCE_MAX),
             desk,
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),
             store_verdict: health::Verdict::default(),
-            next_conn: AtomicU64::new(1),
+            next_conn: AtomicU64::new(first_conn),
             order: std::array::from_fn(|_| OrderLock::new(())),
         }))
     }

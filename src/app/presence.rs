@@ -9,6 +9,7 @@ use lru::LruCache;
 
 use super::attendance::presence_fault;
 use super::{App, Connection};
+use crate::broker::AgentNews;
 use crate::limits::DEPARTURES_KNOWN_MAX;
 use crate::model::{AgentStatus, Error, Identity, Moment, Place, Role, TenantId, UserId};
 use crate::presence::{Entered, Entry, Left};
@@ -57,13 +58,35 @@ impl App {
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         let entered = self.presence.enter(&who.tenant, Place::Tenant, entry).await;
         let entered = entered.map_err(presence_fault)?;
-        if is_staff(who) {
-            self.note_socket(&who.tenant, &who.subject, true);
-        }
+        self.begin_work(conn).await;
         if let Entered::First { .. } = entered {
-            self.tell_presence(who, true).await;
+            self.tell_presence_of(&who.tenant, &who.subject, who.role, true).await;
         }
         Ok(())
+    }
+
+    /// The first socket that comes and the last that goes are news to routing.
+    async fn begin_work(&self, conn: &Connection) {
+        let who = &conn.who;
+        if !is_staff(who) {
+            return;
+        }
+        let entry = Entry { user: who.subject.clone(), role: Role::Agent, conn: conn.id };
+        let entered = self.presence.enter(&who.tenant, Place::Work, entry).await;
+        if let Ok(Entered::First { .. }) = entered {
+            self.tell_of_agent(&who.tenant, &who.subject, AgentNews::Came);
+        }
+    }
+
+    async fn end_work(&self, conn: &Connection) {
+        let who = &conn.who;
+        if !is_staff(who) {
+            return;
+        }
+        let left = self.presence.leave(&who.tenant, Place::Work, &who.subject, conn.id).await;
+        if let Ok(Left::Last) = left {
+            self.tell_of_agent(&who.tenant, &who.subject, AgentNews::Went);
+        }
     }
 
     /// What a user is, and when it last gave a sign of life. An agent is what routing says, so
@@ -83,11 +106,11 @@ impl App {
         self.0.departures.note(&who.tenant, &who.subject);
         let _order = self.order_of(&who.tenant, &who.subject).lock().await;
         let left = self.presence.leave(&who.tenant, Place::Tenant, &who.subject, conn.id).await;
-        if is_staff(who) {
-            self.note_socket(&who.tenant, &who.subject, false);
-        }
+        self.end_work(conn).await;
         match left {
-            Ok(Left::Last) => self.tell_presence(who, false).await,
+            Ok(Left::Last) => {
+                self.tell_presence_of(&who.tenant, &who.subject, who.role, false).await;
+            }
             Ok(Left::NotLast) => {}
             Err(err) => tracing::warn!(error = %err, "a leave was not noted"),
         }

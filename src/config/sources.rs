@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::value::{Given, Value};
-use super::{Config, EACH, SECTIONS};
+use super::{Config, EACH, OptionDoc, SECTIONS};
 
 /// Where a configuration is read from. The environment is passed in, so that tests need none.
 #[derive(Clone, Debug, Default)]
@@ -245,7 +245,7 @@ fn is_each(section: &str) -> bool {
 }
 
 /// The known key nearest to an unknown one: by the whole name, or by the key alone when it stands
-/// in the wrong section.
+/// in the wrong section, or is itself the name of one.
 fn nearest(unknown: &str) -> String {
     let alone = unknown.rsplit('.').next().unwrap_or(unknown);
     let (section, rest) = unknown.split_once('.').unwrap_or((unknown, "TENANT"));
@@ -254,12 +254,12 @@ fn nearest(unknown: &str) -> String {
         true => Config::options_of(rest.rsplit_once('.').map_or(rest, |(tenant, _)| tenant)),
         false => Config::options(),
     };
-    let keys = options.into_iter().map(|o| (o.name(), o.key));
-    let distance = |(name, key): &(String, &str)| {
-        let by_name = strsim::damerau_levenshtein(unknown, name);
-        by_name.min(strsim::damerau_levenshtein(alone, key) + 1)
+    let distance = |option: &OptionDoc| {
+        let by_name = strsim::damerau_levenshtein(unknown, &option.name());
+        let to = |part| strsim::damerau_levenshtein(alone, part) + 1;
+        by_name.min(to(option.key)).min(to(&option.section))
     };
-    keys.min_by_key(distance).map(|(name, _)| name).unwrap_or_default()
+    options.iter().min_by_key(|option| distance(option)).map(OptionDoc::name).unwrap_or_default()
 }
 
 impl fmt::Display for super::StoreUrl {

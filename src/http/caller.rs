@@ -38,7 +38,7 @@ pub(super) async fn identify(State(parts): State<Parts>, request: Request, next:
     let asker = asker_of(&parts, &head).await;
     let who = asker.who.as_ref().ok().and_then(Option::as_ref);
     if !is_producer(who, &head)
-        && let Err(refusal) = parts.app.count_request(who, &door::address(&head))
+        && let Err(refusal) = parts.app.count_request(who, &door::address(&head)).await
     {
         return Refusal(refusal).into_response();
     }
@@ -56,7 +56,7 @@ fn is_producer(who: Option<&Identity>, head: &request::Parts) -> bool {
 /// limit of an address.
 pub(super) async fn count(State(parts): State<Parts>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    match parts.app.count_request(None, &door::address(&head)) {
+    match parts.app.count_request(None, &door::address(&head)).await {
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err(refusal) => Refusal(refusal).into_response(),
     }

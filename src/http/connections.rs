@@ -27,7 +27,7 @@ pub(super) async fn list(
     Caller(who): Caller,
 ) -> Result<Answer<Vec<ConnectionInfo>>, Refusal> {
     parts.app.check_admin(&who)?;
-    let rows = parts.sockets.of_tenant(&who.tenant);
+    let rows = parts.sockets.of_tenant(&who.tenant).await;
     Ok(Answer::of("Connections retrieved successfully", rows))
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn kick(
 ) -> Result<Answer<Nothing>, Refusal> {
     let Path(id) = id.map_err(|err| Error::Malformed(err.to_string()))?;
     parts.app.check_admin(&who)?;
-    if !parts.sockets.kick(&who.tenant, &id) {
+    if !parts.sockets.kick(&who.tenant, &id).await {
         return Err(Error::NotFound("connection").into());
     }
     parts.app.note_act(&who, "connection.kicked", Some(id)).await?;

@@ -51,7 +51,7 @@ pub(super) async fn stats(
     Caller(who): Caller,
 ) -> Result<Json<HubStats>, Refusal> {
     check_staff(who.role)?;
-    let open = parts.sockets.of_tenant(&who.tenant);
+    let open = parts.sockets.of_tenant(&who.tenant).await;
     let mut by_dialect: BTreeMap<_, usize> = Dialect::ALL.map(|d| (d.as_str(), 0)).into();
     let mut by_role: BTreeMap<_, usize> = ROLES.map(|role| (role.as_str(), 0)).into();
     for connection in &open {
@@ -120,7 +120,7 @@ pub(super) async fn online(
     if who.subject != user {
         check_staff(who.role)?;
     }
-    let open = parts.sockets.of_tenant(&who.tenant);
+    let open = parts.sockets.of_tenant(&who.tenant).await;
     let connections = open.iter().filter(|c| c.user_id == user).count();
     let seen = parts.app.sighting(&who.tenant, &user, connections > 0);
     Ok(Json(UserOnline {

@@ -42,6 +42,7 @@ mod work;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
@@ -67,12 +68,13 @@ pub struct Parts {
 }
 
 /// The open sockets, as `server.rs` shows them to REST: their layer is this one's peer.
+#[async_trait]
 pub trait Sockets: Send + Sync {
-    /// A tenant's connections.
-    fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo>;
+    /// A tenant's connections, on whatever node.
+    async fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo>;
 
     /// Puts one of them out; false if there is none of that number.
-    fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;
+    async fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;
 
     /// Puts out every one of an agent or admin that may not be here any more.
     fn put_out(&self, tenant: &TenantId, staff: &UserId);

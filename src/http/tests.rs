@@ -16,6 +16,7 @@ mod webhooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -31,12 +32,13 @@ use super::{Parts, Readiness, Sockets};
 use crate::app::{App, FaqOf, Inner};
 use crate::auth::{Claims, Passwords, Secret, Settings, Tokens};
 use crate::bot::{Bot, Faq, Patience};
+use crate::broker;
 use crate::config::{self, BotProvider, Config, StoreUrl};
 use crate::door::Origins;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Agent, Change, Location, Record};
-use crate::model::{ConnectionInfo, Moment, Role, TenantId, UserId};
+use crate::model::{ConnectionInfo, Moment, NodeId, Role, TenantId, UserId};
 use crate::presence;
 use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
 use crate::telemetry::Metrics;
@@ -44,12 +46,13 @@ use crate::telemetry::Metrics;
 /// No open sockets: they are another layer's.
 struct NoSockets;
 
+#[async_trait::async_trait]
 impl Sockets for NoSockets {
-    fn of_tenant(&self, _: &TenantId) -> Vec<ConnectionInfo> {
+    async fn of_tenant(&self, _: &TenantId) -> Vec<ConnectionInfo> {
         vec![]
     }
 
-    fn kick(&self, _: &TenantId, _: &str) -> bool {
+    async fn kick(&self, _: &TenantId, _: &str) -> bool {
         false
     }
 
@@ -104,6 +107,8 @@ impl Server {
             config: Arc::new(config),
             log,
             presence: presence::memory(),
+            node: NodeId::random(),
+            broker: broker::local(),
             hub: Hub::default(),
             tokens: Tokens::new(settings()).unwrap(),
             passwords: Passwords::new(PASSWORD_WAIT),
@@ -111,6 +116,7 @@ impl Server {
             bot,
             webhooks: webhook_client(),
         });
+        app.note_duties(app.ask_for_duties(Duration::from_secs(5)).await.unwrap());
         let feeding = app.clone();
         tokio::spawn(async move { feeding.feed_hub(tail).await });
         let (routing, unread) = (app.clone(), app.restore_routing().await.unwrap());

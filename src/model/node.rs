@@ -17,6 +17,12 @@ impl NodeId {
         NodeId(Uuid::new_v4().as_u64_pair().0)
     }
 
+    /// Where this node begins to number what must not be mistaken for another node's: two nodes
+    /// would have to number four billion things before they meet.
+    pub fn first_number(self) -> u64 {
+        (self.0 >> 33) << 32 | 1
+    }
+
     /// Reads the written form.
     pub fn parse(text: &str) -> Option<NodeId> {
         let is_hex = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());

@@ -183,6 +183,11 @@ pub trait Presence: Send + Sync + 'static {
     /// This node is going: its lease ends now, and with it whatever it still holds.
     async fn retire(&self) {}
 
+    /// How many nodes are alive, this one included.
+    async fn nodes(&self) -> Result<usize, Error> {
+        Ok(1)
+    }
+
     /// Where other nodes reach a node that is alive.
     async fn address_of(&self, _node: NodeId) -> Result<Option<String>, Error> {
         Ok(None)

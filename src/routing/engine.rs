@@ -114,6 +114,9 @@ impl Engine {
             let moved = moved.into_iter().filter(|lane| self.lanes.contains_key(lane));
             self.out.extend(moved.map(|department| Decision::QueueMoved { department }));
         }
+        if self.settings.is_following {
+            self.out.retain(|decision| matches!(decision, Decision::QueueMoved { .. }));
+        }
         out.append(&mut self.out);
     }
 

@@ -20,11 +20,19 @@ pub struct Settings {
     pub assumed_wait_ms: u64,
     /// How long a conversation rests whose decision the log refused.
     pub retry_ms: u64,
+    /// Whether another engine decides: this one only knows how everything stands.
+    pub is_following: bool,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { grace_ms: 5_000, start_grace_ms: 15_000, assumed_wait_ms: 60_000, retry_ms: 500 }
+        Settings {
+            grace_ms: 5_000,
+            start_grace_ms: 15_000,
+            assumed_wait_ms: 60_000,
+            retry_ms: 500,
+            is_following: false,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use switchboard::log::Reading;
-use switchboard::model::{ConversationId, Event, InCharge, Role, TenantId};
+use switchboard::model::{ConversationId, Event, InCharge, Moment, Role, TenantId};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -386,7 +386,7 @@ async fn what_is_given_up_at_once_is_kept_at_once() {
     let db = rusqlite::Connection::open(data.path().join("switchboard.db")).unwrap();
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (app, before) = (server.running.app.clone(), commits());
-    let giving = tokio::spawn(async move { app.settle_bot().await.unwrap() });
+    let giving = tokio::spawn(async move { app.settle_bot(Moment(i64::MAX)).await.unwrap() });
     clock::real_pause(Duration::from_millis(500)).await;
     db.execute_batch("ROLLBACK").unwrap();
     assert_eq!(clock::within("the end", giving).await.unwrap(), TALKS as usize);

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::super::App;
@@ -11,10 +12,11 @@ use super::super::conversations::handoff;
 use super::Job;
 use super::questions::answered_by;
 use super::tell::Decision;
-use crate::limits::BOT_LINES_MAX;
+use crate::limits::{BOT_LINES_MAX, BOT_SETTLED_INTERVAL};
 use crate::log::{self, Change, Outcome, Pending};
 use crate::model::{
-    ConversationId, Envelope, Error, Event, HandoffReason, HistoryRange, InCharge, Role, TenantId,
+    ConversationId, Envelope, Error, Event, HandoffReason, HistoryRange, InCharge, Moment, Role,
+    TenantId,
 };
 
 /// How many were given to each queue just now: routing hears of them once they are in the log.
@@ -22,21 +24,40 @@ use crate::model::{
 struct Queues(HashMap<(TenantId, Option<Uuid>), u64>);
 
 impl App {
-    /// Gives to the queue what the bot would leave unanswered. Returns how many. For the start,
-    /// before anybody can ask anything.
+    /// Gives to the queue what the bot would leave unanswered: questions from before then. Returns
+    /// how many. At the start of a node alone that is all of them, before anybody can ask
+    /// anything; where there are others, those that no node can still be thinking about.
     ///
     /// # Errors
     /// 503 when the log does not answer.
-    pub async fn settle_bot(&self) -> Result<usize, Error> {
+    pub async fn settle_bot(&self, before: Moment) -> Result<usize, Error> {
         let with_the_bot = self.log.with_the_bot().await.map_err(|e| self.fault(e))?;
-        self.give_up(&with_the_bot, HandoffReason::Interrupted).await
+        self.give_up(&with_the_bot, HandoffReason::Interrupted, before).await
+    }
+
+    /// Looks after questions of nodes that are gone. For the node that has the duties; runs for
+    /// ever.
+    pub async fn settle_bots_of_others(&self) {
+        let thinks_ms = i64::try_from(self.config.bot.timeout.as_millis()).unwrap_or(i64::MAX);
+        loop {
+            sleep(BOT_SETTLED_INTERVAL).await;
+            let spare_ms = i64::try_from(BOT_SETTLED_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+            let before = Moment(Moment::now().0.saturating_sub(thinks_ms.saturating_add(spare_ms)));
+            match self.settle_bot(before).await {
+                Ok(0) => {}
+                Ok(given) => {
+                    tracing::warn!(conversations = given, "a bot left questions; they are queued");
+                }
+                Err(err) => tracing::warn!(error = %err, "questions without an answer wait"),
+            }
+        }
     }
 
     /// Gives to the queue what found no room on the desk.
     pub(super) async fn sweep(&self) -> Result<(), Error> {
         let mut with_the_bot = self.log.with_the_bot().await.map_err(|e| self.fault(e))?;
         with_the_bot.retain(|key| !self.0.desk.tray.has(key));
-        self.give_up(&with_the_bot, HandoffReason::Failed).await.map(drop)
+        self.give_up(&with_the_bot, HandoffReason::Failed, Moment(i64::MAX)).await.map(drop)
     }
 
     /// Gives those of these to the queue that have a question; all of them without a bot.
@@ -44,10 +65,11 @@ impl App {
         &self,
         of_bot: &[(TenantId, ConversationId)],
         reason: HandoffReason,
+        before: Moment,
     ) -> Result<usize, Error> {
         let (mut queues, mut given) = (Queues::default(), Vec::new());
         for (tenant, id) in of_bot {
-            given.extend(self.start_giving(tenant, *id, reason, &mut queues).await?);
+            given.extend(self.start_giving(tenant, *id, reason, before, &mut queues).await?);
         }
         // Only now, so that all of them share a few commits: one sync of the disk for each would
         // keep a server with many conversations from starting.
@@ -70,9 +92,10 @@ impl App {
         tenant: &TenantId,
         id: ConversationId,
         reason: HandoffReason,
+        before: Moment,
         queues: &mut Queues,
     ) -> Result<Option<Pending>, Error> {
-        let question = self.open_question(tenant, id).await?;
+        let question = self.open_question(tenant, id, before).await?;
         let reason = match (&self.bot, &question) {
             (None, _) => HandoffReason::BotOff,
             (Some(_), Some(_)) => reason,
@@ -101,6 +124,7 @@ impl App {
         &self,
         tenant: &TenantId,
         id: ConversationId,
+        before: Moment,
     ) -> Result<Option<Job>, Error> {
         let limit = Some(2 * BOT_LINES_MAX as u64);
         let range = HistoryRange { limit, ..HistoryRange::default() };
@@ -114,6 +138,9 @@ impl App {
         };
         let open = page[from..].iter().filter(|e| is_asked_by(&e.event, Role::Customer));
         let last = page.last().filter(|e| is_asked_by(&e.event, Role::Service));
+        if open.clone().chain(last).any(|e| e.at >= before) {
+            return Ok(None);
+        }
         Ok(open.chain(last).filter_map(|e| Job::of(e)).reduce(Job::join))
     }
 }

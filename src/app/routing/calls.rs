@@ -13,8 +13,7 @@ impl App {
     /// Forgets calls that nobody told the end of, of all tenants: those that were answered before
     /// then.
     pub fn forget_calls(&self, before: Moment) {
-        let tenants: Vec<TenantId> = self.0.router.lock().tenants.keys().cloned().collect();
-        for tenant in tenants {
+        for tenant in self.floors() {
             let changed = self.0.router.lock().floor(&tenant, self).calls.forget(before);
             self.tell_engine_of_calls(&tenant, changed);
         }

@@ -71,7 +71,7 @@ impl App {
             return Box::pin(std::future::ready(()));
         }
         let appended = match self.change_of(&job.tenant, &job.decision).await {
-            Ok(change) => self.log.append(&job.tenant, change).await,
+            Ok(change) => self.log.append(&job.tenant, self.as_duty(change)).await,
             Err(err) => Err(err),
         };
         let app = self.clone();

@@ -35,6 +35,7 @@ impl App {
         while let Some(envelope) = unread.recv().await {
             // What is not taken in is lost to the engine, and what is behind it would be out of
             // order. The tail waits meanwhile.
+            let _turn = self.0.router.reading.lock().await;
             while let Err(err) = self.take_in(&envelope).await {
                 tracing::warn!(error = %err, event = envelope.event.name(), "not routed yet");
                 sleep(OWED_RETRY_INTERVAL).await;

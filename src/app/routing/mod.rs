@@ -43,6 +43,8 @@ pub(super) struct Router {
     state: Mutex<State>,
     /// Changes of the staff are read and taken in one after the other.
     staff: OrderLock<()>,
+    /// What the log tells is taken in one after the other, and not while an engine is built anew.
+    reading: OrderLock<()>,
     /// More of the log was taken in.
     progress: Notify,
     /// Something is to be carried out, or the next deadline is another one.
@@ -87,8 +89,6 @@ pub(super) struct Floor {
     places: HashMap<ConversationId, Told>,
     /// What every agent's status was told as last.
     told: HashMap<UserId, AgentStatus>,
-    /// How many sockets every agent has open that proved whose they are.
-    sockets: HashMap<UserId, usize>,
     /// The agents' e-mail addresses.
     emails: HashMap<UserId, Arc<str>>,
     /// The departments' names.
@@ -156,6 +156,7 @@ impl Router {
             clock: Clock::new(),
             state: Mutex::default(),
             staff: OrderLock::new(()),
+            reading: OrderLock::new(()),
             progress: Notify::new(),
             to_carry: Notify::new(),
             to_tell: Notify::new(),
@@ -214,7 +215,6 @@ impl State {
             due: None,
             places: HashMap::new(),
             told: HashMap::new(),
-            sockets: HashMap::new(),
             emails: HashMap::new(),
             departments: HashMap::new(),
             lines: Lines::default(),
@@ -286,6 +286,7 @@ impl App {
             grace_ms: ms(settings.grace),
             start_grace_ms: ms(RESTART_GRACE),
             assumed_wait_ms: ms(settings.assumed_wait),
+            is_following: self.duties().is_none(),
             ..Settings::default()
         }
     }

@@ -144,13 +144,14 @@ impl App {
         let departments = department_id.into_iter().collect();
         let audience = Audience { departments, agent: None, is_for_all: true };
         let envelope = Envelope::volatile(tenant.clone(), Event::Queued(queued));
-        self.tell_now(Envelope { audience: Some(Arc::new(audience)), ..envelope });
+        self.tell_here(Arc::new(Envelope { audience: Some(Arc::new(audience)), ..envelope }));
     }
 
     fn tell_stats(&self, tenant: &TenantId, department: Option<Uuid>) {
         let stats = self.ask_engine(tenant, |engine, now| stats_of(engine, now, department));
         if let Some(stats) = stats.flatten() {
-            self.publish(tenant, Event::QueueStats(stats));
+            let stats = Envelope::volatile(tenant.clone(), Event::QueueStats(stats));
+            self.tell_here(Arc::new(stats));
         }
     }
 

@@ -10,7 +10,7 @@ use super::super::staff::policy_of;
 use super::listen::Unread;
 use crate::limits::ROUTING_STARTS_KEPT;
 use crate::log::{self, Agent, AgentWork};
-use crate::model::{AgentRecord, AgentStatus, Moment, StatusReason, TenantId, UserId};
+use crate::model::{AgentRecord, AgentStatus, Moment, Place, StatusReason, TenantId, UserId};
 use crate::routing::{self, AgentSetup, Input};
 
 impl App {
@@ -23,12 +23,37 @@ impl App {
         let unread =
             self.0.router.take_unread().ok_or_else(|| log::Error::failed("read already"))?;
         self.0.router.is_listening.store(true, Ordering::Release);
-        for (tenant, _) in self.log.tenants().await? {
-            let inputs = self.inputs_of(&tenant).await?;
-            self.route_all(&tenant, inputs, None);
-        }
+        self.rebuild_routing().await?;
         self.0.router.lock().is_restored = true;
         Ok(Unread(unread))
+    }
+
+    /// Builds every tenant's engine from the log, instead of the one there may be: one that
+    /// decides where this node has the duties, and else one that only follows.
+    ///
+    /// # Errors
+    /// When the log cannot be read; to be tried again.
+    pub async fn rebuild_routing(&self) -> Result<(), log::Error> {
+        for (tenant, _) in self.log.tenants().await? {
+            let router = &self.0.router;
+            let (_turn, _staff) = (router.reading.lock().await, router.staff.lock().await);
+            let inputs = self.inputs_of(&tenant).await?;
+            self.begin_floor_anew(&tenant);
+            self.route_all(&tenant, inputs, None);
+            self.compare_agents_of(&tenant).await;
+        }
+        Ok(())
+    }
+
+    /// Whatever the engine decided is not to be carried out any more.
+    fn begin_floor_anew(&self, tenant: &TenantId) {
+        let settings = self.routing_settings();
+        let mut state = self.0.router.lock();
+        state.jobs.retain(|job| job.tenant != *tenant);
+        let floor = state.floor(tenant, self);
+        floor.engine = routing::Engine::new(settings);
+        let due = floor.due.take();
+        due.map(|at| state.due.remove(&(at, tenant.clone())));
     }
 
     async fn inputs_of(&self, tenant: &TenantId) -> Result<Vec<Input>, log::Error> {
@@ -84,6 +109,8 @@ impl App {
         }
         let open = self.log.open_calls(tenant).await?;
         inputs.extend(self.restore_calls(tenant, open, &employed));
+        let connected = self.presence.members(tenant, Place::Work).await.unwrap_or_default();
+        inputs.extend(connected.into_iter().map(|member| Input::Connected(member.user_id)));
         inputs.push(Input::Started);
         // They were removed just before the server stopped, and what they had was to go back.
         inputs.extend(removed.into_iter().map(Input::AgentGone));

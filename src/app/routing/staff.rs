@@ -10,9 +10,7 @@ use super::Floor;
 use super::restore::agent_setup;
 use crate::limits::{OWED_RETRY_INTERVAL, PRESENCE_CONVERSATIONS_MAX};
 use crate::log::{self, Agent};
-use crate::model::{
-    AgentStatus, ConversationId, Event, Identity, PresenceChanged, Role, TenantId, UserId,
-};
+use crate::model::{AgentStatus, ConversationId, Event, PresenceChanged, Role, TenantId, UserId};
 use crate::routing::{AgentState, Input};
 
 impl App {
@@ -70,23 +68,18 @@ impl App {
         self.ask_engine(tenant, |engine, _| engine.is_disabled(agent)).flatten()
     }
 
-    /// Counts an agent's sockets: the first that comes and the last that goes are news.
-    pub(in crate::app) fn note_socket(&self, tenant: &TenantId, agent: &UserId, is_open: bool) {
-        let input = {
-            let mut state = self.0.router.lock();
-            let sockets = &mut state.floor(tenant, self).sockets;
-            let open = sockets.entry(agent.clone()).or_default();
-            *open = if is_open { *open + 1 } else { open.saturating_sub(1) };
-            match (is_open, *open) {
-                (true, 1) => Some(Input::Connected(agent.clone())),
-                (false, 0) => {
-                    sockets.remove(agent);
-                    Some(Input::Disconnected(agent.clone()))
-                }
-                _ => None,
-            }
-        };
-        self.route_all(tenant, input, None);
+    /// Another node told what somebody is.
+    pub(in crate::app) fn note_told(&self, tenant: &TenantId, user: &UserId, status: AgentStatus) {
+        let mut state = self.0.router.lock();
+        let floor = state.floor(tenant, self);
+        if floor.engine.is_disabled(user).is_some() {
+            floor.told.insert(user.clone(), status);
+        }
+    }
+
+    /// The tenants that routing knows.
+    pub(in crate::app) fn floors(&self) -> Vec<TenantId> {
+        self.0.router.lock().tenants.keys().cloned().collect()
     }
 
     /// Tells what an agent is, if it was told to be something else.
@@ -103,10 +96,15 @@ impl App {
 
     /// Tells that a user came or went (contract 6, `presence_update`): an agent as what it is,
     /// anybody else as there or not.
-    pub(in crate::app) async fn tell_presence(&self, who: &Identity, is_here: bool) {
+    pub(in crate::app) async fn tell_presence_of(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        role: Role,
+        is_here: bool,
+    ) {
         let plain = if is_here { AgentStatus::Online } else { AgentStatus::Offline };
-        let (tenant, user) = (&who.tenant, &who.subject);
-        let is_staff = matches!(who.role, Role::Agent | Role::Admin);
+        let is_staff = matches!(role, Role::Agent | Role::Admin);
         let conversations =
             if is_staff { self.conversations_of(tenant, user).await } else { vec![] };
         let mut state = self.0.router.lock();

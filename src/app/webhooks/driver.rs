@@ -79,7 +79,8 @@ impl Driver {
         let are_cursors_due = Instant::now() >= self.cursors_due;
         let change = self.change_of(&settled, &readings, are_cursors_due);
         if !(change.events.is_empty() && change.records.is_empty()) {
-            self.app.log.commit(&office.tenant, change.clone()).await?;
+            let duty = self.app.as_duty(change.clone());
+            self.app.log.commit(&office.tenant, duty).await?;
         }
         if are_cursors_due {
             self.cursors_due = Instant::now() + WEBHOOK_CURSOR_INTERVAL;

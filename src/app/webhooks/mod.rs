@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::App;
 use crate::log::{Delivery, Webhook};
-use crate::model::{Envelope, EventSet, Moment, TenantId};
+use crate::model::{Envelope, Event, EventSet, Moment, TenantId};
 use crate::sink::webhooks::{Item, Schedule};
 
 pub use replay::Replayed;
@@ -107,6 +107,14 @@ impl Offices {
         } else {
             self.has_any.store(true, Ordering::Release);
             self.opened.notify_one();
+        }
+    }
+
+    /// Nobody serves them any more; whoever does next asks the log how they stand.
+    fn close_all(&self) {
+        for office in self.lock().values() {
+            office.forget();
+            office.lock().is_served = false;
         }
     }
 
@@ -219,10 +227,18 @@ fn wanted(patterns: &[String]) -> EventSet {
     if names_audit { set } else { set.without(EventSet::parse("audit.*").unwrap_or_default()) }
 }
 
+fn is_about_webhooks(event: &Event) -> bool {
+    matches!(event, Event::Audit(entry) if entry.action.starts_with("webhook."))
+}
+
 impl App {
     /// Tells a tenant's webhooks that there is something to read.
-    pub(super) fn hand_to_webhooks(&self, envelope: &Envelope) {
+    pub(super) fn hand_to_webhooks(&self, envelope: &Envelope, is_own: bool) {
         let offices = &self.0.offices;
+        if !is_own && is_about_webhooks(&envelope.event) {
+            // Another node's administrator changed them.
+            offices.changed(&offices.open(&envelope.tenant));
+        }
         if !offices.has_any.load(Ordering::Acquire) {
             return;
         }
@@ -251,7 +267,7 @@ impl App {
 mod tests {
     use super::*;
     use crate::log::SigningSecret;
-    use crate::model::{Cursor, Event};
+    use crate::model::Cursor;
 
     fn office(patterns: &[&str], cursor: u64) -> Arc<Office> {
         let webhook = Webhook {

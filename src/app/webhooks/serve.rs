@@ -32,6 +32,7 @@ impl App {
             }
         }
         while drivers.join_next().await.is_some() {}
+        offices.close_all();
     }
 
     /// Finds the tenants that have webhooks.

@@ -27,7 +27,8 @@ impl Engine {
     /// Looks for an agent for a conversation: at home first, then wherever it was widened to.
     pub(super) fn seek_agent(&mut self, conversation: ConversationId, trigger: Trigger) {
         let Some(wait) = self.waiting.get(&conversation) else { return };
-        if !self.is_started() || wait.pending != Pending::Nothing {
+        let is_undecided = wait.pending == Pending::Nothing;
+        if !self.is_started() || self.settings.is_following || !is_undecided {
             return;
         }
         for id in self.lanes_of(wait) {
@@ -93,7 +94,7 @@ impl Engine {
 
     /// Fills an agent's free places with what waits for it.
     pub(super) fn seek_work(&mut self, id: &UserId, trigger: Trigger) {
-        while self.seek_one(id, trigger) {}
+        while !self.settings.is_following && self.seek_one(id, trigger) {}
     }
 
     /// Gives an agent the first conversation it can take of all queues it serves.

@@ -25,6 +25,11 @@ impl Engine {
         self.agents.get(agent).filter(|a| a.is_known()).map(|agent| agent.state(now))
     }
 
+    /// Of every agent whether it is connected, and until when its latest heartbeat counts.
+    pub fn signs_of_life(&self) -> impl Iterator<Item = (&UserId, bool, Option<Moment>)> {
+        self.agents.iter().map(|(id, agent)| (id, agent.is_connected, agent.beat_until))
+    }
+
     /// Whether an agent is disabled; `None` for one that was not told of.
     pub fn is_disabled(&self, agent: &UserId) -> Option<bool> {
         let known = self.agents.get(agent).filter(|agent| agent.is_known());

@@ -82,7 +82,7 @@ async fn admit_visitor(door: Door, request: Request) -> Result<Response, Error> 
             if let Some(objection) = knock.objection() {
                 return Err(objection);
             }
-            app.count_request(None, &knock.address())?;
+            app.count_request(None, &knock.address()).await?;
             begin(&door, &knock, tenant.as_ref(), &mut greeting).await?
         }
     };

@@ -137,7 +137,7 @@ impl Greeter {
 
     async fn prove(&self, credential: &Credential, auth: AuthIn) -> Result<Proof, Error> {
         let who = self.app.identify_by(credential).await?;
-        let seat = self.app.seat(&who)?;
+        let seat = self.app.seat(&who).await?;
         Ok(Proof { who, seat, auth })
     }
 
