@@ -2,7 +2,8 @@
 //!
 //! One table makes it all: the structs, their defaults, `default-config`, the list of known keys
 //! and the reference page (`reference`); how is in `table`. Sources in order: defaults, TOML file,
-//! environment, flags (`sources`). What a value may look like is in `value`.
+//! environment, flags (`sources`). What a value may look like is in `value`, its ranges in
+//! `checks`.
 //!
 //! To add an option: a line in the table below with its doc comment, its default, and a check if
 //! not every value will do. Then `make docs`.
@@ -12,6 +13,7 @@ mod table;
 
 mod ami;
 mod bot;
+mod checks;
 mod reference;
 mod sources;
 mod value;
@@ -26,12 +28,13 @@ use reference::tidy;
 pub use sources::{ConfigError, SEED_NAMES, Sources, environment};
 pub use value::{Address, BotProvider, LogFormat, Secret, parse_duration};
 
-use value::{
-    Value, check_address, check_addresses, check_count, check_encryption_key, check_filled,
+use checks::{
+    check_address, check_addresses, check_count, check_encryption_key, check_filled,
     check_frame_bytes, check_lease, check_level, check_number, check_one_line, check_origins,
     check_pauses, check_peer, check_peers, check_percent, check_port, check_positive,
     check_properties, check_redis_host, check_secret, check_store, check_topic,
 };
+use value::Value;
 
 use crate::model::TenantId;
 

@@ -21,7 +21,8 @@ use super::agent::Agent;
 use super::alarms::Alarms;
 use super::lane::{Class, Lane, LaneId, Place};
 use super::policy::Policy;
-use super::words::{Decision, Input, Settings, Trigger, Waiting};
+use super::settings::Settings;
+use super::words::{Decision, Input, Trigger, Waiting};
 use crate::model::{ConversationId, Moment, UserId};
 
 /// The routing of one tenant.

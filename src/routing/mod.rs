@@ -12,6 +12,7 @@ mod hours;
 mod lane;
 mod policy;
 mod ranked;
+mod settings;
 pub mod simulate;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ mod words;
 pub use engine::Engine;
 pub use hours::Hours;
 pub use policy::{Action, OfferMode, Policy, PolicyError, Rule, Strategy, Weights};
+pub use settings::Settings;
 pub use words::{
     AgentRestored, AgentSetup, AgentState, Candidate, Decision, DepartmentState, Exclusion,
-    Explanation, Input, OfferEnd, Settings, Trigger, Waiting,
+    Explanation, Input, OfferEnd, Trigger, Waiting,
 };

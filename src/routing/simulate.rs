@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use super::engine::Engine;
 use super::policy::{Action, Policy};
-use super::words::{AgentSetup, Decision, Input, Settings, Waiting};
+use super::settings::Settings;
+use super::words::{AgentSetup, Decision, Input, Waiting};
 use crate::model::{AgentStatus, ConversationId, Moment, UserId};
 pub use generated::{BadGeneration, Generation};
 pub use recorded::Recorder;
