@@ -73,13 +73,20 @@ pub(super) struct Store {
 )]
 pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
     let can_store = parts.app.can_store().await;
+    let presence = &parts.app.presence;
+    let redis = match (presence.is_shared(), presence.is_up()) {
+        (false, _) => "off",
+        (true, true) => "healthy",
+        (true, false) => "unavailable",
+    };
+    let is_whole = can_store && redis != "unavailable";
     let kind = match parts.app.config.store_url() {
         StoreUrl::Sqlite(_) => "sqlite",
         StoreUrl::Postgres(_) => "postgres",
         StoreUrl::Memory => "memory",
     };
     Json(Health {
-        status: if can_store { "healthy" } else { "degraded" },
+        status: if is_whole { "healthy" } else { "degraded" },
         version: VERSION,
         uptime_seconds: parts.app.metrics.uptime().as_secs(),
         websocket: Sockets {
@@ -87,7 +94,7 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
             status: if parts.readiness.is_ready() { "healthy" } else { "draining" },
         },
         store: Store { kind, status: if can_store { "healthy" } else { "unavailable" } },
-        redis: "off",
+        redis,
         kafka: "off",
     })
 }

@@ -13,6 +13,7 @@
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
 //! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
+//! - several nodes on real services: [`cluster`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
@@ -33,6 +34,7 @@ mod bot;
 mod cli;
 mod client;
 mod clock;
+mod cluster;
 mod console;
 mod crash;
 mod dice;
