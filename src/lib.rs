@@ -3,7 +3,8 @@
 //! Read the modules in this order; each may use only the ones above it (`ARCHITECTURE.md`, checked
 //! by `tests/it/tidy.rs`).
 //!
-//! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted.
+//! 0. [`limits`], [`config`], [`telemetry`]: bounds, options, what is logged and counted. Beside
+//!    them [`mod@redis`]: the line to Redis.
 //! 1. [`model`]: the words. Pure data, no I/O.
 //! 2. [`auth`], [`log`], [`hub`], [`presence`], [`broker`], [`bot`], [`routing`], [`sink`]: who
 //!    speaks, what is kept, who listens, who is here, who serves beside this node, who answers by
@@ -27,6 +28,7 @@ pub mod limits;
 pub mod log;
 pub mod model;
 pub mod presence;
+pub mod redis;
 pub mod routing;
 pub mod server;
 pub mod simulate;

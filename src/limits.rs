@@ -462,3 +462,47 @@ pub const NODES_ANSWER_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// How often it is looked whether agents are shown in Redis as what they are.
 pub const AGENTS_SHOWN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long after a failure a connection to Redis is tried again: its return is felt at once.
+pub const REDIS_RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often the connections to Redis are looked after when none is known to have ended.
+pub const REDIS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a command is tried again where a cluster has moved its key ...
+pub const REDIS_CLUSTER_RETRIES: u32 = 4;
+/// ... and after how many milliseconds first.
+pub const REDIS_CLUSTER_PAUSE_MS: u64 = 20;
+
+/// Messages other nodes published that may wait to be read. Whoever falls behind further begins
+/// anew, and reads what is missing from the log.
+pub const REDIS_PUBLISHED_QUEUE: usize = 4_096;
+
+/// How long what Redis holds of a place lasts after the last node that renews it ...
+pub const SESSION_KEYS_TTL: Duration = Duration::from_secs(120);
+/// ... and how often nodes do. Two rounds may fail.
+pub const SESSION_KEYS_INTERVAL: Duration = Duration::from_secs(40);
+
+/// How often a node looks whether others are gone. Two looks have to agree, and the longest lease
+/// is 8 s: no ghost for longer than 10 s (contract 9).
+pub const PRESENCE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether Redis is back.
+pub const PRESENCE_RETURN_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Stays that are noted in Redis at once: enough to fill the line, and few enough that none of them
+/// waits for its deadline behind the others.
+pub const PRESENCE_AT_ONCE: usize = 128;
+
+/// Places of a lost node that are looked after at once.
+pub const PRESENCE_PLACES_AT_ONCE: usize = 64;
+
+/// Stays of one place that one script ends: a few milliseconds in which Redis does nothing else.
+pub const PRESENCE_ENDED_AT_ONCE: usize = 500;
+
+/// Users whose last connection went while Redis was away and who are asked for again after its
+/// return. Of more it is only known that they went from here.
+pub const PRESENCE_UNSURE_MAX: usize = 200_000;
+
+/// Order locks of presence. Two users who share one wait for each other now and then.
+pub const PRESENCE_ORDERS: usize = 1_024;

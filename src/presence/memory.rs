@@ -1,4 +1,5 @@
-//! Presence of one node, in its memory.
+//! Presence of one node, in its memory; also what a node that shares Redis knows of its own
+//! connections.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,6 +28,12 @@ struct Stay {
     role: Role,
     joined_at: Moment,
     connections: Vec<ConnId>,
+}
+
+impl Stay {
+    fn member(&self, user_id: UserId) -> Member {
+        Member { user_id, user_type: self.role, joined_at: self.joined_at }
+    }
 }
 
 /// Who left within the last [`RECONNECT_WINDOW`].
@@ -71,79 +78,129 @@ impl Memory {
     }
 }
 
-#[async_trait]
-impl Presence for Memory {
-    async fn enter(&self, of: &TenantId, place: Place, entry: Entry) -> Result<Entered, Error> {
+/// What a leave from memory changed.
+pub(super) enum Gone {
+    /// That was the user's last connection here.
+    Last(Member),
+    /// It has so many others.
+    NotLast(usize),
+    /// The connection was not here.
+    Unknown,
+}
+
+impl Memory {
+    /// Notes that a connection came.
+    pub(super) fn note_enter(&self, of: &TenantId, place: Place, entry: Entry) -> Entered {
         let mut state = self.lock();
         let key = (of.clone(), place, Some(entry.user));
         if let Some(stay) = state.stays.get_mut(&key) {
             if stay.role != entry.role {
-                return Ok(Entered::WithRole(stay.role));
+                return Entered::WithRole(stay.role);
             }
             if !stay.connections.contains(&entry.conn) {
                 stay.connections.push(entry.conn);
             }
-            return Ok(Entered::Another);
+            return Entered::Another;
         }
         let joined_at = Moment::now();
         let away_ms = state.departures.take(&key);
         let connections = vec![entry.conn];
         state.stays.insert(key, Stay { role: entry.role, joined_at, connections });
-        Ok(Entered::First { joined_at, away_ms })
+        Entered::First { joined_at, away_ms }
     }
 
-    async fn leave(
+    /// Notes that it went.
+    pub(super) fn note_leave(
         &self,
         of: &TenantId,
         place: Place,
         user: &UserId,
         conn: ConnId,
-    ) -> Result<Left, Error> {
+    ) -> Gone {
         let mut state = self.lock();
         let key = (of.clone(), place, Some(user.clone()));
-        let Some(stay) = state.stays.get_mut(&key) else { return Ok(Left::NotLast) };
+        let Some(stay) = state.stays.get_mut(&key) else { return Gone::Unknown };
         let before = stay.connections.len();
         stay.connections.retain(|c| *c != conn);
-        if stay.connections.len() == before || !stay.connections.is_empty() {
-            return Ok(Left::NotLast);
+        let left = stay.connections.len();
+        if left == before {
+            return Gone::Unknown;
         }
+        if left > 0 {
+            return Gone::NotLast(left);
+        }
+        let member = stay.member(user.clone());
         state.stays.remove(&key);
         state.departures.note(key, Instant::now());
-        Ok(Left::Last)
+        Gone::Last(member)
     }
 
-    async fn remember_leave(
+    /// Undoes an entry that was a user's first, as if it had never been.
+    pub(super) fn forget(&self, of: &TenantId, place: Place, user: &UserId) {
+        self.lock().stays.remove(&(of.clone(), place, Some(user.clone())));
+    }
+
+    /// Since when a user is here is known better.
+    pub(super) fn set_joined_at(&self, of: &TenantId, place: Place, user: &UserId, at: Moment) {
+        let key = (of.clone(), place, Some(user.clone()));
+        if let Some(stay) = self.lock().stays.get_mut(&key) {
+            stay.joined_at = at;
+        }
+    }
+
+    /// A user who is here, and its connections.
+    pub(super) fn stay_of(
         &self,
         of: &TenantId,
         place: Place,
         user: &UserId,
-        away: Duration,
-    ) -> Result<(), Error> {
+    ) -> Option<(Member, usize)> {
+        let state = self.lock();
+        let stay = state.stays.get(&(of.clone(), place, Some(user.clone())))?;
+        Some((stay.member(user.clone()), stay.connections.len()))
+    }
+
+    /// Who is in a place.
+    pub(super) fn members_of(&self, of: &TenantId, place: Place) -> Vec<Member> {
+        let state = self.lock();
+        let stays = state.stays.range((of.clone(), place, None)..);
+        let here = stays.take_while(|((t, p, _), _)| t == of && *p == place);
+        here.filter_map(|((_, _, user), stay)| Some(stay.member(user.clone()?))).collect()
+    }
+
+    /// Everybody, wherever it is.
+    pub(super) fn everybody(&self) -> Vec<(TenantId, Place, UserId)> {
+        let state = self.lock();
+        let keys = state.stays.keys();
+        keys.filter_map(|(of, place, user)| Some((of.clone(), *place, user.clone()?))).collect()
+    }
+
+    /// Places with somebody in them.
+    pub(super) fn places(&self) -> Vec<(TenantId, Place)> {
+        let state = self.lock();
+        let mut places: Vec<_> = state.stays.keys().map(|(of, place, _)| (of, *place)).collect();
+        places.dedup();
+        places.into_iter().map(|(of, place)| (of.clone(), place)).collect()
+    }
+
+    /// Whether somebody is in a place.
+    pub(super) fn has_anybody(&self, of: &TenantId, place: Place) -> bool {
+        let state = self.lock();
+        let mut from = state.stays.range((of.clone(), place, None)..);
+        from.next().is_some_and(|((t, p, _), _)| t == of && *p == place)
+    }
+
+    /// Notes when a user left, as an earlier log tells.
+    pub(super) fn note_departure(&self, of: &TenantId, place: Place, user: &UserId, away: Duration) {
         // A machine younger than that has no such moment, and nobody was away on it.
         if let Some(when) = Instant::now().checked_sub(away) {
             let key = (of.clone(), place, Some(user.clone()));
             self.lock().departures.note(key, when);
         }
-        Ok(())
     }
 
-    async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error> {
-        let state = self.lock();
-        let stays = state.stays.range((of.clone(), place, None)..);
-        let here = stays.take_while(|((t, p, _), _)| t == of && *p == place);
-        let members = here.filter_map(|((_, _, user), stay)| {
-            let (user_type, joined_at) = (stay.role, stay.joined_at);
-            user.clone().map(|user_id| Member { user_id, user_type, joined_at })
-        });
-        Ok(members.collect())
-    }
-
-    async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error> {
-        let key = (of.clone(), Place::Tenant, Some(user.clone()));
-        Ok(self.lock().stays.get(&key).map_or(0, |stay| stay.connections.len()))
-    }
-
-    async fn counts(&self) -> Result<Counts, Error> {
+    /// How many are here.
+    pub(super) fn count(&self) -> Counts {
         let state = self.lock();
         let mut counts = Counts::default();
         let mut last = None;
@@ -156,7 +213,50 @@ impl Presence for Memory {
             }
             last = Some((tenant, place));
         }
-        Ok(counts)
+        counts
+    }
+}
+
+#[async_trait]
+impl Presence for Memory {
+    async fn enter(&self, of: &TenantId, place: Place, entry: Entry) -> Result<Entered, Error> {
+        Ok(self.note_enter(of, place, entry))
+    }
+
+    async fn leave(
+        &self,
+        of: &TenantId,
+        place: Place,
+        user: &UserId,
+        conn: ConnId,
+    ) -> Result<Left, Error> {
+        Ok(match self.note_leave(of, place, user, conn) {
+            Gone::Last(_) => Left::Last,
+            Gone::NotLast(_) | Gone::Unknown => Left::NotLast,
+        })
+    }
+
+    async fn remember_leave(
+        &self,
+        of: &TenantId,
+        place: Place,
+        user: &UserId,
+        away: Duration,
+    ) -> Result<(), Error> {
+        self.note_departure(of, place, user, away);
+        Ok(())
+    }
+
+    async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error> {
+        Ok(self.members_of(of, place))
+    }
+
+    async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error> {
+        Ok(self.stay_of(of, Place::Tenant, user).map_or(0, |(_, connections)| connections))
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        Ok(self.count())
     }
 }
 

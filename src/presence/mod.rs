@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod contract;
 mod memory;
+pub mod redis;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["model"],
     &["config"],
     &["telemetry"],
+    &["redis"],
     &["auth", "log", "hub", "presence", "broker", "bot", "routing", "sink"],
     &["app"],
     &["door"],
@@ -28,8 +29,9 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("auth", &["limits", "model"]),
     ("log", &["limits", "model"]),
     ("hub", &["limits", "model"]),
-    ("presence", &["limits", "model"]),
-    ("broker", &["limits", "model"]),
+    ("redis", &["limits", "config"]),
+    ("presence", &["limits", "model", "redis"]),
+    ("broker", &["limits", "model", "redis"]),
     ("bot", &["limits", "model"]),
     ("routing", &["model"]),
     ("sink", &["limits", "model"]),
@@ -54,6 +56,9 @@ const JSON: &[&str] = &[
     "src/auth/",
     // Providers speak it.
     "src/bot/",
+    // What nodes tell each other, and what Redis holds for others to read.
+    "src/broker/",
+    "src/presence/redis/",
     // Receivers outside are told in it.
     "src/sink/",
     // Log lines.

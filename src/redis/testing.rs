@@ -1,0 +1,96 @@
+//! Redis for tests: the servers that the environment names, and private ones to be killed.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Redis, Settings};
+
+/// The server of this variable; `None`, and a line that says so, where it is not set.
+#[allow(clippy::disallowed_methods, reason = "tests find their services there")]
+pub(crate) fn settings(variable: &str) -> Option<Settings> {
+    let Ok(hosts) = std::env::var(variable) else {
+        let all = std::env::var("SWITCHBOARD_TEST_SERVICES");
+        assert!(all.is_err(), "{variable} is not set");
+        eprintln!("skipped: {variable} is not set");
+        return None;
+    };
+    let is_cluster = variable.ends_with("CLUSTER");
+    let hosts = hosts.split(',').map(|host| super::connect::host_and_port(host, 6379)).collect();
+    Some(Settings { hosts, is_cluster, ..defaults() })
+}
+
+fn defaults() -> Settings {
+    Settings { connections: 4, timeout: Duration::from_secs(2), ..Settings::default() }
+}
+
+/// A line to a server, with its connections looked after.
+pub(crate) async fn open(settings: &Settings) -> Arc<Redis> {
+    let redis = Redis::open(settings).await.unwrap();
+    let kept = redis.clone();
+    tokio::spawn(async move { kept.keep().await });
+    redis
+}
+
+/// A server of its own, which ends with the test.
+pub(crate) struct Private {
+    port: u16,
+    options: Vec<String>,
+    process: Option<Child>,
+}
+
+impl Private {
+    /// Starts one; `None` where services are not asked for.
+    pub(crate) async fn start(options: &[&str]) -> Option<Private> {
+        settings("SWITCHBOARD_TEST_REDIS")?;
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = Private { port, options, process: None };
+        server.start_again().await;
+        Some(server)
+    }
+
+    /// Starts it again, empty.
+    pub(crate) async fn start_again(&mut self) {
+        let port = self.port.to_string();
+        let process = Command::new("redis-server")
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(&self.options)
+            .stdout(Stdio::null())
+            .spawn();
+        self.process = Some(process.expect("redis-server"));
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("redis-server does not listen");
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops it where it stands, or lets it go on.
+    pub(crate) fn pause(&self, is_paused: bool) {
+        let signal = if is_paused { "-STOP" } else { "-CONT" };
+        let id = self.process.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { hosts: vec![("127.0.0.1".into(), self.port)], ..defaults() }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
