@@ -5,6 +5,7 @@ mod bot;
 mod duties;
 mod nodes;
 mod retention;
+mod shared;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -25,7 +26,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{self, App, Demo};
 use crate::auth::{self, Passwords, Tokens};
-use crate::broker;
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::http::listen::{self, AddressLimit, Listener, Serving};
@@ -33,12 +33,12 @@ use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
-use crate::log::{self, Change, Location, PostgresUrl, Record};
-use crate::model::{Moment, NodeId, TenantId};
-use crate::presence;
+use crate::log::{self, Location, PostgresUrl};
+use crate::model::Moment;
 use crate::telemetry::Metrics;
 use crate::wire::{self, Registry};
-use nodes::{AllSockets, Questions};
+use nodes::AllSockets;
+use shared::Line;
 
 /// A server that serves.
 pub struct Running {
@@ -73,7 +73,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
-    let tokens = tokens(&config, secret)?;
+    let tokens = tokens(&config, secret.clone())?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
     let listeners = bind(&config, tls.as_ref())?;
 
@@ -82,7 +82,11 @@ pub async fn start(config: Config) -> Result<Running> {
     let metrics = Metrics::new();
     let observed = metrics.clone();
     let observer = Arc::new(move |events, took| observed.committed(events, took));
-    let (log, tail) = log::open(&location(&config), observer, None).await.context("store")?;
+    let (line, live) = Line::open(&config).await?;
+    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
+    shared::begin_log(log.as_ref()).await.context("store")?;
+    let first = listeners[0].local_addr();
+    let presence = line.presence(&config, log.as_ref(), first, &secret).await?;
     let bot = bot::open(&config.bot, &log)?;
     let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
@@ -90,9 +94,9 @@ pub async fn start(config: Config) -> Result<Running> {
         bot,
         webhooks,
         log,
-        presence: presence::memory(),
-        node: NodeId::random(),
-        broker: broker::local(),
+        presence,
+        node: line.node,
+        broker: line.broker.clone(),
         hub: Hub::default(),
         tokens,
         passwords: Passwords::new(PASSWORD_WAIT),
@@ -103,6 +107,8 @@ pub async fn start(config: Config) -> Result<Running> {
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
     let routing = CancellationToken::new();
+    let sockets = line.sockets(&registry, &app);
+    line.spawn(&app, &registry, &background, &routing);
     prepare(&app, &background, &routing).await?;
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
@@ -114,7 +120,7 @@ pub async fn start(config: Config) -> Result<Running> {
     duties.close();
 
     let readiness = Readiness::default();
-    let router = router(&app, &registry, Questions::default(), &readiness, &connections, &shutdown);
+    let router = router(&app, &registry, sockets, &readiness, &connections, &shutdown);
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
@@ -173,6 +179,7 @@ impl Running {
             .await;
         self.routing.cancel();
         let _ = timeout_at(deadline, self.app.release_duties()).await;
+        let _ = timeout_at(deadline, self.app.presence.retire()).await;
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
             tracing::warn!(error = %err, "the latest heartbeats are not kept");
@@ -190,7 +197,7 @@ const LOG_SHARE: Duration = Duration::from_secs(2);
 fn router(
     app: &App,
     registry: &Registry,
-    questions: Questions,
+    sockets: AllSockets,
     readiness: &Readiness,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
@@ -200,7 +207,7 @@ fn router(
         app: app.clone(),
         origins: origins.clone(),
         readiness: readiness.clone(),
-        sockets: Arc::new(AllSockets::new(registry.clone(), app.clone(), questions)),
+        sockets: Arc::new(sockets),
     };
     let door = wire::Door {
         app: app.clone(),
@@ -267,13 +274,8 @@ fn spawn_background(
     }
 }
 
-/// The default tenant exists, and nobody is left from a run that was killed.
+/// Nobody is left from a run that was killed.
 async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToken) -> Result<()> {
-    let default = TenantId::default_tenant();
-    if app.log.tenant(&default).await?.is_none() {
-        let record = Record::Tenant(default.to_string());
-        app.log.commit(&default, Change::record(record)).await?;
-    }
     let is_alone = !app.presence.is_shared();
     if is_alone {
         duties::take(app).await?;
