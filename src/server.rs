@@ -31,10 +31,10 @@ use crate::hub::Hub;
 use crate::ingest::ami;
 use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
 use crate::log::{self, Change, Location, PostgresUrl, Record, Retention};
-use crate::model::{ConnectionInfo, Moment, TenantId, UserId};
-use crate::presence;
+use crate::model::{ConnectionInfo, Moment, NodeId, TenantId, UserId};
+use crate::presence::{self, Presence};
 use crate::telemetry::Metrics;
-use crate::wire::{self, Registry};
+use crate::wire::{self, Registry, Relay};
 
 /// A server that serves.
 pub struct Running {
@@ -64,6 +64,14 @@ pub struct Running {
 /// # Errors
 /// What is missing or taken, in one line.
 pub async fn start(config: Config) -> Result<Running> {
+    start_with(config, presence::memory()).await
+}
+
+/// Starts a server that shares this presence with others.
+///
+/// # Errors
+/// What is missing or taken, in one line.
+pub async fn start_with(config: Config, presence: Arc<dyn Presence>) -> Result<Running> {
     auth::install_crypto();
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
@@ -81,11 +89,12 @@ pub async fn start(config: Config) -> Result<Running> {
     let bot = bot::open(&config.bot, &log)?;
     let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
+        node: NodeId::random(),
         config: config.clone(),
         bot,
         webhooks,
         log,
-        presence: presence::memory(),
+        presence,
         hub: Hub::default(),
         tokens,
         passwords: Passwords::new(PASSWORD_WAIT),
@@ -93,6 +102,7 @@ pub async fn start(config: Config) -> Result<Running> {
     });
     let registry = Registry::default();
     let failed = CancellationToken::new();
+    let relay = relay(&app, tls.as_ref(), &connections, &background, &shutdown)?;
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
     let routing = CancellationToken::new();
@@ -106,7 +116,7 @@ pub async fn start(config: Config) -> Result<Running> {
     spawn_ingest(&app, &background, &shutdown);
 
     let readiness = Readiness::default();
-    let router = router(&app, &registry, &readiness, &connections, &shutdown);
+    let router = router(&app, &registry, &readiness, relay, &connections, &shutdown);
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
@@ -183,6 +193,7 @@ fn router(
     app: &App,
     registry: &Registry,
     readiness: &Readiness,
+    relay: Relay,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> axum::Router {
@@ -199,6 +210,7 @@ fn router(
         registry: registry.clone(),
         tracker: connections.clone(),
         shutdown: shutdown.clone(),
+        relay,
         places: Arc::new(AddressLimit::new(app.config.limits.connections_per_address)),
     };
     let router = http::router(parts.clone())
@@ -268,6 +280,21 @@ fn spawn_background(
     if let Some(tls) = tls {
         background.spawn(tls.watch(shutdown.clone()));
     }
+}
+
+/// The way to the other nodes, which are looked after from now on.
+fn relay(
+    app: &App,
+    tls: Option<&TlsReloader>,
+    connections: &TaskTracker,
+    background: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Relay> {
+    let peers = tls.map(TlsReloader::peer_config).transpose()?;
+    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (watching, until) = (relay.clone(), shutdown.clone());
+    background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
+    Ok(relay)
 }
 
 /// What other systems tell. Whose telephone is whose is known by now.

@@ -49,7 +49,8 @@ use crate::hub::{Hub, Outbox};
 use crate::limits::POSTS_AT_ONCE_MAX;
 use crate::log::{self, Log};
 use crate::model::{
-    Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, Reply, Role, TenantId,
+    Command, ConnId, Conversation, ConversationId, Cursor, Error, Identity, NodeId, Reply, Role,
+    TenantId,
 };
 use crate::presence::Presence;
 use crate::sink::webhooks::Client as WebhookClient;
@@ -81,6 +82,8 @@ pub struct App(Arc<Parts>);
 
 /// What an [`App`] is made of; `server.rs` fills it in.
 pub struct Inner {
+    /// Which of the nodes that serve together this is.
+    pub node: NodeId,
     /// Every option.
     pub config: Arc<Config>,
     /// The tenants' logs.

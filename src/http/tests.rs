@@ -36,7 +36,7 @@ use crate::door::Origins;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Agent, Change, Location, Record};
-use crate::model::{ConnectionInfo, Moment, Role, TenantId, UserId};
+use crate::model::{ConnectionInfo, Moment, NodeId, Role, TenantId, UserId};
 use crate::presence;
 use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
 use crate::telemetry::Metrics;
@@ -101,6 +101,7 @@ impl Server {
             _ => None,
         };
         let app = App::new(Inner {
+            node: NodeId::random(),
             config: Arc::new(config),
             log,
             presence: presence::memory(),
