@@ -128,3 +128,95 @@ fn names_of(own: &CertifiedKey) -> Vec<ServerName<'static>> {
     let names = leaf.valid_dns_names().map(|name| name.replacen('*', "node", 1));
     names.filter_map(|name| DnsName::try_from(name).ok()).map(ServerName::DnsName).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    /// Somebody who vouches for others.
+    struct Vouching {
+        issuer: Issuer<'static, KeyPair>,
+        pem: String,
+    }
+
+    impl Vouching {
+        fn new() -> Vouching {
+            let mut params = CertificateParams::new(vec![]).unwrap();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let key = KeyPair::generate().unwrap();
+            let pem = params.self_signed(&key).unwrap().pem();
+            Vouching { issuer: Issuer::new(params, key), pem }
+        }
+
+        /// A node with a new certificate for these names, the chain in its file.
+        fn node(&self, names: &[&str]) -> TlsReloader {
+            let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new(names).unwrap();
+            let leaf = params.signed_by(&key, &self.issuer).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let chain = format!("{}{}", leaf.pem(), self.pem);
+            std::fs::write(dir.path().join("cert.pem"), chain).unwrap();
+            std::fs::write(dir.path().join("key.pem"), key.serialize_pem()).unwrap();
+            open(dir.path())
+        }
+    }
+
+    fn open(dir: &Path) -> TlsReloader {
+        TlsReloader::open(&dir.join("cert.pem"), &dir.join("key.pem")).unwrap()
+    }
+
+    /// Whether one node believes another that it reaches under this name or address.
+    async fn believes(one: &TlsReloader, another: &TlsReloader, address: &'static str) -> bool {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let accepting = another.acceptor();
+        let accepted = tokio::spawn(async move { accepting.accept(far).await.is_ok() });
+        let name = ServerName::try_from(address).unwrap();
+        let connector = TlsConnector::from(one.peer_config().unwrap());
+        let is_believed = connector.connect(name, near).await.is_ok();
+        let _accepted = accepted.await.unwrap();
+        is_believed
+    }
+
+    #[tokio::test]
+    async fn a_node_with_the_same_certificate_is_believed_whatever_its_address() {
+        let dir = tempfile::tempdir().unwrap();
+        super::super::tests::write_pair(dir.path());
+        assert!(believes(&open(dir.path()), &open(dir.path()), "10.0.0.7").await);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_nobody_vouches_for_is_not_believed() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        super::super::tests::write_pair(one.path());
+        super::super::tests::write_pair(two.path());
+        assert!(!believes(&open(one.path()), &open(two.path()), "localhost").await);
+        let (ours, theirs) = (Vouching::new(), Vouching::new());
+        let names = &["chat.example.com"];
+        assert!(!believes(&ours.node(names), &theirs.node(names), "chat.example.com").await);
+    }
+
+    #[tokio::test]
+    async fn one_for_a_name_of_ours_or_for_the_address_is_believed() {
+        let ours = Vouching::new();
+        let one = ours.node(&["chat.example.com", "*.nodes.example.com"]);
+        for (names, address, is_believed) in [
+            // Renewed a moment before ours is.
+            (["chat.example.com"], "10.0.0.7", true),
+            (["*.nodes.example.com"], "10.0.0.7", true),
+            (["10.0.0.7"], "10.0.0.7", true),
+            (["b.internal"], "b.internal", true),
+            (["b.internal"], "10.0.0.7", false),
+            (["10.0.0.8"], "10.0.0.7", false),
+            (["shop.example.com"], "10.0.0.7", false),
+        ] {
+            let another = ours.node(&names);
+            assert_eq!(believes(&one, &another, address).await, is_believed, "{names:?} {address}");
+        }
+    }
+}
