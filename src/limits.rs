@@ -226,6 +226,36 @@ pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
 /// trip. Without it the client comes back just the same.
 pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
 
+/// Requests passed on to other nodes at once, WebSockets that came of them included. Each takes two
+/// descriptors and some 20 KiB, and a node has as many connections of its own.
+pub const RELAYS_AT_ONCE_MAX: usize = 10_000;
+
+/// How long it may take to connect to another node, TLS included: they are near each other.
+pub const RELAY_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a node may take longer than what it waits for itself, for the way there and back.
+pub const RELAY_SPARE: Duration = Duration::from_secs(5);
+
+/// How long the rest of an answer may take once its head is there: a large page of history over a
+/// slow mobile line.
+pub const RELAY_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Lines to one node that wait for their next request: what a burst of answers gives back ...
+pub const RELAY_LINES_IDLE_MAX: usize = 256;
+/// ... for so long. A client polls again within a round trip, and the other side closes an idle line
+/// after `server.handshake_timeout`.
+pub const RELAY_LINE_IDLE_MAX: Duration = Duration::from_secs(5);
+
+/// What is read at once from a WebSocket that is passed on. Each has two of these for as long as it
+/// lives, and frames are small.
+pub const RELAY_BUFFER_BYTES: usize = 2 * 1024;
+
+/// How often it is looked whether nodes are alive that requests were passed on to.
+pub const RELAY_WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// In how many groups those are sent away whose requests a draining node passes on: over a second.
+pub const RELAY_LEAVING_GROUPS: u32 = 20;
+
 /// How long it is known where a connection was that has ended, if `server.recovery_window` is not
 /// longer. The window is minutes, but a client that gives `auth.after` may come back after it: a
 /// week brings back a laptop that was closed over a holiday, and a row for each connection of a

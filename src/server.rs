@@ -35,8 +35,9 @@ use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Location, PostgresUrl};
 use crate::model::Moment;
+use crate::presence::Presence;
 use crate::telemetry::Metrics;
-use crate::wire::{self, Registry};
+use crate::wire::{self, Registry, Relay};
 use nodes::AllSockets;
 use shared::Line;
 
@@ -69,6 +70,14 @@ pub struct Running {
 /// # Errors
 /// What is missing or taken, in one line.
 pub async fn start(config: Config) -> Result<Running> {
+    start_with(config, None).await
+}
+
+/// Starts a server, with this presence instead of the configured one if it is given.
+///
+/// # Errors
+/// What is missing or taken, in one line.
+pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> Result<Running> {
     auth::install_crypto();
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
@@ -86,16 +95,19 @@ pub async fn start(config: Config) -> Result<Running> {
     let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
     shared::begin_log(log.as_ref()).await.context("store")?;
     let first = listeners[0].local_addr();
-    let presence = line.presence(&config, log.as_ref(), first, &secret).await?;
+    let presence = match presence {
+        Some(given) => given,
+        None => line.presence(&config, log.as_ref(), first, &secret).await?,
+    };
     let bot = bot::open(&config.bot, &log)?;
     let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
+        node: line.node,
         config: config.clone(),
         bot,
         webhooks,
         log,
         presence,
-        node: line.node,
         broker: line.broker.clone(),
         hub: Hub::default(),
         tokens,
@@ -104,6 +116,7 @@ pub async fn start(config: Config) -> Result<Running> {
     });
     let registry = Registry::default();
     let failed = CancellationToken::new();
+    let relay = relay(&app, tls.as_ref(), &connections, &background, &shutdown)?;
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
     let routing = CancellationToken::new();
@@ -120,7 +133,7 @@ pub async fn start(config: Config) -> Result<Running> {
     duties.close();
 
     let readiness = Readiness::default();
-    let router = router(&app, &registry, sockets, &readiness, &connections, &shutdown);
+    let router = router(&app, &registry, sockets, &readiness, relay, &connections, &shutdown);
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
@@ -199,6 +212,7 @@ fn router(
     registry: &Registry,
     sockets: AllSockets,
     readiness: &Readiness,
+    relay: Relay,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> axum::Router {
@@ -215,6 +229,7 @@ fn router(
         registry: registry.clone(),
         tracker: connections.clone(),
         shutdown: shutdown.clone(),
+        relay,
         places: Arc::new(AddressLimit::new(app.config.limits.connections_per_address)),
     };
     let router = http::router(parts.clone())
@@ -272,6 +287,21 @@ fn spawn_background(
     if let Some(tls) = tls {
         background.spawn(tls.watch(shutdown.clone()));
     }
+}
+
+/// The way to the other nodes, which are looked after from now on.
+fn relay(
+    app: &App,
+    tls: Option<&TlsReloader>,
+    connections: &TaskTracker,
+    background: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Relay> {
+    let peers = tls.map(TlsReloader::peer_config).transpose()?;
+    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (watching, until) = (relay.clone(), shutdown.clone());
+    background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
+    Ok(relay)
 }
 
 /// Nobody is left from a run that was killed.
