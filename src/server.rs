@@ -354,7 +354,10 @@ pub fn check_files(config: &Config) -> Result<()> {
 pub fn location(config: &Config) -> Location {
     match config.store_url() {
         StoreUrl::Sqlite(path) => Location::Sqlite(path),
-        StoreUrl::Postgres(address) => Location::Postgres(PostgresUrl(address.expose().to_owned())),
+        StoreUrl::Postgres(address) => Location::Postgres {
+            url: PostgresUrl(address.expose().to_owned()),
+            connections: config.store.connections,
+        },
         StoreUrl::Memory => Location::Memory,
     }
 }
