@@ -72,7 +72,7 @@ async fn a_socketio_client_is_taken_up_again_on_another_node() {
     let staff = token(Role::Admin, "boss");
     let post = json!({ "conversationId": id, "content": "two" }).to_string();
     let path = format!("/api/messages?token={staff}");
-    assert_eq!(b.request("POST", &path, &post).await.status, 200);
+    assert_eq!(b.request("POST", &path, &post).await.status, 201);
     let key = started["session_key"].as_str().unwrap();
     let auth = json!({ "sessionId": key, "pid": visitor.pid, "offset": visitor.offset });
     let mut back = Socket::open(&b, auth).await;
