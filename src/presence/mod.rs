@@ -162,6 +162,12 @@ pub trait Presence: Send + Sync + 'static {
     /// Who is there, in the order of their ids.
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error>;
 
+    /// Who is there, as far as this node knows: all, or while the others cannot be asked those who
+    /// have connections of its own.
+    async fn members_known(&self, of: &TenantId, place: Place) -> Vec<Member> {
+        self.members(of, place).await.unwrap_or_default()
+    }
+
     /// How many are present, with connections of this node.
     async fn counts(&self) -> Result<Counts, Error>;
 

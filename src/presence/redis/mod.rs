@@ -427,6 +427,13 @@ impl Presence for Shared {
         Ok(members.collect())
     }
 
+    async fn members_known(&self, of: &TenantId, place: Place) -> Vec<Member> {
+        match self.members(of, place).await {
+            Ok(members) => members,
+            Err(_) => self.here.members(of, place).await.unwrap_or_default(),
+        }
+    }
+
     async fn counts(&self) -> Result<Counts, Error> {
         Ok(self.here.count())
     }
