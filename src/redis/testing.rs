@@ -8,14 +8,8 @@ use std::time::Duration;
 use super::{Redis, Settings};
 
 /// The server of this variable; `None`, and a line that says so, where it is not set.
-#[allow(clippy::disallowed_methods, reason = "tests find their services there")]
 pub(crate) fn settings(variable: &str) -> Option<Settings> {
-    let Ok(hosts) = std::env::var(variable) else {
-        let all = std::env::var("SWITCHBOARD_TEST_SERVICES");
-        assert!(all.is_err(), "{variable} is not set");
-        eprintln!("skipped: {variable} is not set");
-        return None;
-    };
+    let hosts = crate::testing::service(variable)?;
     let is_cluster = variable.ends_with("CLUSTER");
     let hosts = hosts.split(',').map(|host| super::connect::host_and_port(host, 6379)).collect();
     Some(Settings { hosts, is_cluster, ..defaults() })

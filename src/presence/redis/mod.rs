@@ -31,7 +31,9 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::memory::{Gone, Memory};
-use super::{AgentSheet, Counts, Entered, Entry, Error, Finding, Left, Presence, RECONNECT_WINDOW, Turn};
+use super::{
+    AgentSheet, Counts, Entered, Entry, Error, Finding, Left, Presence, RECONNECT_WINDOW, Turn,
+};
 use crate::limits::{PRESENCE_ORDERS, PRESENCE_UNSURE_MAX, SESSION_KEYS_TTL};
 use crate::model::{ConnId, Member, Moment, NodeId, Place, Role, TenantId, UserId};
 use crate::redis::{self, Redis};
@@ -90,6 +92,9 @@ struct Shared {
     settings: Settings,
     seal: Option<Seal>,
     started_at: Moment,
+    /// The set of all nodes, and whose log they write.
+    nodes: String,
+    log: String,
     /// This node's own connections.
     here: Memory,
     epoch: AtomicU32,
@@ -97,6 +102,8 @@ struct Shared {
     is_retired: AtomicBool,
     /// Woken when there is something to look after at once.
     wake: Notify,
+    /// Woken when Redis failed, so that its return is not waited for longer than needed.
+    failed: Notify,
     /// The order locks: what is told of a user in a place is told in the order it happened.
     orders: Vec<tokio::sync::Mutex<()>>,
     /// Users whose last connection here went while Redis did not take it.
@@ -145,11 +152,14 @@ impl Shared {
             seal: settings.encryption_key.as_deref().map(Seal::new),
             settings,
             started_at: Moment::now(),
+            nodes: keys::NODES.into(),
+            log: keys::LOG.into(),
             here: Memory::default(),
             epoch: AtomicU32::new(0),
             state: AtomicU8::new(State::Up as u8),
             is_retired: AtomicBool::new(false),
             wake: Notify::new(),
+            failed: Notify::new(),
             orders: (0..PRESENCE_ORDERS).map(|_| tokio::sync::Mutex::default()).collect(),
             unsure: Mutex::default(),
             noted: Mutex::default(),
@@ -187,7 +197,7 @@ impl Shared {
             redis::Error::Gone(reason) => {
                 if self.state.swap(State::Away as u8, Ordering::SeqCst) != State::Away as u8 {
                     tracing::warn!(%reason, "Redis does not answer; presence is that of this node");
-                    self.wake.notify_one();
+                    self.failed.notify_one();
                 }
             }
             redis::Error::Refused(reason) => {
@@ -392,7 +402,7 @@ impl Presence for Shared {
         let _order = self.order_of(&whose).lock().await;
         Ok(match self.here.note_leave(of, place, user, conn) {
             Gone::Last(member) => self.leave_last(&whose, member).await,
-            Gone::NotLast(_) => {
+            Gone::NotLast => {
                 self.recount(&whose).await;
                 Left::NotLast
             }
@@ -419,9 +429,9 @@ impl Presence for Shared {
         let keys = PlaceKeys::of(of, place);
         let asked = self.redis.ask(::redis::cmd("HGETALL").arg(&keys.stays)).await;
         let stays: BTreeMap<String, String> = self.answer(asked)?;
-        let members = stays.iter().filter_map(|(user, stay)| {
-            Some(Stay::parse(stay)?.member(UserId::parse(user).ok()?))
-        });
+        let members = stays
+            .iter()
+            .filter_map(|(user, stay)| Some(Stay::parse(stay)?.member(UserId::parse(user).ok()?)));
         Ok(members.collect())
     }
 
@@ -465,8 +475,7 @@ impl Presence for Shared {
     async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error> {
         self.check_up()?;
         let keys = PlaceKeys::of(of, Place::Tenant);
-        let asked =
-            self.redis.ask(::redis::cmd("HGET").arg(&keys.stays).arg(user.as_str())).await;
+        let asked = self.redis.ask(::redis::cmd("HGET").arg(&keys.stays).arg(user.as_str())).await;
         let stay: Option<String> = self.answer(asked)?;
         Ok(stay.as_deref().and_then(Stay::parse).map_or(0, |stay| stay.connections))
     }
