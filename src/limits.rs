@@ -603,3 +603,27 @@ pub const PRESENCE_UNSURE_MAX: usize = 200_000;
 
 /// Order locks of presence. Two users who share one wait for each other now and then.
 pub const PRESENCE_ORDERS: usize = 1_024;
+
+/// Words for the other nodes that may wait while others are sent.
+pub const WORDS_QUEUE: usize = 8_192;
+
+/// Words of other nodes that may wait to be taken. Whoever falls behind reads the log.
+pub const WORDS_HEARD_QUEUE: usize = 8_192;
+
+/// Words that are sent in one go.
+pub const WORDS_AT_ONCE: usize = 512;
+
+/// About how long one message is at most: Redis copies it once for each node.
+pub const WORDS_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// Channels on a cluster: some for each server of a usual one.
+pub const WORDS_CHANNELS: usize = 8;
+
+/// How soon a node that has nothing to say says so ...
+pub const WORDS_BEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// ... and how long a channel may be silent before the line counts as broken.
+pub const WORDS_SILENCE_MAX: Duration = Duration::from_secs(5);
+
+/// How long it is known that nothing is left to be done about a node that is gone: longer than any
+/// other node takes to notice that it is.
+pub const PRESENCE_SETTLED_KEPT: Duration = Duration::from_secs(60);

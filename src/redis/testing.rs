@@ -7,16 +7,10 @@ use std::time::Duration;
 
 use super::{Redis, Settings};
 
-/// The server of this variable; `None`, and a line that says so, where it is not set.
-#[allow(clippy::disallowed_methods, reason = "tests find their services there")]
-pub(crate) fn settings(variable: &str) -> Option<Settings> {
-    let Ok(hosts) = std::env::var(variable) else {
-        let all = std::env::var("SWITCHBOARD_TEST_SERVICES");
-        assert!(all.is_err(), "{variable} is not set");
-        eprintln!("skipped: {variable} is not set");
-        return None;
-    };
-    let is_cluster = variable.ends_with("CLUSTER");
+/// The server of this name; `None`, and a line that says so, where it is not set.
+pub(crate) fn settings(name: &str) -> Option<Settings> {
+    let hosts = crate::testing::service(name)?;
+    let is_cluster = name.ends_with("CLUSTER");
     let hosts = hosts.split(',').map(|host| super::connect::host_and_port(host, 6379)).collect();
     Some(Settings { hosts, is_cluster, ..defaults() })
 }
@@ -43,7 +37,7 @@ pub(crate) struct Private {
 impl Private {
     /// Starts one; `None` where services are not asked for.
     pub(crate) async fn start(options: &[&str]) -> Option<Private> {
-        settings("SWITCHBOARD_TEST_REDIS")?;
+        settings("redis")?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut server = Private { port, options, process: None };

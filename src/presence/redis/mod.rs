@@ -92,6 +92,9 @@ struct Shared {
     settings: Settings,
     seal: Option<Seal>,
     started_at: Moment,
+    /// The set of all nodes, and whose log they write.
+    nodes: String,
+    log: String,
     /// This node's own connections.
     here: Memory,
     epoch: AtomicU32,
@@ -99,6 +102,8 @@ struct Shared {
     is_retired: AtomicBool,
     /// Woken when there is something to look after at once.
     wake: Notify,
+    /// Woken when Redis failed, so that its return is not waited for longer than needed.
+    failed: Notify,
     /// The order locks: what is told of a user in a place is told in the order it happened.
     orders: Vec<tokio::sync::Mutex<()>>,
     /// Users whose last connection here went while Redis did not take it.
@@ -147,11 +152,14 @@ impl Shared {
             seal: settings.encryption_key.as_deref().map(Seal::new),
             settings,
             started_at: Moment::now(),
+            nodes: keys::NODES.into(),
+            log: keys::LOG.into(),
             here: Memory::default(),
             epoch: AtomicU32::new(0),
             state: AtomicU8::new(State::Up as u8),
             is_retired: AtomicBool::new(false),
             wake: Notify::new(),
+            failed: Notify::new(),
             orders: (0..PRESENCE_ORDERS).map(|_| tokio::sync::Mutex::default()).collect(),
             unsure: Mutex::default(),
             noted: Mutex::default(),
@@ -189,7 +197,7 @@ impl Shared {
             redis::Error::Gone(reason) => {
                 if self.state.swap(State::Away as u8, Ordering::SeqCst) != State::Away as u8 {
                     tracing::warn!(%reason, "Redis does not answer; presence is that of this node");
-                    self.wake.notify_one();
+                    self.failed.notify_one();
                 }
             }
             redis::Error::Refused(reason) => {
@@ -394,7 +402,7 @@ impl Presence for Shared {
         let _order = self.order_of(&whose).lock().await;
         Ok(match self.here.note_leave(of, place, user, conn) {
             Gone::Last(member) => self.leave_last(&whose, member).await,
-            Gone::NotLast(_) => {
+            Gone::NotLast => {
                 self.recount(&whose).await;
                 Left::NotLast
             }
