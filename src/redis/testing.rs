@@ -10,7 +10,7 @@ use super::{Redis, Settings};
 /// The server of this name; `None`, and a line that says so, where it is not set.
 pub(crate) fn settings(name: &str) -> Option<Settings> {
     let hosts = crate::testing::service(name)?;
-    let is_cluster = name.ends_with("CLUSTER");
+    let is_cluster = name.ends_with("cluster");
     let hosts = hosts.split(',').map(|host| super::connect::host_and_port(host, 6379)).collect();
     Some(Settings { hosts, is_cluster, ..defaults() })
 }

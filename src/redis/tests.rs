@@ -9,8 +9,8 @@ use super::testing::{Private, open, settings};
 use super::{Error, Redis, Script, Settings, connect};
 use crate::config::Secret;
 
-const SINGLE: &str = "SWITCHBOARD_TEST_REDIS";
-const CLUSTER: &str = "SWITCHBOARD_TEST_REDIS_CLUSTER";
+const SINGLE: &str = "redis";
+const CLUSTER: &str = "redis_cluster";
 
 #[test]
 fn hosts_are_read_with_their_ports_or_the_one_given() {

@@ -140,7 +140,7 @@ impl Spoken {
     }
 }
 
-const SERVERS: [&str; 2] = ["SWITCHBOARD_TEST_REDIS", "SWITCHBOARD_TEST_REDIS_CLUSTER"];
+const SERVERS: [&str; 2] = ["redis", "redis_cluster"];
 
 #[tokio::test]
 async fn what_one_tells_all_others_hear_in_its_order_and_itself_does_not() {

@@ -24,8 +24,8 @@ use crate::presence::{Entered, Finding, Left, Presence};
 use crate::redis::testing::{open as line, settings as server};
 use crate::redis::{self, Redis};
 
-const SINGLE: &str = "SWITCHBOARD_TEST_REDIS";
-const CLUSTER: &str = "SWITCHBOARD_TEST_REDIS_CLUSTER";
+const SINGLE: &str = "redis";
+const CLUSTER: &str = "redis_cluster";
 
 /// Shorter than any that can be configured, so that tests need not wait for long.
 const LEASE: Duration = Duration::from_secs(1);
