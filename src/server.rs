@@ -29,7 +29,9 @@ use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::ingest::ami;
-use crate::limits::{CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RETENTION_INTERVAL};
+use crate::limits::{
+    CALLS_KEPT, PASSWORD_WAIT, POSTS_KEPT, RECOVERIES_KEPT, RELAYS_AT_ONCE_MAX, RETENTION_INTERVAL,
+};
 use crate::log::{self, Change, Location, PostgresUrl, Record, Retention};
 use crate::model::{ConnectionInfo, Moment, NodeId, TenantId, UserId};
 use crate::presence::{self, Presence};
@@ -291,7 +293,9 @@ fn relay(
     shutdown: &CancellationToken,
 ) -> Result<Relay> {
     let peers = tls.map(TlsReloader::peer_config).transpose()?;
-    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (tracker, until) = (connections.clone(), shutdown.clone());
+    let (presence, config) = (app.presence.clone(), &app.config);
+    let relay = Relay::new(presence, config, RELAYS_AT_ONCE_MAX, tracker, until, peers);
     let (watching, until) = (relay.clone(), shutdown.clone());
     background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
     Ok(relay)
