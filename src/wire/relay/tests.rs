@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::routing::get;
-use http_body_util::BodyExt;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -133,4 +136,26 @@ async fn a_line_that_the_other_side_has_closed_is_no_excuse() {
         assert_eq!(read(relay.pass(node, ask("/")).await.unwrap()).await, b"ok");
     }
     assert_eq!(accepted.load(Ordering::Relaxed), 20);
+}
+
+#[tokio::test]
+async fn no_body_goes_on_that_is_larger_than_a_frame() {
+    let node = NodeId::random();
+    let swallow = post(async |body: Body| body.collect().await.is_ok().to_string());
+    let (relay, _) = way_to(node, 10, Router::new().route("/", swallow)).await;
+    let max = Config::default().limits.frame_bytes;
+    let post = async |body: Body| relay.pass(node, Request::post("/").body(body).unwrap()).await;
+    let chunks = |bytes: usize| {
+        let halves = [vec![b'4'; max], vec![b'4'; bytes - max]];
+        let halves = halves.map(|half| Ok::<_, std::io::Error>(half.into()));
+        Body::new(StreamBody::new(stream::iter(halves.map(|half| half.map(Frame::<Bytes>::data)))))
+    };
+    assert_eq!(read(post(chunks(max)).await.unwrap()).await, b"true");
+    assert_eq!(post(chunks(max + 1)).await.unwrap_err(), NotPassed::TooLarge);
+    let said = |length: usize| {
+        let request = Request::post("/").header(header::CONTENT_LENGTH, length);
+        relay.pass(node, request.body(Body::from(vec![b'4'; length])).unwrap())
+    };
+    assert_eq!(read(said(max).await.unwrap()).await, b"true");
+    assert_eq!(said(max + 1).await.unwrap_err(), NotPassed::TooLarge);
 }
