@@ -32,7 +32,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::limits::PASSWORD_WAIT;
+use crate::limits::{PASSWORD_WAIT, RELAYS_AT_ONCE_MAX};
 use crate::log::{self, Location, PostgresUrl};
 use crate::model::Moment;
 use crate::presence::Presence;
@@ -298,7 +298,9 @@ fn relay(
     shutdown: &CancellationToken,
 ) -> Result<Relay> {
     let peers = tls.map(TlsReloader::peer_config).transpose()?;
-    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (tracker, until) = (connections.clone(), shutdown.clone());
+    let (presence, config) = (app.presence.clone(), &app.config);
+    let relay = Relay::new(presence, config, RELAYS_AT_ONCE_MAX, tracker, until, peers);
     let (watching, until) = (relay.clone(), shutdown.clone());
     background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
     Ok(relay)
