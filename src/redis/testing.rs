@@ -35,7 +35,7 @@ pub(crate) struct Private {
 }
 
 impl Private {
-    /// Starts one; `None` where services are not asked for.
+    /// Starts one; `None` where services are not asked for. `{port}` in an option is its port.
     pub(crate) async fn start(options: &[&str]) -> Option<Private> {
         settings("redis")?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -48,9 +48,10 @@ impl Private {
     /// Starts it again, empty.
     pub(crate) async fn start_again(&mut self) {
         let port = self.port.to_string();
+        let options = self.options.iter().map(|option| option.replace("{port}", &port));
         let process = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(&self.options)
+            .args(options)
             .stdout(Stdio::null())
             .spawn();
         self.process = Some(process.expect("redis-server"));
@@ -80,6 +81,66 @@ impl Private {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings { hosts: vec![("127.0.0.1".into(), self.port)], ..defaults() }
+    }
+}
+
+/// A cluster of three of its own.
+pub(crate) struct PrivateCluster {
+    pub(crate) shards: Vec<Private>,
+    _dir: tempfile::TempDir,
+}
+
+impl PrivateCluster {
+    /// Starts one; `None` where services are not asked for.
+    pub(crate) async fn start() -> Option<PrivateCluster> {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut shards, mut addresses) = (vec![], vec![]);
+        for _ in 0..3 {
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+            let path = dir.path().to_str().unwrap();
+            let own = ["--cluster-config-file", "{port}.conf", "--dir", path];
+            // The bus is ten thousand above, and so high a port may have none.
+            let shard = loop {
+                let shard = Private::start(&[options, own].concat()).await?;
+                if shard.port < 55_000 {
+                    break shard;
+                }
+            };
+            addresses.push(format!("127.0.0.1:{}", shard.port));
+            shards.push(shard);
+        }
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(&addresses)
+            .arg("--cluster-yes")
+            .stdout(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        let cluster = PrivateCluster { shards, _dir: dir };
+        cluster.serves().await;
+        Some(cluster)
+    }
+
+    /// Waits until all of them serve.
+    pub(crate) async fn serves(&self) {
+        let serves = |shard: &Private| {
+            let asked = Command::new("redis-cli")
+                .args(["-p", &shard.port.to_string(), "cluster", "info"])
+                .output();
+            String::from_utf8_lossy(&asked.unwrap().stdout).contains("cluster_state:ok")
+        };
+        for _ in 0..600 {
+            if self.shards.iter().all(serves) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the cluster does not serve");
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let hosts = self.shards.iter().map(|shard| ("127.0.0.1".into(), shard.port)).collect();
+        Settings { hosts, is_cluster: true, ..defaults() }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Redis that goes away, forgets, or is slow.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::time::Instant;
 
 use super::*;
-use crate::redis::testing::Private;
+use crate::redis::testing::{Private, PrivateCluster};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_restarted_empty_is_whole_again_within_five_seconds() {
@@ -126,4 +128,44 @@ async fn a_place_that_was_left_leaves_the_index() {
     let range = ::redis::cmd("ZRANGE").arg(a.presence.holder().held()).arg(0).arg(-1).clone();
     let names: Vec<String> = a.presence.redis.ask(&range).await.unwrap();
     assert_eq!(names, [super::super::keys::PlaceKeys::of(&of, stays).name]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_of_a_cluster_that_returns_empty_is_noted_anew() {
+    let Some(mut server) = PrivateCluster::start().await else { return };
+    let (cluster, of) = (Cluster::on(server.settings()), tenant());
+    let (mut a, mut b) = (cluster.node().await, cluster.node().await);
+    let places: Vec<_> = (0..60).map(|_| somewhere()).collect();
+    for place in &places {
+        a.enter(&of, *place, "a", 1).await;
+        b.enter(&of, *place, "b", 1).await;
+    }
+    server.shards[0].kill();
+    until(Duration::from_secs(10), async || !a.presence.is_up()).await;
+    server.shards[0].start_again().await;
+    // The cluster itself takes some seconds until it serves again.
+    server.serves().await;
+    until(Duration::from_secs(5), async || {
+        let whole = stream::iter(&places).all(async |place| {
+            a.names(&of, *place).await == ["a", "b"] && b.names(&of, *place).await == ["a", "b"]
+        });
+        whole.await
+    })
+    .await;
+    sleep(LEASE * 3).await;
+    assert!(a.left().is_empty() && b.left().is_empty(), "a node was taken for dead");
+}
+
+#[tokio::test]
+async fn who_left_unnoticed_by_redis_and_comes_back_is_told_as_here_again() {
+    let Some(server) = server(SINGLE) else { return };
+    let (cluster, of, place) = (Cluster::on(server), tenant(), somewhere());
+    let mut a = cluster.node().await;
+    a.kill();
+    a.enter(&of, place, "u", 1).await;
+    a.presence.fail(&redis::Error::Gone("a test".into()));
+    assert_eq!(a.leave(&of, place, "u", 1).await, Left::Last);
+    a.presence.state.store(super::super::State::Back as u8, Ordering::SeqCst);
+    assert!(is_first(&a.enter(&of, place, "u", 2).await), "Redis still had the earlier one");
+    assert!(a.presence.unsure().is_empty());
 }

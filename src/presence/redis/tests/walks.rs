@@ -104,7 +104,7 @@ async fn after_kills_and_flushes_what_was_told_is_who_is_here() {
         let Some(server) = Private::start(&[]).await else { return };
         let walk = steps().new_tree(&mut runner).unwrap().current();
         let (cluster, of, place) = (Cluster::on(server.settings()), tenant(), somewhere());
-        let mut nodes = vec![cluster.node().await, cluster.node().await, cluster.node().await];
+        let mut nodes = [cluster.node().await, cluster.node().await, cluster.node().await];
         // Until each has seen the others.
         sleep(LEASE * 2).await;
         let (mut open, mut fold, mut dead) = (Open::new(), Fold::default(), BTreeSet::new());
