@@ -134,6 +134,13 @@ pub const GAP_PAGE_EVENTS: usize = 512;
 /// See [`GAP_PAGE_EVENTS`].
 pub const GAP_READS_MAX: usize = 4;
 
+/// Rows copied at once where a log is moved to another database: some MiB.
+pub const MOVE_BATCH_EVENTS: usize = 10_000;
+/// Such batches read ahead.
+pub const MOVE_BATCHES_WAITING_MAX: usize = 2;
+/// How often it is looked whether the server has stopped whose log is moved.
+pub const MOVE_FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The size of a request's head: a token of 8 KiB in the query, cookies, and room.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 

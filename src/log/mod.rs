@@ -11,6 +11,7 @@ mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod moving;
 mod nodes;
 mod notices;
 mod postgres;
@@ -34,6 +35,7 @@ use crate::model::{
 };
 
 pub use calls::{OpenCall, OpenCalls};
+pub use moving::{Move, Moved};
 pub use nodes::{Copied, LiveCopy, Nodes, Tail, Told};
 pub use notices::{Notice, Notices};
 pub use question::{ConversationFilter, LeftBehind, Page, Reading, RecentLeave, Retention};

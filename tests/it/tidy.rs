@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["door"],
     &["wire", "http", "ingest"],
     &["server"],
-    &["doctor", "simulate"],
+    &["doctor", "moving", "simulate"],
     &["main"],
 ];
 

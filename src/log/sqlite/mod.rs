@@ -9,6 +9,7 @@
 mod answers;
 mod cache;
 mod conversations;
+mod export;
 mod faq;
 mod file;
 mod hub;
@@ -42,6 +43,7 @@ use reads::Readers;
 use rows::all;
 use writer::{Job, Writer};
 
+pub(super) use export::{Guard, Source};
 pub(super) use file::{examine_file, migrate_file};
 
 /// Told of every group commit: how many events, and how long it took.
