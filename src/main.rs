@@ -331,8 +331,14 @@ fn migrate(config: &Config) -> Result<ExitCode, Failure> {
     })
 }
 
+/// A runtime for a subcommand that waits for others.
+fn waiting() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("cannot start the runtime")
+}
+
 fn examine(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = doctor::examine(config);
+    let findings = waiting()?.block_on(doctor::examine(config));
     let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
     print(&text.join("\n"))?;
     let is_ill = findings.iter().any(|f| f.verdict == doctor::Verdict::Fail);
@@ -340,11 +346,7 @@ fn examine(config: &Config) -> Result<ExitCode, Failure> {
 }
 
 fn try_out(config: &Config, wanted: &simulate::SimulateArgs) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    print(&runtime.block_on(simulate::run(wanted, &config.store_url()))?)
+    print(&waiting()?.block_on(simulate::run(wanted, &config.store_url()))?)
 }
 
 fn print_events(as_json: bool) -> Result<ExitCode, Failure> {

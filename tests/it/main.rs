@@ -12,13 +12,15 @@
 //! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
-//! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
+//! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`],
+//!   [`doctor`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
 //! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
 //! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
-//! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
+//! it, [`receiver`] is one of webhooks, [`services`] knows the servers that the tests were given,
+//! [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -37,6 +39,7 @@ mod console;
 mod crash;
 mod dice;
 mod disk;
+mod doctor;
 mod drain;
 mod hooks;
 mod hub_keys;
@@ -62,6 +65,7 @@ mod routing;
 mod routing_faults;
 mod routing_restart;
 mod server;
+mod services;
 mod slow_reader;
 mod slow_socketio;
 mod socketio;

@@ -273,7 +273,9 @@ fn sql_stays_in_the_backend_that_speaks_it() {
     let mut broken = Vec::new();
     for (file, text) in sources(&["src/"]) {
         let has_sql = SQL.iter().any(|word| text.contains(word)) || text.contains("rusqlite");
-        if has_sql && !file.starts_with("src/log/sqlite/") {
+        // The doctor asks a database about itself, and nothing of the product.
+        let may = ["src/log/sqlite/", "src/doctor/postgres.rs"];
+        if has_sql && !may.iter().any(|place| file.starts_with(place)) {
             broken.push(file);
         }
     }
