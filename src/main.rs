@@ -9,10 +9,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use switchboard::auth::Claims;
+use switchboard::backup::BackupArgs;
 use switchboard::config::{Config, ConfigError, Sources, StoreUrl, environment};
 use switchboard::model::{Event, Moment, Role};
 use switchboard::server::{self, Running};
-use switchboard::{doctor, log, simulate, telemetry};
+use switchboard::{backup, doctor, log, simulate, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The real-time layer of a contact centre.
@@ -57,6 +58,13 @@ enum Command {
     Migrate(#[command(flatten)] Common),
     /// Check this machine and the configuration, and say how to mend what is wrong.
     Doctor(#[command(flatten)] Common),
+    /// Copy the database while the server goes on.
+    Backup {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        wanted: BackupArgs,
+    },
     /// Try out how conversations are routed.
     #[command(subcommand)]
     Routing(Routing),
@@ -180,6 +188,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::DefaultConfig(_) => print(&Config::default_toml()),
         Command::Migrate(common) => migrate(&load(&common, vec![])?),
         Command::Doctor(common) => examine(&load(&common, vec![])?),
+        Command::Backup { common, wanted } => {
+            print(&backup::run(&load(&common, vec![])?, &wanted)?)
+        }
         Command::Routing(Routing::Simulate { common, wanted }) => {
             try_out(&load(&common, vec![])?, &wanted)
         }

@@ -16,7 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["door"],
     &["wire", "http", "ingest"],
     &["server"],
-    &["doctor", "simulate"],
+    &["backup", "doctor", "simulate"],
     &["main"],
 ];
 
