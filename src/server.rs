@@ -2,6 +2,7 @@
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
 mod bot;
+mod systemd;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -70,7 +71,10 @@ pub async fn start(config: Config) -> Result<Running> {
     let (secret, secret_file) = secret(&config)?;
     let tokens = tokens(&config, secret)?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
-    let listeners = bind(&config, tls.as_ref())?;
+    let listeners = match systemd::given_listeners(&config, tls.as_ref())? {
+        none if none.is_empty() => bind(&config, tls.as_ref())?,
+        given => given,
+    };
 
     let (shutdown, connections, background) =
         (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
@@ -119,6 +123,7 @@ pub async fn start(config: Config) -> Result<Running> {
     for listener in listeners {
         background.spawn(listen::serve(listener, serving.clone()));
     }
+    systemd::ready();
     Ok(Running {
         urls,
         demo,
@@ -147,6 +152,7 @@ impl Running {
     pub async fn drain(self) -> bool {
         let deadline = Instant::now() + self.app.config.server.drain_timeout;
         self.readiness.set_draining();
+        systemd::stopping();
         self.app.hold_routing();
         self.shutdown.cancel();
         self.connections.close();
@@ -238,6 +244,7 @@ fn spawn_background(
     shutdown: &CancellationToken,
     failed: &CancellationToken,
 ) {
+    let signs = systemd::watch(app.clone(), failed.clone());
     let feeding = app.clone();
     // Ends by itself when the log is closed: whatever was acknowledged is also told.
     let failed = failed.clone();
@@ -255,6 +262,7 @@ fn spawn_background(
     let marks = app.clone();
     background.spawn(until(Box::pin(async move { marks.keep_delivery_marks().await })
         as futures_util::future::BoxFuture<'static, ()>));
+    background.spawn(until(Box::pin(signs)));
     let typing = app.clone();
     background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
     let owing = app.clone();
@@ -401,7 +409,8 @@ pub fn secret(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>)> {
     Ok((secret, Some(path)))
 }
 
-fn secret_path(data_dir: &Path) -> PathBuf {
+/// Where the generated secret is, or would be.
+pub fn secret_path(data_dir: &Path) -> PathBuf {
     data_dir.join("jwt_secret")
 }
 

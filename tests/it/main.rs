@@ -12,8 +12,9 @@
 //! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
-//! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`],
-//!   [`doctor`];
+//! - tests of the program as a process of its own, over [`process`]: [`backup`], [`cli`], [`crash`],
+//!   [`disk`],
+//!   [`doctor`], [`systemd`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
@@ -31,6 +32,7 @@ mod agents;
 mod asterisk;
 mod attendance;
 mod audience;
+mod backup;
 mod bot;
 mod cli;
 mod client;
@@ -72,6 +74,7 @@ mod socketio;
 mod socketio_limits;
 mod staff;
 mod staff_only;
+mod systemd;
 mod talk;
 mod telephony;
 mod tidy;
