@@ -9,10 +9,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use switchboard::auth::Claims;
+use switchboard::backup::BackupArgs;
 use switchboard::config::{Config, ConfigError, Sources, StoreUrl, environment};
 use switchboard::model::{Event, Moment, Role};
 use switchboard::server::{self, Running};
-use switchboard::{doctor, log, moving, simulate, telemetry};
+use switchboard::{backup, doctor, log, moving, simulate, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The real-time layer of a contact centre.
@@ -66,6 +67,13 @@ enum Command {
     },
     /// Check this machine and the configuration, and say how to mend what is wrong.
     Doctor(#[command(flatten)] Common),
+    /// Copy the database while the server goes on.
+    Backup {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        wanted: BackupArgs,
+    },
     /// Try out how conversations are routed.
     #[command(subcommand)]
     Routing(Routing),
@@ -201,6 +209,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Migrate { common, .. } => migrate(&load(&common, vec![])?),
         Command::Doctor(common) => examine(&load(&common, vec![])?),
+        Command::Backup { common, wanted } => {
+            print(&backup::run(&load(&common, vec![])?, &wanted)?)
+        }
         Command::Routing(Routing::Simulate { common, wanted }) => {
             try_out(&load(&common, vec![])?, &wanted)
         }
@@ -367,13 +378,14 @@ fn move_log(from: &str, to: &str, config: &Config) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
+/// A runtime for a subcommand that waits for others.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().context("cannot start the runtime")
 }
 
 fn examine(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = doctor::examine(config);
+    let findings = runtime()?.block_on(doctor::examine(config));
     let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
     print(&text.join("\n"))?;
     let is_ill = findings.iter().any(|f| f.verdict == doctor::Verdict::Fail);

@@ -6,6 +6,7 @@ mod duties;
 mod nodes;
 mod retention;
 mod shared;
+mod systemd;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -84,7 +85,10 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let (secret, secret_file) = secret(&config)?;
     let tokens = tokens(&config, secret.clone())?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
-    let listeners = bind(&config, tls.as_ref())?;
+    let listeners = match systemd::given_listeners(&config, tls.as_ref())? {
+        none if none.is_empty() => bind(&config, tls.as_ref())?,
+        given => given,
+    };
 
     let (shutdown, connections, background) =
         (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
@@ -146,6 +150,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     for listener in listeners {
         background.spawn(listen::serve(listener, serving.clone()));
     }
+    systemd::ready();
     Ok(Running {
         urls,
         demo,
@@ -174,6 +179,7 @@ impl Running {
     pub async fn drain(self) -> bool {
         let deadline = Instant::now() + self.app.config.server.drain_timeout;
         self.readiness.set_draining();
+        systemd::stopping();
         self.app.hold_routing();
         self.shutdown.cancel();
         self.connections.close();
@@ -255,6 +261,7 @@ fn spawn_background(
     shutdown: &CancellationToken,
     failed: &CancellationToken,
 ) {
+    let signs = systemd::watch(app.clone(), failed.clone());
     let feeding = app.clone();
     // Ends by itself when the log is closed: whatever was acknowledged is also told.
     let failed = failed.clone();
@@ -272,6 +279,7 @@ fn spawn_background(
     let marks = app.clone();
     background.spawn(until(Box::pin(async move { marks.keep_delivery_marks().await })
         as futures_util::future::BoxFuture<'static, ()>));
+    background.spawn(until(Box::pin(signs)));
     let typing = app.clone();
     background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
     let owing = app.clone();
@@ -406,7 +414,8 @@ pub fn secret(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>)> {
     Ok((secret, Some(path)))
 }
 
-fn secret_path(data_dir: &Path) -> PathBuf {
+/// Where the generated secret is, or would be.
+pub fn secret_path(data_dir: &Path) -> PathBuf {
     data_dir.join("jwt_secret")
 }
 

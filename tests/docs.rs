@@ -5,6 +5,9 @@
 #[path = "docs/alerts.rs"]
 mod alerts;
 #[cfg(test)]
+#[path = "docs/deploy.rs"]
+mod deploy;
+#[cfg(test)]
 #[path = "docs/events.rs"]
 mod events;
 

@@ -5,6 +5,7 @@
 //! commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::yield_now;
 
@@ -16,7 +17,42 @@ use crate::model::{Envelope, Event};
 
 use super::App;
 
+/// How far the feed is.
+#[derive(Default)]
+pub(super) struct Pulse {
+    taken: AtomicU64,
+    events: AtomicU64,
+    done: AtomicU64,
+}
+
+/// How far the feed was at some moment. Two that are equal, and not idle, with time between them:
+/// it stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedProgress {
+    taken: u64,
+    events: u64,
+    done: u64,
+}
+
+impl FeedProgress {
+    /// Whether it is through with all that the tail gave it.
+    pub fn is_idle(&self) -> bool {
+        self.taken == self.done
+    }
+}
+
 impl App {
+    /// How far the feed is, for those who watch whether it goes on.
+    pub fn feed_progress(&self) -> FeedProgress {
+        let pulse = &self.0.pulse;
+        let done = pulse.done.load(Ordering::Acquire);
+        FeedProgress {
+            taken: pulse.taken.load(Ordering::Acquire),
+            events: pulse.events.load(Ordering::Acquire),
+            done,
+        }
+    }
+
     /// Tells what no log keeps, on every node.
     pub(super) fn tell_now(&self, envelope: Envelope) {
         let envelope = Arc::new(envelope);
@@ -40,6 +76,7 @@ impl App {
                     continue;
                 }
             };
+            self.0.pulse.taken.fetch_add(1, Ordering::AcqRel);
             for envelope in events {
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
@@ -52,12 +89,14 @@ impl App {
                 tell_operator(&envelope, reach);
                 self.hand_to_webhooks(&envelope, is_own);
                 self.hand_to_routing(&envelope).await;
+                self.0.pulse.events.fetch_add(1, Ordering::AcqRel);
                 burst += usize::from(reach.taken > 0);
                 if burst == FEED_BURST_EVENTS {
                     burst = 0;
                     make_way(reach).await;
                 }
             }
+            self.0.pulse.done.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

@@ -67,6 +67,7 @@ pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, T
 pub use demo::Demo;
 pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
 pub use faq::{FaqChange, NewFaq};
+pub use feed::FeedProgress;
 pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
@@ -128,6 +129,7 @@ struct Parts {
     router: routing::Router,
     offices: webhooks::Offices,
     store_verdict: health::Verdict,
+    pulse: feed::Pulse,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
     /// A few locks shared by all conversations: contention is harmless, memory is not.
@@ -227,6 +229,7 @@ impl App {
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),
             store_verdict: health::Verdict::default(),
+            pulse: feed::Pulse::default(),
             next_conn: AtomicU64::new(first_conn),
             order: std::array::from_fn(|_| OrderLock::new(())),
         }))

@@ -444,6 +444,14 @@ pub fn migrate(path: &std::path::Path) -> Result<(u32, u32), Error> {
     sqlite::migrate_file(path)
 }
 
+/// Copies a SQLite file to a new one while it is in use; returns the copy's schema version.
+///
+/// # Errors
+/// What is in the way, in one line; then there is no copy.
+pub fn back_up(from: &std::path::Path, to: &std::path::Path) -> Result<u32, Error> {
+    sqlite::back_up(from, to)
+}
+
 /// Looks a SQLite file over without changing it: its version, or `None` if there is no file.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["door"],
     &["wire", "http", "ingest"],
     &["server"],
-    &["doctor", "moving", "simulate"],
+    &["backup", "doctor", "moving", "simulate"],
     &["main"],
 ];
 
@@ -280,9 +280,9 @@ fn sql_stays_in_the_backend_that_speaks_it() {
     let mut broken = Vec::new();
     for (file, text) in sources(&["src/"]) {
         let has_sql = SQL.iter().any(|word| text.contains(word)) || text.contains("rusqlite");
-        let speaks_it =
-            ["src/log/sqlite/", "src/log/postgres/"].iter().any(|d| file.starts_with(d));
-        if has_sql && !speaks_it {
+        // The doctor asks a database about itself, and nothing of the product.
+        let may = ["src/log/sqlite/", "src/log/postgres/", "src/doctor/postgres.rs"];
+        if has_sql && !may.iter().any(|place| file.starts_with(place)) {
             broken.push(file);
         }
     }

@@ -7,6 +7,7 @@
 //! This file owns the connections and threads; what is asked of them is in [`answers`].
 
 mod answers;
+mod backup;
 mod cache;
 mod conversations;
 mod export;
@@ -43,6 +44,7 @@ use reads::Readers;
 use rows::all;
 use writer::{Job, Writer};
 
+pub(super) use backup::back_up;
 pub(super) use export::{Guard, Source};
 pub(super) use file::{examine_file, migrate_file};
 

@@ -18,8 +18,10 @@ async fn sqlite(path: &std::path::Path) -> (Any, Tail) {
 /// Whatever can be asked of a tenant, as text.
 async fn everything(log: &dyn Log, of: &crate::model::TenantId) -> Vec<String> {
     let events = log.read(of, Reading::All, 0, 1_000_000).await.unwrap().events;
-    let mut all: Vec<String> =
-        events.iter().map(|e| format!("{:?} {:?} {:?} {:?}", e.cursor, e.at, e.event, e.origin)).collect();
+    let mut all: Vec<String> = events
+        .iter()
+        .map(|e| format!("{:?} {:?} {:?} {:?}", e.cursor, e.at, e.event, e.origin))
+        .collect();
     all.push(format!("{:?}", log.head(of).await.unwrap()));
     all.push(format!("{:?}", log.pruned_through(of).await.unwrap()));
     all.push(format!("{:?}", Staff::tenant(log, of).await.unwrap()));
