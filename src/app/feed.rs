@@ -40,6 +40,7 @@ impl App {
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
                 self.hand_to_webhooks(&envelope);
+                self.hand_to_export(&envelope);
                 self.hand_to_routing(&envelope).await;
                 burst += usize::from(reach.taken > 0);
                 if burst == FEED_BURST_EVENTS {

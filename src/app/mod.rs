@@ -14,6 +14,7 @@ mod console;
 mod conversations;
 mod demo;
 mod events;
+mod export;
 mod faq;
 mod feed;
 mod health;
@@ -61,6 +62,7 @@ pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
 pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
+pub use export::{Export, ExportEnd, KafkaStatus};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;
 pub use pace::Pace;
@@ -116,6 +118,7 @@ struct Parts {
     desk: bot::Desk,
     router: routing::Router,
     offices: webhooks::Offices,
+    exports: export::Exports,
     store_verdict: health::Verdict,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
@@ -211,6 +214,7 @@ impl App {
             desk,
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),
+            exports: export::Exports::default(),
             store_verdict: health::Verdict::default(),
             next_conn: AtomicU64::new(1),
             order: std::array::from_fn(|_| OrderLock::new(())),
