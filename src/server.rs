@@ -2,6 +2,7 @@
 //! that knows every part; whatever runs in the background is spawned here or by a connection.
 
 mod bot;
+mod kafka;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -55,6 +56,8 @@ pub struct Running {
     connections: TaskTracker,
     /// What receivers outside answered has to be in the log before it is closed.
     deliveries: TaskTracker,
+    /// And how far Kafka has it.
+    export: TaskTracker,
     background: TaskTracker,
     _lock: Option<File>,
 }
@@ -98,6 +101,7 @@ pub async fn start(config: Config) -> Result<Running> {
     let routing = CancellationToken::new();
     prepare(&app, &background, &routing).await?;
     let deliveries = webhooks::spawn(&app, &shutdown);
+    let export = kafka::spawn_export(&app, None, &shutdown)?;
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -131,6 +135,7 @@ pub async fn start(config: Config) -> Result<Running> {
         failed,
         connections,
         deliveries,
+        export,
         background,
         _lock: lock,
     })
@@ -164,6 +169,8 @@ impl Running {
         let _ =
             timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.deliveries.wait())
                 .await;
+        let _ = timeout_at(deadline - LOG_SHARE.min(deadline - Instant::now()), self.export.wait())
+            .await;
         self.routing.cancel();
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
@@ -272,6 +279,7 @@ fn spawn_background(
 
 /// What other systems tell. Whose telephone is whose is known by now.
 fn spawn_ingest(app: &App, background: &TaskTracker, shutdown: &CancellationToken) {
+    kafka::spawn_ingest(app, background, shutdown);
     for (tenant, settings) in &app.config.ami {
         let telling = ami::serve(app.clone(), tenant.clone(), settings.clone());
         let shutdown = shutdown.clone();
@@ -343,6 +351,7 @@ async fn prune(app: &App) {
 /// What is wrong with which of them, in one line.
 pub fn check_files(config: &Config) -> Result<()> {
     auth::install_crypto();
+    kafka::check(config)?;
     tokens(config, b"any secret will do to read the public key with".to_vec())?;
     if let Some((cert, key)) = config.tls_files() {
         TlsReloader::open(&cert, &key).map_err(|err| anyhow!("{err}"))?;

@@ -61,7 +61,10 @@ pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
-pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
+pub use events::{
+    EventIn, Post, PostTarget, Posted, check_producer, digest_of, read_post_lines, read_posts,
+    refuse_post,
+};
 pub use export::{Export, ExportEnd, KafkaStatus};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;

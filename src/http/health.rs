@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Parts;
 use super::answer::{Answer, Refusal};
 use super::openapi::Refused;
+use crate::app::KafkaStatus;
 use crate::config::StoreUrl;
 use crate::model::{Dialect, Error};
 use crate::telemetry::METRICS_CONTENT_TYPE;
@@ -35,7 +36,7 @@ pub(super) struct Health {
     /// `off`: nothing is configured.
     #[schema(value_type = String, example = "off")]
     redis: &'static str,
-    /// `off`: nothing is configured.
+    /// `healthy`, or `unavailable`; `off`: nothing is configured.
     #[schema(value_type = String, example = "off")]
     kafka: &'static str,
 }
@@ -73,13 +74,15 @@ pub(super) struct Store {
 )]
 pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
     let can_store = parts.app.can_store().await;
+    let kafka = parts.app.kafka_status();
+    let is_whole = can_store && kafka != KafkaStatus::Unavailable;
     let kind = match parts.app.config.store_url() {
         StoreUrl::Sqlite(_) => "sqlite",
         StoreUrl::Postgres(_) => "postgres",
         StoreUrl::Memory => "memory",
     };
     Json(Health {
-        status: if can_store { "healthy" } else { "degraded" },
+        status: if is_whole { "healthy" } else { "degraded" },
         version: VERSION,
         uptime_seconds: parts.app.metrics.uptime().as_secs(),
         websocket: Sockets {
@@ -88,7 +91,7 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
         },
         store: Store { kind, status: if can_store { "healthy" } else { "unavailable" } },
         redis: "off",
-        kafka: "off",
+        kafka: kafka.as_str(),
     })
 }
 
@@ -141,6 +144,7 @@ pub(super) async fn metrics(State(parts): State<Parts>) -> Response {
     }
     parts.app.measure_departments();
     parts.app.measure_webhooks();
+    parts.app.measure_export();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

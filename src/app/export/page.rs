@@ -134,7 +134,9 @@ fn worse(known: Option<Fault>, other: Fault) -> Fault {
 fn bury(by: &Exporting, record: &Record) {
     by.app.metrics.kafka_export_dead_total.inc();
     tracing::error!(
-        topic = by.export.topic, cursor = record.cursor(), bytes = record.value.len(),
+        topic = by.export.topic,
+        cursor = record.cursor(),
+        bytes = record.value.len(),
         "an event is larger than Kafka takes; it is not exported"
     );
 }

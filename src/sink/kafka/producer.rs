@@ -54,9 +54,9 @@ impl From<KafkaError> for Fault {
     fn from(err: KafkaError) -> Fault {
         match err.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => Fault::Full,
-            Some(
-                RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize,
-            ) => Fault::TooLarge,
+            Some(RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize) => {
+                Fault::TooLarge
+            }
             Some(RDKafkaErrorCode::Fatal) => Fault::Fatal(err.to_string()),
             Some(code) => Fault::Refused(code.to_string()),
             None => Fault::Refused(err.to_string()),
@@ -110,8 +110,7 @@ impl Producer {
     /// [`BadSettings`].
     pub fn of_dead_letters(settings: &Settings) -> Result<Producer, BadSettings> {
         let patience = KAFKA_DEAD_LETTER_PATIENCE.as_millis().to_string();
-        let defaults =
-            [PARTITIONER, ("linger.ms", "0"), ("message.max.bytes", "104857600")];
+        let defaults = [PARTITIONER, ("linger.ms", "0"), ("message.max.bytes", "104857600")];
         let fixed = [
             ("enable.idempotence", "true"),
             ("acks", "all"),

@@ -28,7 +28,9 @@ pub enum BadSettings {
     #[error("kafka.properties: librdkafka has no setting {0:?}")]
     Unknown(String),
     /// It does not take the value.
-    #[error("kafka.properties: librdkafka does not take this value of {0:?}, or was built without it")]
+    #[error(
+        "kafka.properties: librdkafka does not take this value of {0:?}, or was built without it"
+    )]
     Refused(String),
     /// They do not go together.
     #[error("kafka.properties: {0}")]
