@@ -1,13 +1,13 @@
 //! A Kafka for tests: librdkafka's mock cluster in this process, or the broker that
 //! `SWITCHBOARD_TEST_KAFKA` names; and what a reader of a topic sees.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rdkafka::Message;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Headers;
+use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -36,6 +36,7 @@ const PARTITIONS: i32 = 3;
 pub(crate) struct Kafka {
     pub(crate) settings: Settings,
     mock: Option<MockCluster<'static, DefaultProducerContext>>,
+    producer: OnceLock<Producer>,
     /// Behind every name, so that runs on one broker are apart.
     suffix: String,
 }
@@ -85,7 +86,8 @@ impl Kafka {
 
     fn at(brokers: String, mock: Option<MockCluster<'static, DefaultProducerContext>>) -> Kafka {
         let suffix = Uuid::new_v4().simple().to_string();
-        Kafka { settings: Settings { brokers, properties: vec![] }, mock, suffix }
+        let settings = Settings { brokers, properties: vec![] };
+        Kafka { settings, mock, producer: OnceLock::new(), suffix }
     }
 
     /// A topic, or a group, of this test alone.
@@ -117,7 +119,8 @@ impl Kafka {
 
     /// Puts records into a topic: key, value, headers.
     pub(crate) async fn put(&self, topic: &str, records: &[(&str, &str, Names<'_>)]) {
-        let producer = Producer::of_dead_letters(&self.settings).unwrap();
+        let made = || Producer::of_dead_letters(&self.settings).unwrap();
+        let producer = self.producer.get_or_init(made);
         for (key, value, headers) in records {
             let headers: Vec<_> =
                 headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
@@ -130,7 +133,6 @@ impl Kafka {
             };
             producer.send(&record).unwrap().taken().await.unwrap();
         }
-        producer.close().await;
     }
 
     /// Everything in a topic once `is_enough` says so, by partition and offset.
@@ -144,13 +146,12 @@ impl Kafka {
         let mut seen = Vec::new();
         while !is_enough(&seen) {
             assert!(started.elapsed() < PATIENCE, "{} records in {topic}: {seen:?}", seen.len());
-            seen.extend(poll(&reader));
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            seen.extend(drain(&reader));
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // Nothing that should not be there comes later.
-        for _ in 0..20 {
-            seen.extend(poll(&reader));
-        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        seen.extend(drain(&reader));
         seen.sort_by_key(|seen| (seen.partition, seen.offset));
         tokio::task::spawn_blocking(move || drop(reader)).await.unwrap();
         seen
@@ -176,11 +177,19 @@ impl Kafka {
     }
 }
 
-fn poll(reader: &BaseConsumer) -> Option<Seen> {
-    let message = reader.poll(Duration::from_millis(20))?.ok()?;
+/// What has come since.
+fn drain(reader: &BaseConsumer) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    while let Some(polled) = reader.poll(Duration::from_millis(1)) {
+        seen.extend(polled.ok().map(|message| seen_of(&message)));
+    }
+    seen
+}
+
+fn seen_of(message: &BorrowedMessage<'_>) -> Seen {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
-    Some(Seen {
+    Seen {
         partition: message.partition(),
         offset: message.offset(),
         key: message.key().map(text),
@@ -188,7 +197,7 @@ fn poll(reader: &BaseConsumer) -> Option<Seen> {
         headers: headers
             .map(|header| (header.key.to_owned(), text(header.value.unwrap_or_default())))
             .collect(),
-    })
+    }
 }
 
 /// Waits until something is so.

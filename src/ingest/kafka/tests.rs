@@ -54,6 +54,13 @@ fn ended(call: &str, duration: u64) -> String {
     )
 }
 
+/// A log whose tail nobody needs.
+async fn quiet_log(location: &Location, tenants: &[&str]) -> Arc<dyn Log> {
+    let (log, mut tail) = open_log(location, tenants).await;
+    tokio::spawn(async move { while tail.recv().await.is_some() {} });
+    log
+}
+
 fn with_id(event: &str, id: &str) -> String {
     format!("{}, \"id\": \"{id}\"}}", event.strip_suffix('}').unwrap())
 }
@@ -75,7 +82,7 @@ async fn has_calls(log: &Arc<dyn Log>, of: &str, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_are_posted_for_their_tenants_in_their_order() {
     for kafka in Kafka::each() {
-        let (log, _tail) = open_log(&Location::Memory, &["default", "acme"]).await;
+        let log = quiet_log(&Location::Memory, &["default", "acme"]).await;
         let topic = kafka.topic("calls");
         let first: Vec<String> = (0..40).map(|n| ended("a", n)).collect();
         let records: Vec<_> =
@@ -104,7 +111,7 @@ async fn records_are_posted_for_their_tenants_in_their_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_goes_on_behind_what_the_log_has() {
     for kafka in Kafka::each() {
-        let (log, _tail) = open_log(&Location::Memory, &["default"]).await;
+        let log = quiet_log(&Location::Memory, &["default"]).await;
         let topic = kafka.topic("calls");
         let ingest = ingest(&kafka, "one");
         kafka.put(&topic, &[("a", &ended("a", 1), &[])]).await;
@@ -113,7 +120,7 @@ async fn a_restart_goes_on_behind_what_the_log_has() {
         running.stop().await;
 
         // Another log, so that a record that came again would be seen.
-        let (other, _tail) = open_log(&Location::Memory, &["default"]).await;
+        let other = quiet_log(&Location::Memory, &["default"]).await;
         kafka.put(&topic, &[("a", &ended("a", 2), &[])]).await;
         let running = run(&other, &ingest);
         has_calls(&other, "default", 1).await;
@@ -125,7 +132,7 @@ async fn a_restart_goes_on_behind_what_the_log_has() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafka_brings_again_is_in_the_log_once() {
     for kafka in Kafka::each() {
-        let (log, _tail) = open_log(&Location::Memory, &["default"]).await;
+        let log = quiet_log(&Location::Memory, &["default"]).await;
         let topic = kafka.topic("calls");
         let (plain, known) = (ended("a", 1), with_id(&ended("a", 2), "x-1"));
         let many = format!(r#"{{"events": [{}, {}]}}"#, ended("b", 1), ended("b", 1));
@@ -148,7 +155,7 @@ async fn what_kafka_brings_again_is_in_the_log_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_nodes_share_the_work_and_double_nothing() {
     for kafka in Kafka::each() {
-        let (log, _tail) = open_log(&Location::Memory, &["default"]).await;
+        let log = quiet_log(&Location::Memory, &["default"]).await;
         let topic = kafka.topic("calls");
         let ingest = ingest(&kafka, "one");
         let events: Vec<_> = (0..300).map(|n| (format!("call-{n}"), ended("a", n))).collect();
@@ -176,7 +183,7 @@ async fn several_nodes_share_the_work_and_double_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_an_event_is_a_dead_letter_with_the_reason() {
     for kafka in Kafka::each() {
-        let (log, _tail) = open_log(&Location::Memory, &["default"]).await;
+        let log = quiet_log(&Location::Memory, &["default"]).await;
         let topic = kafka.topic("calls");
         let dead = kafka.topic("dead");
         let long = "x".repeat(EVENT_PAYLOAD_BYTES_MAX);
@@ -251,8 +258,7 @@ async fn while_the_log_fails_nothing_is_skipped() {
     let topic = kafka.topic("calls");
     kafka.topic("dead");
     let ingest = ingest(&kafka, "one");
-    let (log, tail) = open_log(&location, &["default"]).await;
-    drop(tail);
+    let log = quiet_log(&location, &["default"]).await;
     log.close().await;
     let running = run(&log, &ingest);
     for n in 0..20 {
@@ -263,7 +269,7 @@ async fn while_the_log_fails_nothing_is_skipped() {
     running.stop().await;
     drop(log);
 
-    let (log, _tail) = open_log(&location, &[]).await;
+    let log = quiet_log(&location, &[]).await;
     assert_eq!(calls(&log, "default").await, []);
     let running = run(&log, &ingest);
     has_calls(&log, "default", 20).await;
@@ -302,7 +308,7 @@ async fn what_comes_while_the_partitions_are_paused_comes_afterwards_in_order() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_dead_letter_topic_what_is_wrong_is_left_out() {
     let kafka = Kafka::mock();
-    let (log, _tail) = open_log(&Location::Memory, &["default"]).await;
+    let log = quiet_log(&Location::Memory, &["default"]).await;
     let topic = kafka.topic("calls");
     kafka.put(&topic, &[("a", "{", &[]), ("a", &ended("a", 1), &[])]).await;
     let ingest = Ingest { dead_letter_topic: String::new(), ..ingest(&kafka, "one") };
