@@ -3,6 +3,7 @@
 
 mod bot;
 mod duties;
+mod kafka;
 mod nodes;
 mod retention;
 mod shared;
@@ -95,6 +96,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let metrics = Metrics::new();
     let observed = metrics.clone();
     let observer = Arc::new(move |events, took| observed.committed(events, took));
+    kafka::check(&config)?;
     let (line, live) = Line::open(&config).await?;
     let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
     shared::begin_log(log.as_ref()).await.context("store")?;
@@ -127,6 +129,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let sockets = line.sockets(&registry, &app);
     line.spawn(&app, &registry, &background, &routing);
     prepare(&app, &background, &routing).await?;
+    kafka::spawn_ingest(&app, &background, &shutdown);
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -353,6 +356,7 @@ async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToke
 /// What is wrong with which of them, in one line.
 pub fn check_files(config: &Config) -> Result<()> {
     auth::install_crypto();
+    kafka::check(config)?;
     tokens(config, b"any secret will do to read the public key with".to_vec())?;
     if let Some((cert, key)) = config.tls_files() {
         TlsReloader::open(&cert, &key).map_err(|err| anyhow!("{err}"))?;

@@ -88,6 +88,7 @@ impl App {
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
                 self.hand_to_webhooks(&envelope, is_own);
+                self.hand_to_export(&envelope);
                 self.hand_to_routing(&envelope).await;
                 self.0.pulse.events.fetch_add(1, Ordering::AcqRel);
                 burst += usize::from(reach.taken > 0);

@@ -38,7 +38,8 @@ impl Cluster {
 
     /// A new one whose nodes have these options.
     pub async fn with(options: &[(&'static str, &str)]) -> Option<Cluster> {
-        let (admin, redis) = (service("SWITCHBOARD_TEST_POSTGRES")?, service("SWITCHBOARD_TEST_REDIS")?);
+        let (admin, redis) =
+            (service("SWITCHBOARD_TEST_POSTGRES")?, service("SWITCHBOARD_TEST_REDIS")?);
         let name = format!("it_{}", uuid::Uuid::new_v4().simple());
         execute(&admin, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&admin).unwrap();

@@ -67,6 +67,8 @@ const JSON: &[&str] = &[
     "src/app/conversations.rs",
     // And of what is sent to a user.
     "src/app/notify.rs",
+    // Producers write it, wherever it comes from.
+    "src/app/events/",
     // An alert has data.
     "src/app/webhooks/",
     // A routing policy is kept, and changed, field by field.
