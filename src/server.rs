@@ -84,7 +84,6 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
-    let tokens = tokens(&config, secret.clone())?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
     let listeners = match systemd::given_listeners(&config, tls.as_ref())? {
         none if none.is_empty() => bind(&config, tls.as_ref())?,
@@ -93,33 +92,8 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
 
     let (shutdown, connections, background) =
         (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
-    let metrics = Metrics::new();
-    let observed = metrics.clone();
-    let observer = Arc::new(move |events, took| observed.committed(events, took));
-    kafka::check(&config)?;
-    let (line, live) = Line::open(&config).await?;
-    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
-    shared::begin_log(log.as_ref()).await.context("store")?;
-    let first = listeners[0].local_addr();
-    let presence = match presence {
-        Some(given) => given,
-        None => line.presence(&config, log.as_ref(), first, &secret).await?,
-    };
-    let bot = bot::open(&config.bot, &log)?;
-    let webhooks = webhooks::open(&config.webhooks)?;
-    let app = App::new(app::Inner {
-        node: line.node,
-        config: config.clone(),
-        bot,
-        webhooks,
-        log,
-        presence,
-        broker: line.broker.clone(),
-        hub: Hub::default(),
-        tokens,
-        passwords: Passwords::new(PASSWORD_WAIT),
-        metrics,
-    });
+    let given = Given { config: config.clone(), secret, listener: listeners[0].local_addr() };
+    let (app, tail, line) = open(given, presence).await?;
     let registry = Registry::default();
     let failed = CancellationToken::new();
     let relay = relay(&app, tls.as_ref(), &connections, &background, &shutdown)?;
@@ -169,6 +143,48 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
         background,
         _lock: lock,
     })
+}
+
+/// What the parts of a server are made of.
+struct Given {
+    config: Arc<Config>,
+    /// The secret of the tokens.
+    secret: Vec<u8>,
+    /// The first address it listens on.
+    listener: SocketAddr,
+}
+
+/// Opens the log, presence, and whatever else the verbs need.
+async fn open(given: Given, presence: Option<Arc<dyn Presence>>) -> Result<(App, log::Tail, Line)> {
+    let Given { config, secret, listener } = given;
+    let tokens = tokens(&config, secret.clone())?;
+    kafka::check(&config)?;
+    let metrics = Metrics::new();
+    let observed = metrics.clone();
+    let observer = Arc::new(move |events, took| observed.committed(events, took));
+    let (line, live) = Line::open(&config).await?;
+    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
+    shared::begin_log(log.as_ref()).await.context("store")?;
+    let presence = match presence {
+        Some(given) => given,
+        None => line.presence(&config, log.as_ref(), listener, &secret).await?,
+    };
+    let bot = bot::open(&config.bot, &log)?;
+    let webhooks = webhooks::open(&config.webhooks)?;
+    let app = App::new(app::Inner {
+        node: line.node,
+        config,
+        bot,
+        webhooks,
+        log,
+        presence,
+        broker: line.broker.clone(),
+        hub: Hub::default(),
+        tokens,
+        passwords: Passwords::new(PASSWORD_WAIT),
+        metrics,
+    });
+    Ok((app, tail, line))
 }
 
 impl Running {

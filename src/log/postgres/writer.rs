@@ -35,8 +35,11 @@ pub(super) enum Job {
     /// Say when everything that was asked before is decided.
     Wait(oneshot::Sender<()>),
     /// Do something else on the writing line, between two groups.
-    Run(Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>),
+    Run(Errand),
 }
+
+/// What is done on the writing line, or why there is none.
+type Errand = Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>;
 
 /// A batch that somebody waits for.
 pub(super) struct Asked {
