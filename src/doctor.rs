@@ -108,7 +108,7 @@ fn clocks(subject: &'static str, whose: &str, theirs: Moment, took: Duration) ->
     let ours = Moment::now().0.saturating_sub(took_ms / 2);
     let apart = theirs.0.saturating_sub(ours).abs().saturating_sub(took_ms / 2).max(0);
     if apart > CLOCKS_APART_MAX_MS {
-        let hint = "times in the log would jump from node to node; let NTP keep both clocks";
+        let hint = "times in the log would be wrong; let NTP keep both clocks";
         return doubtful(subject, format!("{whose}: {apart} ms off ours; {hint}"));
     }
     well(subject, format!("{whose}: agrees with ours"))

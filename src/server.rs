@@ -85,10 +85,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
-    let listeners = match systemd::given_listeners(&config, tls.as_ref())? {
-        none if none.is_empty() => bind(&config, tls.as_ref())?,
-        given => given,
-    };
+    let listeners = bind(&config, tls.as_ref())?;
 
     let (shutdown, connections, background) =
         (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
@@ -466,9 +463,12 @@ pub fn tokens(config: &Config, secret: Vec<u8>) -> Result<Tokens> {
     })
 }
 
-/// Opens every listener. Of the demo's own addresses, those this machine lacks are left out.
+/// Opens every listener, unless sockets were handed over. Of the demo's own addresses, those this machine lacks are left out.
 fn bind(config: &Config, tls: Option<&TlsReloader>) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
+    let mut listeners = systemd::given_listeners(config, tls)?;
+    if !listeners.is_empty() {
+        return Ok(listeners);
+    }
     for address in &config.server.listen {
         match Listener::bind(*address, tls.cloned()) {
             Ok(listener) => listeners.push(listener),

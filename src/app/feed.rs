@@ -25,8 +25,17 @@ pub(super) struct Pulse {
     done: AtomicU64,
 }
 
-/// How far the feed was at some moment. Two that are equal, and not idle, with time between them:
-/// it stands still.
+impl Pulse {
+    fn progress(&self) -> FeedProgress {
+        FeedProgress {
+            taken: self.taken.load(Ordering::Acquire),
+            events: self.events.load(Ordering::Acquire),
+            done: self.done.load(Ordering::Acquire),
+        }
+    }
+}
+
+/// How far the feed was at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedProgress {
     taken: u64,
@@ -35,22 +44,17 @@ pub struct FeedProgress {
 }
 
 impl FeedProgress {
-    /// Whether it is through with all that the tail gave it.
-    pub fn is_idle(&self) -> bool {
-        self.taken == self.done
+    /// Whether it has something to do and has done nothing since. One that is through with all that
+    /// the tail gave it does not stand still.
+    pub fn stands_still_since(&self, before: &FeedProgress) -> bool {
+        self.taken != self.done && self == before
     }
 }
 
 impl App {
     /// How far the feed is, for those who watch whether it goes on.
     pub fn feed_progress(&self) -> FeedProgress {
-        let pulse = &self.0.pulse;
-        let done = pulse.done.load(Ordering::Acquire);
-        FeedProgress {
-            taken: pulse.taken.load(Ordering::Acquire),
-            events: pulse.events.load(Ordering::Acquire),
-            done,
-        }
+        self.0.pulse.progress()
     }
 
     /// Tells what no log keeps, on every node.
@@ -122,4 +126,27 @@ fn tell_operator(envelope: &Envelope, reach: Reach) {
         reach.taken,
         reach.listeners
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_stands_still_if_it_is_busy_and_gets_no_further() {
+        let (pulse, add) = (Pulse::default(), |count: &AtomicU64| {
+            count.fetch_add(1, Ordering::AcqRel);
+        });
+        let idle = pulse.progress();
+        assert!(!idle.stands_still_since(&idle));
+        add(&pulse.taken);
+        let busy = pulse.progress();
+        assert!(!busy.stands_still_since(&idle) && busy.stands_still_since(&busy));
+        add(&pulse.events);
+        assert!(!pulse.progress().stands_still_since(&busy));
+        let busy = pulse.progress();
+        add(&pulse.done);
+        let done = pulse.progress();
+        assert!(!done.stands_still_since(&busy) && !done.stands_still_since(&done));
+    }
 }

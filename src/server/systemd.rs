@@ -57,7 +57,8 @@ pub(super) async fn watch(app: App, failed: CancellationToken) {
     loop {
         ticks.tick().await;
         let now = app.feed_progress();
-        if failed.is_cancelled() || (!now.is_idle() && before == Some(now)) {
+        let stands_still = before.is_some_and(|before| now.stands_still_since(&before));
+        if failed.is_cancelled() || stands_still {
             tracing::error!("the feed stands still; the service manager gets no sign of life");
         } else {
             tell(&[NotifyState::Watchdog]);
