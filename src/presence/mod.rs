@@ -69,7 +69,9 @@ pub struct Counts {
 /// What a backend that several nodes share finds out by itself. The log is to agree with it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
-    /// The user's last connection here was one of a node that is gone; told by one node alone.
+    /// The user's last connection here was one of a node that is gone; told by one node alone, or
+    /// again by the next one if that one died over it. The user may have come back meanwhile, to
+    /// any node: [`Presence::members`] has to be asked before the log is told.
     Left {
         /// Whose.
         tenant: TenantId,
@@ -98,7 +100,9 @@ pub enum Finding {
         /// Who, and as what.
         member: Member,
     },
-    /// A node is gone, and all of its users were found.
+    /// A node is gone, and all of its users were found that the backend knew of. If it had been
+    /// emptied shortly before, it may have known of none: whoever is in the log and not in
+    /// [`Presence::members`] is gone too.
     NodeLost(NodeId),
 }
 

@@ -16,6 +16,7 @@ use crate::limits::PRESENCE_AT_ONCE;
 use crate::model::{AgentStatus, Moment, TenantId, UserId};
 
 use super::AWAY;
+use crate::redis::Error as Refused;
 
 impl Shared {
     /// Writes what agents are; removes those that are offline.
@@ -27,8 +28,10 @@ impl Shared {
         if self.state() == State::Away {
             return Err(Error(AWAY.into()));
         }
-        let commands: Vec<Pipeline> =
-            agents.iter().flat_map(|sheet| self.commands_for(of, sheet)).collect();
+        let mut commands = Vec::new();
+        for sheet in &agents {
+            commands.extend(self.answer(self.commands_for(of, sheet))?);
+        }
         let mut asked = stream::iter(commands)
             .map(|command| async move { self.redis.ask_all::<()>(&command).await })
             .buffered(PRESENCE_AT_ONCE);
@@ -38,7 +41,7 @@ impl Shared {
         Ok(())
     }
 
-    fn commands_for(&self, of: &TenantId, sheet: &AgentSheet) -> Vec<Pipeline> {
+    fn commands_for(&self, of: &TenantId, sheet: &AgentSheet) -> Result<Vec<Pipeline>, Refused> {
         let (prefix, agent) = (keys::prefix(of), sheet.agent.as_str());
         let all = format!("{prefix}agents:all");
         let set_of = |department: &Uuid| format!("{prefix}agents:dept:{department}");
@@ -54,15 +57,15 @@ impl Shared {
         if !is_here {
             commands.push(about(&all, &[&["SREM", agent]]));
             commands.push(about(&key, &[&["DEL"]]));
-            return commands;
+            return Ok(commands);
         }
         let (ttl, twice) = (ms(self.settings.status_ttl), ms(self.settings.status_ttl * 2));
-        let value = self.sealed(&key, sheet_of(sheet));
+        let value = self.sealed(&key, sheet_of(sheet))?;
         commands.push(about(&key, &[&["SET", &value, "PX", &ttl]]));
         for set in now.iter().map(set_of).chain([all]) {
             commands.push(about(&set, &[&["SADD", agent], &["PEXPIRE", &twice]]));
         }
-        commands
+        Ok(commands)
     }
 
     /// Notes in which departments an agent is shown; returns where it was.

@@ -65,7 +65,7 @@ pub struct Settings {
 /// # Errors
 /// Redis does not answer, or nodes that write another log use the same database.
 pub async fn open(redis: Arc<Redis>, settings: Settings) -> Result<Arc<dyn Presence>, Error> {
-    let shared = Shared::new(redis, settings);
+    let shared = Shared::new(redis, settings)?;
     shared.begin().await?;
     Ok(Arc::new(shared))
 }
@@ -146,10 +146,11 @@ enum Noted {
 }
 
 impl Shared {
-    fn new(redis: Arc<Redis>, settings: Settings) -> Shared {
-        Shared {
+    fn new(redis: Arc<Redis>, settings: Settings) -> Result<Shared, Error> {
+        let seal = settings.encryption_key.as_deref().map(Seal::new).transpose();
+        Ok(Shared {
             redis,
-            seal: settings.encryption_key.as_deref().map(Seal::new),
+            seal: seal.map_err(|_| Error("redis.encryption_key: no key of it".into()))?,
             settings,
             started_at: Moment::now(),
             nodes: keys::NODES.into(),
@@ -165,7 +166,7 @@ impl Shared {
             noted: Mutex::default(),
             scores: AtomicU64::new(1),
             shown: Mutex::default(),
-        }
+        })
     }
 
     fn state(&self) -> State {
@@ -233,7 +234,8 @@ impl Shared {
         }
         let mut names = vec![keys.stays.as_str(), keys.away.as_str()];
         names.extend(keys.users.as_deref());
-        let value = keys.users.as_ref().map(|key| self.value_of(key, member)).unwrap_or_default();
+        let value = keys.users.as_ref().map(|key| self.value_of(key, member)).transpose()?;
+        let value = value.unwrap_or_default();
         let (what, role, number): (String, String, i64) = self
             .redis
             .run(
@@ -284,7 +286,7 @@ impl Shared {
     }
 
     /// What the seeds' hash holds of somebody.
-    fn value_of(&self, key: &str, member: &Member) -> String {
+    fn value_of(&self, key: &str, member: &Member) -> Result<String, redis::Error> {
         let value = json!({
             "user_id": member.user_id,
             "user_type": member.user_type,
@@ -293,8 +295,11 @@ impl Shared {
         self.sealed(key, value.to_string())
     }
 
-    fn sealed(&self, key: &str, value: String) -> String {
-        self.seal.as_ref().map_or_else(|| value.clone(), |seal| seal.close(key, &value))
+    /// A value as it is kept: encrypted where a key is set, and never readable instead.
+    fn sealed(&self, key: &str, value: String) -> Result<String, redis::Error> {
+        let Some(seal) = &self.seal else { return Ok(value) };
+        let failed = |_| redis::Error::Refused(format!("{key}: not encrypted, so not kept"));
+        seal.close(key, &value).map_err(failed)
     }
 
     /// Somebody's first connection here: whether it is the first anywhere.

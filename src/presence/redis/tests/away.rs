@@ -166,6 +166,7 @@ async fn who_left_unnoticed_by_redis_and_comes_back_is_told_as_here_again() {
     a.presence.fail(&redis::Error::Gone("a test".into()));
     assert_eq!(a.leave(&of, place, "u", 1).await, Left::Last);
     a.presence.state.store(super::super::State::Back as u8, Ordering::SeqCst);
+    assert!(a.presence.members(&of, place).await.is_err(), "it does not know of all yet");
     assert!(is_first(&a.enter(&of, place, "u", 2).await), "Redis still had the earlier one");
     assert!(a.presence.unsure().is_empty());
 }

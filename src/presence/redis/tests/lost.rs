@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::*;
+use crate::redis::testing::Private;
 
 /// Lets many users in, each into a conversation of its own and into the tenant.
 async fn fill(node: &Node, of: &TenantId, names: &[String]) -> Vec<Place> {
@@ -113,6 +114,45 @@ async fn a_node_that_was_paused_for_too_long_notes_everything_anew() {
     assert_eq!(b.names(&of, place).await, ["u"], "its earlier end caught up with it");
     assert_eq!(a.leave(&of, place, "u", 1).await, Left::Last);
     assert_eq!(b.left(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_survivor_does_not_end_what_a_returned_node_noted_anew() {
+    let Some(server) = server(SINGLE) else { return };
+    let (cluster, of) = (Cluster::on(server), tenant());
+    let mut a = cluster.node().await;
+    let names = crowd(200);
+    let places = fill(&a, &of, &names).await;
+    let mut b = cluster.node_with(settings(), 1).await;
+    a.kill();
+    until(Duration::from_secs(10), async || b.found.len() == 1).await;
+    a.wake();
+    until(Duration::from_secs(10), async || a.found.len() >= 2 * names.len()).await;
+    // Now it goes on where it stood.
+    let ended = async { while !matches!(b.found.recv().await, Some(Finding::NodeLost(_))) {} };
+    timeout(Duration::from_secs(10), ended).await.expect("it comes to an end");
+    for (place, name) in places.iter().zip(&names) {
+        assert_eq!(
+            a.names(&of, *place).await,
+            std::slice::from_ref(name),
+            "its end caught up with it"
+        );
+    }
+}
+
+#[tokio::test]
+async fn after_redis_forgot_all_the_others_get_the_time_to_come_back() {
+    let Some(server) = Private::start(&[]).await else { return };
+    let cluster = Cluster::on(server.settings());
+    let (mut a, mut b) = (cluster.node().await, cluster.node().await);
+    sleep(LEASE * 2).await;
+    b.kill();
+    a.presence.redis.ask::<()>(&::redis::cmd("FLUSHALL")).await.unwrap();
+    // Shorter than the lease.
+    sleep(LEASE * 7 / 10).await;
+    b.wake();
+    sleep(LEASE * 2).await;
+    assert_eq!((a.findings(), b.findings()), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ impl Cluster {
     }
 
     async fn shared(&self, settings: Settings) -> Shared {
-        let mut shared = Shared::new(line(&self.server).await, settings);
+        let mut shared = Shared::new(line(&self.server).await, settings).unwrap();
         shared.nodes = format!("sb:nodes:{}", self.scope);
         shared.log = format!("sb:log:{}", self.scope);
         shared
