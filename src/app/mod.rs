@@ -65,6 +65,8 @@ pub use events::{
     EventIn, Post, PostTarget, Posted, check_producer, digest_of, read_post_lines, read_posts,
     refuse_post,
 };
+#[cfg(test)]
+pub(crate) use export::testing as kafka_testing;
 pub use export::{Export, ExportEnd, KafkaStatus};
 pub use faq::{FaqChange, NewFaq};
 pub use identity::Login;

@@ -12,6 +12,8 @@
 mod page;
 mod serve;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod turn;
 

@@ -12,7 +12,8 @@ use tokio::time::{sleep, timeout};
 use super::Ingest;
 use super::arrived::Arrived;
 use crate::limits::{
-    EVENTS_BODY_BYTES_MAX, KAFKA_INGEST_PATIENCE, KAFKA_INGEST_RECORDS, KAFKA_RETRY_PAUSE,
+    EVENTS_BODY_BYTES_MAX, KAFKA_CLOSE_WAIT, KAFKA_INGEST_PATIENCE, KAFKA_INGEST_RECORDS,
+    KAFKA_RETRY_PAUSE,
 };
 use crate::sink::kafka::{BadSettings, Murmur};
 
@@ -33,6 +34,8 @@ pub(super) struct Consumer {
 const DEFAULTS: &[(&str, &str)] = &[
     // Nothing is left out when the group is new.
     ("auto.offset.reset", "earliest"),
+    // The partitions of a node that died are others' soon.
+    ("session.timeout.ms", "10000"),
     // Of what is fetched ahead; 64 MiB a partition otherwise.
     ("queued.max.messages.kbytes", "8192"),
     // A topic that does not exist yet is found when it does.
@@ -169,11 +172,23 @@ impl Consumer {
         }
     }
 
-    /// Commits what is noted, before the group is left.
-    pub(super) async fn commit(&self) {
-        let _ = self.inner.commit_consumer_state(CommitMode::Async);
+    /// Gives the partitions back, so that others have them at once.
+    pub(super) async fn leave(&self) {
+        self.inner.unsubscribe();
+        let given_back = async {
+            while self.inner.assignment().is_ok_and(|all| all.count() > 0) {
+                // What comes now is somebody else's.
+                let _ = timeout(POLL_PAUSE, self.inner.recv()).await;
+            }
+        };
+        let _ = timeout(KAFKA_CLOSE_WAIT, given_back).await;
+        // The word that it leaves goes out behind that, if the line is not closed before.
+        let _ = timeout(GOODBYE_PAUSE, self.inner.recv()).await;
     }
 }
+
+/// How long the last word of a consumer is given.
+const GOODBYE_PAUSE: Duration = Duration::from_millis(250);
 
 /// Between two looks at what does not go on.
 const POLL_PAUSE: Duration = Duration::from_millis(100);

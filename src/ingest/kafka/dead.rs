@@ -122,7 +122,7 @@ mod tests {
         let reason = Reason { at: None, refusal: refusal.clone() };
         assert_eq!(texts(&[reason]), ["invalid: target: is wrong"]);
         let reason = Reason { at: Some(3), refusal };
-        assert_eq!(texts(&[reason.clone()]), ["invalid: events[3]: target: is wrong"]);
+        assert_eq!(texts(std::slice::from_ref(&reason)), ["invalid: events[3]: target: is wrong"]);
         let many = texts(&vec![reason; 20]);
         assert_eq!(many.len(), KAFKA_DEAD_LETTER_REASONS + 1);
         assert_eq!(many.last().unwrap(), "and 4 more");

@@ -49,8 +49,8 @@ pub async fn serve(app: App, ingest: Ingest, until: CancellationToken) -> Result
     while !until.is_cancelled() {
         let mut consumer = Consumer::open(&ingest)?;
         let lost = until.run_until_cancelled(follow(&mut consumer, &intake)).await;
-        // What is taken in is committed now, if it can be; otherwise it is known when it comes again.
-        consumer.commit().await;
+        // Its offsets are committed meanwhile; if they cannot be, it is known when it comes again.
+        consumer.leave().await;
         drop_aside(consumer, KAFKA_CLOSE_WAIT).await;
         if let Some(Lost(reason)) = lost {
             tracing::error!(topic = ingest.topic, reason, "the line to Kafka is made anew");

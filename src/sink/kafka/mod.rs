@@ -5,8 +5,6 @@
 mod producer;
 mod record;
 mod settings;
-#[cfg(test)]
-pub(crate) mod testing;
 
 pub use producer::{Fault, Outgoing, Producer, Receipt};
 pub use record::{Record, SCHEMA};
