@@ -8,7 +8,6 @@ use std::time::Duration;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -156,10 +155,11 @@ async fn every_event_of_every_tenant_is_in_kafka_once_and_in_the_order_of_its_ke
         assert_eq!(positions(&seen), whole(heads(&log).await));
         let first = seen.iter().find(|seen| seen.header("tenant") == Some("acme")).unwrap();
         assert_eq!(first.header("schema"), Some("switchboard.events/1#call.ended"));
-        let value: Value = serde_json::from_str(first.value.as_ref().unwrap()).unwrap();
-        let unique_id = value["payload"]["unique_id"].as_str().unwrap();
-        assert_eq!(first.key.as_deref().unwrap(), format!("acme/{unique_id}"));
-        assert_eq!(value["cursor"], first.header("cursor").unwrap());
+        let (key, value) = (first.key.as_deref().unwrap(), first.value.as_deref().unwrap());
+        let unique_id = key.strip_prefix("acme/").unwrap();
+        assert!(value.contains(&format!("\"unique_id\":\"{unique_id}\"")), "{key}: {value}");
+        let cursor = first.header("cursor").unwrap();
+        assert!(value.contains(&format!("\"cursor\":\"{cursor}\"")), "{value}");
         assert_eq!(app.metrics.kafka_exported_total.get(), 3_200);
     }
 }
