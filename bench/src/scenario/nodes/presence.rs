@@ -154,11 +154,9 @@ async fn wait_for_all(
             let is_gone = now.keys <= before.keys && now.users <= before.users;
             gone_ns = is_gone.then(clock::now_ns);
         }
-        let books = books.borrow();
-        if gone_ns.is_some() && books.log.is_complete() && books.watched.is_complete() {
+        if gone_ns.is_some() && books.borrow().is_complete() {
             break;
         }
-        drop(books);
         sleep(ASKED_EVERY).await;
     }
     Ok(gone_ns)
@@ -187,6 +185,10 @@ impl Books {
     /// Two seats to a conversation; the first conversations are watched.
     fn of(seats: &[Seat], watched: usize) -> Self {
         Self { log: Told::of(seats), watched: Told::of(&seats[..watched * 2]) }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.log.is_complete() && self.watched.is_complete()
     }
 
     fn figures(&self, cut_ns: u64) -> Vec<Figure> {
