@@ -34,4 +34,6 @@ pub mod server;
 pub mod simulate;
 pub mod sink;
 pub mod telemetry;
+#[cfg(test)]
+mod testing;
 pub mod wire;

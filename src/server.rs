@@ -5,6 +5,7 @@ mod bot;
 mod duties;
 mod nodes;
 mod retention;
+mod shared;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -25,7 +26,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{self, App, Demo};
 use crate::auth::{self, Passwords, Tokens};
-use crate::broker;
 use crate::config::{Config, StoreUrl};
 use crate::door::Origins;
 use crate::http::listen::{self, AddressLimit, Listener, Serving};
@@ -33,12 +33,13 @@ use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
-use crate::log::{self, Change, Location, PostgresUrl, Record};
-use crate::model::{Moment, NodeId, TenantId};
-use crate::presence;
+use crate::log::{self, Location, PostgresUrl};
+use crate::model::Moment;
+use crate::presence::Presence;
 use crate::telemetry::Metrics;
-use crate::wire::{self, Registry};
-use nodes::{AllSockets, Questions};
+use crate::wire::{self, Registry, Relay};
+use nodes::AllSockets;
+use shared::Line;
 
 /// A server that serves.
 pub struct Running {
@@ -69,11 +70,19 @@ pub struct Running {
 /// # Errors
 /// What is missing or taken, in one line.
 pub async fn start(config: Config) -> Result<Running> {
+    start_with(config, None).await
+}
+
+/// Starts a server, with this presence instead of the configured one if it is given.
+///
+/// # Errors
+/// What is missing or taken, in one line.
+pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> Result<Running> {
     auth::install_crypto();
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
-    let tokens = tokens(&config, secret)?;
+    let tokens = tokens(&config, secret.clone())?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
     let listeners = bind(&config, tls.as_ref())?;
 
@@ -82,17 +91,24 @@ pub async fn start(config: Config) -> Result<Running> {
     let metrics = Metrics::new();
     let observed = metrics.clone();
     let observer = Arc::new(move |events, took| observed.committed(events, took));
-    let (log, tail) = log::open(&location(&config), observer, None).await.context("store")?;
+    let (line, live) = Line::open(&config).await?;
+    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
+    shared::begin_log(log.as_ref()).await.context("store")?;
+    let first = listeners[0].local_addr();
+    let presence = match presence {
+        Some(given) => given,
+        None => line.presence(&config, log.as_ref(), first, &secret).await?,
+    };
     let bot = bot::open(&config.bot, &log)?;
     let webhooks = webhooks::open(&config.webhooks)?;
     let app = App::new(app::Inner {
+        node: line.node,
         config: config.clone(),
         bot,
         webhooks,
         log,
-        presence: presence::memory(),
-        node: NodeId::random(),
-        broker: broker::local(),
+        presence,
+        broker: line.broker.clone(),
         hub: Hub::default(),
         tokens,
         passwords: Passwords::new(PASSWORD_WAIT),
@@ -100,9 +116,12 @@ pub async fn start(config: Config) -> Result<Running> {
     });
     let registry = Registry::default();
     let failed = CancellationToken::new();
+    let relay = relay(&app, tls.as_ref(), &connections, &background, &shutdown)?;
     spawn_background(&app, &registry, tail, tls, &background, &shutdown, &failed);
 
     let routing = CancellationToken::new();
+    let sockets = line.sockets(&registry, &app);
+    line.spawn(&app, &registry, &background, &routing);
     prepare(&app, &background, &routing).await?;
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
@@ -114,7 +133,7 @@ pub async fn start(config: Config) -> Result<Running> {
     duties.close();
 
     let readiness = Readiness::default();
-    let router = router(&app, &registry, Questions::default(), &readiness, &connections, &shutdown);
+    let router = router(&app, &registry, sockets, &readiness, relay, &connections, &shutdown);
     let serving = Serving {
         router,
         addresses: AddressLimit::new(config.limits.connections_per_address),
@@ -173,6 +192,7 @@ impl Running {
             .await;
         self.routing.cancel();
         let _ = timeout_at(deadline, self.app.release_duties()).await;
+        let _ = timeout_at(deadline, self.app.presence.retire()).await;
         // Who was there by heartbeat still is after a restart.
         if let Err(err) = self.app.keep_beats_now().await {
             tracing::warn!(error = %err, "the latest heartbeats are not kept");
@@ -190,8 +210,9 @@ const LOG_SHARE: Duration = Duration::from_secs(2);
 fn router(
     app: &App,
     registry: &Registry,
-    questions: Questions,
+    sockets: AllSockets,
     readiness: &Readiness,
+    relay: Relay,
     connections: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> axum::Router {
@@ -200,7 +221,7 @@ fn router(
         app: app.clone(),
         origins: origins.clone(),
         readiness: readiness.clone(),
-        sockets: Arc::new(AllSockets::new(registry.clone(), app.clone(), questions)),
+        sockets: Arc::new(sockets),
     };
     let door = wire::Door {
         app: app.clone(),
@@ -208,6 +229,7 @@ fn router(
         registry: registry.clone(),
         tracker: connections.clone(),
         shutdown: shutdown.clone(),
+        relay,
         places: Arc::new(AddressLimit::new(app.config.limits.connections_per_address)),
     };
     let router = http::router(parts.clone())
@@ -267,13 +289,23 @@ fn spawn_background(
     }
 }
 
-/// The default tenant exists, and nobody is left from a run that was killed.
+/// The way to the other nodes, which are looked after from now on.
+fn relay(
+    app: &App,
+    tls: Option<&TlsReloader>,
+    connections: &TaskTracker,
+    background: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<Relay> {
+    let peers = tls.map(TlsReloader::peer_config).transpose()?;
+    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (watching, until) = (relay.clone(), shutdown.clone());
+    background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
+    Ok(relay)
+}
+
+/// Nobody is left from a run that was killed.
 async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToken) -> Result<()> {
-    let default = TenantId::default_tenant();
-    if app.log.tenant(&default).await?.is_none() {
-        let record = Record::Tenant(default.to_string());
-        app.log.commit(&default, Change::record(record)).await?;
-    }
     let is_alone = !app.presence.is_shared();
     if is_alone {
         duties::take(app).await?;
@@ -322,7 +354,10 @@ pub fn check_files(config: &Config) -> Result<()> {
 pub fn location(config: &Config) -> Location {
     match config.store_url() {
         StoreUrl::Sqlite(path) => Location::Sqlite(path),
-        StoreUrl::Postgres(address) => Location::Postgres(PostgresUrl(address.expose().to_owned())),
+        StoreUrl::Postgres(address) => Location::Postgres {
+            url: PostgresUrl(address.expose().to_owned()),
+            connections: config.store.connections,
+        },
         StoreUrl::Memory => Location::Memory,
     }
 }

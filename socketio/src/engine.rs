@@ -11,7 +11,7 @@ pub use config::Config;
 pub(crate) use handshake::payload_response;
 pub(crate) use payload::size_in_payload;
 
-pub use handshake::{Refusal, Request, classify, open_packet};
+pub use handshake::{Refusal, Request, classify, open_packet, sid_of};
 pub use packet::{Packet, PacketError};
 pub use payload::{Payload, PayloadError, join};
 pub use session::{Due, Session, Step, Via};

@@ -11,7 +11,7 @@ const RAW_BYTES: usize = 15;
 const TEXT_BYTES: usize = 20;
 
 /// The id of an Engine.IO session, or of a Socket.IO client in a namespace. As text it is 20
-/// characters of `A-Z a-z 0-9 - _`.
+/// characters of `A-Z a-z 0-9 - _`; what a server puts before it (`Config::sid_prefix`) is no part of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sid([u8; RAW_BYTES]);
 

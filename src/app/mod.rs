@@ -86,14 +86,14 @@ pub struct App(Arc<Parts>);
 
 /// What an [`App`] is made of; `server.rs` fills it in.
 pub struct Inner {
+    /// Which of the nodes that serve together this is.
+    pub node: NodeId,
     /// Every option.
     pub config: Arc<Config>,
     /// The tenants' logs.
     pub log: Arc<dyn Log>,
     /// Who is where.
     pub presence: Arc<dyn Presence>,
-    /// This run of the program among those that serve together.
-    pub node: NodeId,
     /// The line to the others.
     pub broker: Arc<dyn Broker>,
     /// Who listens to what.

@@ -104,10 +104,10 @@ impl Server {
             _ => None,
         };
         let app = App::new(Inner {
+            node: NodeId::random(),
             config: Arc::new(config),
             log,
             presence: presence::memory(),
-            node: NodeId::random(),
             broker: broker::local(),
             hub: Hub::default(),
             tokens: Tokens::new(settings()).unwrap(),

@@ -4,6 +4,8 @@
 //! pair that does not hold is logged and the old one stays: a half-written file must not take the
 //! server off the air.
 
+mod peers;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};

@@ -396,3 +396,15 @@ fn keep(state: &mut impl State, mut envelope: Envelope) -> Result<Arc<Envelope>,
     state.put_event(&envelope)?;
     Ok(envelope)
 }
+
+/// Whether two records differ in their counters alone, as after a message.
+pub(super) fn has_same_state(a: &Conversation, b: &Conversation) -> bool {
+    a.status == b.status
+        && a.agent == b.agent
+        && a.customer == b.customer
+        && a.department == b.department
+        && a.score == b.score
+        && a.needs_person == b.needs_person
+        && a.routing == b.routing
+        && (a.queued_at, a.assigned_at, a.closed_at) == (b.queued_at, b.assigned_at, b.closed_at)
+}

@@ -13,6 +13,7 @@ mod contract;
 mod memory;
 mod nodes;
 mod notices;
+mod postgres;
 mod question;
 mod record;
 mod routing;
@@ -394,8 +395,13 @@ pub enum Location {
     Memory,
     /// In a SQLite file.
     Sqlite(PathBuf),
-    /// In a PostgreSQL database, at this address.
-    Postgres(PostgresUrl),
+    /// In a PostgreSQL database.
+    Postgres {
+        /// Its address.
+        url: PostgresUrl,
+        /// How many connections read, beside those that write.
+        connections: usize,
+    },
 }
 
 /// Opens the log and its tail, migrating it if it is older than this program.
@@ -410,9 +416,10 @@ pub async fn open(
     live: Option<LiveCopy>,
 ) -> Result<(Arc<dyn Log>, Tail), Error> {
     match location {
-        Location::Postgres(_) => {
-            drop(live);
-            Err(Error::failed("not yet"))
+        Location::Postgres { url, connections } => {
+            let opened = postgres::Postgres::open(url, *connections, observer, live);
+            let (log, tail) = opened.await?;
+            Ok((Arc::new(log), tail))
         }
         Location::Memory => {
             let (log, tail) = memory::Memory::open();
@@ -441,4 +448,21 @@ pub fn migrate(path: &std::path::Path) -> Result<(u32, u32), Error> {
 /// What is wrong with the file, in one line.
 pub fn examine(path: &std::path::Path) -> Result<Option<u32>, Error> {
     sqlite::examine_file(path)
+}
+
+/// Brings a PostgreSQL database up to this program's schema; returns its version before and after.
+///
+/// # Errors
+/// What is wrong with the database or the way to it, and how to mend it, in one line.
+pub async fn migrate_database(url: &PostgresUrl) -> Result<(u32, u32), Error> {
+    postgres::migrate_database(url).await
+}
+
+/// Looks a PostgreSQL database over without changing it: its version, or `None` if this program was
+/// never there.
+///
+/// # Errors
+/// What is wrong with the database or the way to it, and how to mend it, in one line.
+pub async fn examine_database(url: &PostgresUrl) -> Result<Option<u32>, Error> {
+    postgres::examine_database(url).await
 }

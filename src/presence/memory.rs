@@ -191,7 +191,13 @@ impl Memory {
     }
 
     /// Notes when a user left, as an earlier log tells.
-    pub(super) fn note_departure(&self, of: &TenantId, place: Place, user: &UserId, away: Duration) {
+    pub(super) fn note_departure(
+        &self,
+        of: &TenantId,
+        place: Place,
+        user: &UserId,
+        away: Duration,
+    ) {
         // A machine younger than that has no such moment, and nobody was away on it.
         if let Some(when) = Instant::now().checked_sub(away) {
             let key = (of.clone(), place, Some(user.clone()));

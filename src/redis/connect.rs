@@ -51,7 +51,10 @@ impl Connector {
             return refused("redis.host names several servers, so set redis.cluster = true".into());
         }
         if settings.is_cluster && settings.db != 0 {
-            return refused(format!("a Redis Cluster has no database {}; see redis.db", settings.db));
+            return refused(format!(
+                "a Redis Cluster has no database {}; see redis.db",
+                settings.db
+            ));
         }
         let infos: RedisResult<_> = settings.hosts.iter().map(|at| info(settings, at)).collect();
         let name = format!("redis at {}", hosts.join(","));
@@ -183,8 +186,7 @@ impl Connection {
             Connection::Single(one) => ping.query_async(one).await,
             Connection::Cluster(all) => {
                 let masters = MultipleNodeRoutingInfo::AllMasters;
-                let routing =
-                    RoutingInfo::MultiNode((masters, Some(ResponsePolicy::AllSucceeded)));
+                let routing = RoutingInfo::MultiNode((masters, Some(ResponsePolicy::AllSucceeded)));
                 all.route_command(ping, routing).await.map(drop)
             }
         }

@@ -52,7 +52,8 @@ async fn what_is_wrong_with_the_settings_is_one_line_that_names_the_option() {
 #[tokio::test]
 async fn a_cluster_is_not_taken_for_a_server() {
     let Some(cluster) = settings(CLUSTER) else { return };
-    let as_one = Settings { is_cluster: false, hosts: vec![cluster.hosts[0].clone()], ..cluster.clone() };
+    let as_one =
+        Settings { is_cluster: false, hosts: vec![cluster.hosts[0].clone()], ..cluster.clone() };
     assert!(refusal(&as_one).await.contains("redis.cluster = true"));
     let with_db = Settings { db: 3, ..cluster };
     assert!(refusal(&with_db).await.contains("redis.db"));

@@ -10,6 +10,7 @@ mod connection;
 mod handshake;
 pub mod hub;
 mod registry;
+mod relay;
 pub mod session;
 mod shapes;
 mod socket;
@@ -31,6 +32,7 @@ use crate::model::{
 };
 
 pub use registry::{Beat, Registry};
+pub use relay::Relay;
 
 /// What every dialect's handshake needs. Cheap to clone.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ pub struct Door {
     pub tracker: TaskTracker,
     /// No new connection after this.
     pub shutdown: CancellationToken,
+    /// The way to what lives on another node.
+    pub relay: Relay,
     /// A place among the sockets of a request's address, if there is one left.
     pub places: Arc<dyn Places>,
 }

@@ -4,7 +4,7 @@
 //! - dialogues that need a loop, a random number or a full disk, in Rust: [`abuse`], [`access`],
 //!   [`attendance`], [`bot`], [`limits`], [`resume`], [`slow_reader`], [`staff`],
 //!   [`staff_only`], [`drain`]; over Socket.IO
-//!   [`audience`], [`notify`], [`recovery`], [`resync`], [`slow_socketio`], [`socketio_limits`],
+//!   [`audience`], [`notify`], [`recovery`], [`relay`], [`resync`], [`slow_socketio`], [`socketio_limits`],
 //!   [`verbs`]; of the hub [`hub_keys`], [`hub_limits`], [`hub_producers`], [`hub_races`], [`hub_slow`],
 //!   [`hub_wall`];
 //! - who is there and who gets what, run as an [`office`]: [`agents`], [`offers`], [`routing`],
@@ -17,7 +17,7 @@
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
-//! client, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
+//! client, [`nodes`] lets several find each other, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
 //! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
 //! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
 
@@ -48,6 +48,7 @@ mod hub_races;
 mod hub_slow;
 mod hub_wall;
 mod limits;
+mod nodes;
 mod notify;
 mod offers;
 mod office;
@@ -58,6 +59,7 @@ mod process;
 mod provider;
 mod receiver;
 mod recovery;
+mod relay;
 mod resume;
 mod resync;
 mod routing;

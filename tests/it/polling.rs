@@ -2,6 +2,7 @@
 //! what they bring looks like what a WebSocket would have brought.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -11,6 +12,15 @@ use crate::packet::{self, PONG, SEPARATOR};
 
 /// Opens a session; the first packet is seen like any other.
 pub async fn open(addr: SocketAddr, headers: &[(&str, &str)]) -> Result<Client, Answer> {
+    open_through(vec![addr], headers).await
+}
+
+/// Opens a session at the first of these servers; of its requests, each goes to the next of them.
+pub async fn open_through(
+    addrs: Vec<SocketAddr>,
+    headers: &[(&str, &str)],
+) -> Result<Client, Answer> {
+    let addr = addrs[0];
     let path = "/socket.io/?EIO=4&transport=polling";
     let opened = request(addr, "GET", path, headers, "").await;
     let first = packet::read(&opened.text).unwrap_or_default();
@@ -18,18 +28,20 @@ pub async fn open(addr: SocketAddr, headers: &[(&str, &str)]) -> Result<Client, 
     let path = format!("{path}&sid={sid}");
     Ok(Client::of(opened.head, |orders, tell| async move {
         let _ = tell.send(Seen::Frame(first)).await;
-        run(addr, path, orders, tell).await;
+        run(addrs, path, orders, tell).await;
     }))
 }
 
 async fn run(
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     path: String,
     mut orders: mpsc::Receiver<Act>,
     tell: mpsc::Sender<Seen>,
 ) {
-    let poll = || Box::pin(request(addr, "GET", &path, &[], ""));
-    let post = async |body: &str| request(addr, "POST", &path, &[], body).await;
+    let turn = AtomicUsize::new(1);
+    let next = || addrs[turn.fetch_add(1, Ordering::Relaxed) % addrs.len()];
+    let poll = || Box::pin(request(next(), "GET", &path, &[], ""));
+    let post = async |body: &str| request(next(), "POST", &path, &[], body).await;
     let mut polling = poll();
     loop {
         let act = tokio::select! {

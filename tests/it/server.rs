@@ -7,6 +7,7 @@ use std::sync::Arc;
 use switchboard::auth::Claims;
 use switchboard::config::{Config, Sources};
 use switchboard::model::{Moment, Role};
+use switchboard::presence::Presence;
 use switchboard::server::{self, Running};
 use tempfile::TempDir;
 
@@ -40,9 +41,21 @@ impl Server {
     /// A server in `data`, or why there is none.
     pub async fn try_start(data: Arc<TempDir>, options: &[(&str, &str)]) -> anyhow::Result<Server> {
         let running = server::start(config(data.path(), options)).await?;
-        let url = running.urls[0].clone();
-        let addr = url.trim_start_matches("http://").parse().unwrap();
-        Ok(Server { addr, running, _data: data })
+        Ok(Server::of(running, data))
+    }
+
+    /// A server that forgets everything when it ends, and shares this presence with others.
+    pub async fn beside(presence: Arc<dyn Presence>, options: &[(&str, &str)]) -> Server {
+        let data = Arc::new(TempDir::new().unwrap());
+        let options = [&[("store.url", "memory:")], options].concat();
+        let running =
+            server::start_with(config(data.path(), &options), Some(presence)).await.unwrap();
+        Server::of(running, data)
+    }
+
+    fn of(running: Running, data: Arc<TempDir>) -> Server {
+        let (_, addr) = running.urls[0].split_once("://").unwrap();
+        Server { addr: addr.parse().unwrap(), running, _data: data }
     }
 
     /// Opens a socket that must be let in.

@@ -81,7 +81,7 @@ impl Service {
     ) -> Result<Response, Refusal> {
         let bytes_max = self.sessions.config().max_payload;
         let upgrade = upgrade.map(|upgrade| upgrade.max_message_size(bytes_max));
-        match (classify(&method, query, upgrade.is_some())?, upgrade) {
+        match (classify(&method, query, upgrade.is_some(), "")?, upgrade) {
             (Request::OpenPolling, _) => {
                 let (link, response) = self.sessions.open_polling()?;
                 tokio::spawn(self.protocol.serve(link));

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Times and bounds of Engine.IO sessions. Shared by all sessions of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What the id of every session begins with, of `A-Z a-z 0-9 - _`: where several servers share
+    /// an address, it tells whose session it is. No secret, and not counted among the random bits.
+    pub sid_prefix: String,
     /// How long after the opening or the last pong the next ping is sent.
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping.
@@ -48,6 +51,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            sid_prefix: String::new(),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),

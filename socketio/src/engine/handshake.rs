@@ -85,23 +85,36 @@ impl Refusal {
 
 /// Reads what a request asks for from its method, its query (without the `?`) and whether it wants
 /// to become a WebSocket. The order of the checks is that of the reference server. Whether the
-/// session exists is for [`Sessions`](crate::Sessions) to say.
+/// session exists is for [`Sessions`](crate::Sessions) to say; one that does not begin with
+/// `sid_prefix` ([`Config::sid_prefix`]) does not.
 ///
 /// Values are compared as they are: none of the valid ones contains anything that a client would
 /// have to escape. Of a repeated key the last value counts.
-pub fn classify(method: &Method, query: &str, is_upgrade: bool) -> Result<Request, Refusal> {
+pub fn classify(
+    method: &Method,
+    query: &str,
+    is_upgrade: bool,
+    sid_prefix: &str,
+) -> Result<Request, Refusal> {
     let transport = match value_of(query, "transport") {
         Some("polling") => Transport::Polling,
         Some("websocket") => Transport::WebSocket,
         _ => return Err(Refusal::UnknownTransport),
     };
-    match value_of(query, "sid").filter(|sid| !sid.is_empty()) {
+    match sid_of(query) {
         Some(sid) => {
-            let sid = Sid::parse(sid).ok_or(Refusal::UnknownSid)?;
+            let sid = sid.strip_prefix(sid_prefix).and_then(Sid::parse);
+            let sid = sid.ok_or(Refusal::UnknownSid)?;
             classify_of_session(method, transport, is_upgrade, sid)
         }
         None => classify_opening(method, query, transport, is_upgrade),
     }
+}
+
+/// The id of the session that a request is for, with its prefix and as it stands in the query; `None`
+/// for one that opens a session.
+pub fn sid_of(query: &str) -> Option<&str> {
+    value_of(query, "sid").filter(|sid| !sid.is_empty())
 }
 
 #[derive(Clone, Copy)]
@@ -154,7 +167,7 @@ fn value_of<'q>(query: &'q str, key: &str) -> Option<&'q str> {
 /// the session is one of long-polling and may become a WebSocket.
 pub fn open_packet(config: &Config, sid: Sid, can_upgrade: bool) -> Frame {
     let open = Open {
-        sid,
+        sid: format!("{}{sid}", config.sid_prefix),
         upgrades: if can_upgrade && config.allow_upgrades { &["websocket"] } else { &[] },
         ping_interval: config.ping_interval.as_millis() as u64,
         ping_timeout: config.ping_timeout.as_millis() as u64,
@@ -170,7 +183,7 @@ pub fn open_packet(config: &Config, sid: Sid, can_upgrade: bool) -> Frame {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Open {
-    sid: Sid,
+    sid: String,
     upgrades: &'static [&'static str],
     ping_interval: u64,
     ping_timeout: u64,
@@ -198,13 +211,13 @@ mod tests {
     const SID: &str = "AAAAAAAAAAAAAAAAAAAA";
 
     fn get(query: &str) -> Result<Request, Refusal> {
-        classify(&Method::GET, query, false)
+        classify(&Method::GET, query, false, "")
     }
 
     #[test]
     fn a_session_is_opened_by_either_transport() {
         assert_eq!(get("EIO=4&transport=polling&t=abc"), Ok(Request::OpenPolling));
-        let opened = classify(&Method::GET, "EIO=4&transport=websocket", true);
+        let opened = classify(&Method::GET, "EIO=4&transport=websocket", true, "");
         assert_eq!(opened, Ok(Request::OpenWebSocket));
         assert_eq!(get("EIO=3&transport=x&EIO=4&transport=polling"), Ok(Request::OpenPolling));
     }
@@ -215,16 +228,17 @@ mod tests {
         let polling = format!("EIO=4&transport=polling&sid={SID}");
         let websocket = format!("EIO=4&transport=websocket&sid={SID}");
         assert_eq!(get(&polling), Ok(Request::Poll(sid)));
-        assert_eq!(classify(&Method::POST, &polling, false), Ok(Request::Post(sid)));
-        assert_eq!(classify(&Method::GET, &websocket, true), Ok(Request::Upgrade(sid)));
-        assert_eq!(classify(&Method::PUT, &polling, false), Err(Refusal::BadRequest));
+        assert_eq!(classify(&Method::POST, &polling, false, ""), Ok(Request::Post(sid)));
+        assert_eq!(classify(&Method::GET, &websocket, true, ""), Ok(Request::Upgrade(sid)));
+        assert_eq!(classify(&Method::PUT, &polling, false, ""), Err(Refusal::BadRequest));
         assert_eq!(get(&websocket), Err(Refusal::BadRequest));
     }
 
     #[test]
     fn refusals_have_the_codes_of_the_reference() {
-        let code =
-            |method, query, is_upgrade| classify(&method, query, is_upgrade).map_err(Refusal::code);
+        let code = |method, query, is_upgrade| {
+            classify(&method, query, is_upgrade, "").map_err(Refusal::code)
+        };
         assert_eq!(code(Method::GET, "EIO=4", false), Err(0));
         assert_eq!(code(Method::GET, "EIO=4&transport=abc", false), Err(0));
         assert_eq!(code(Method::GET, "EIO=4&transport=polling&sid=nobody", false), Err(1));
@@ -234,6 +248,20 @@ mod tests {
         assert_eq!(code(Method::GET, "EIO=3&transport=polling", false), Err(5));
         assert_eq!(code(Method::GET, "EIO=abc&transport=websocket", true), Err(5));
         assert_eq!(Refusal::Forbidden.code(), 4);
+    }
+
+    #[test]
+    fn a_session_of_another_prefix_is_unknown() {
+        let of = |sid: &str| {
+            let query = format!("EIO=4&transport=polling&sid={sid}");
+            classify(&Method::GET, &query, false, "here-")
+        };
+        assert_eq!(of(&format!("here-{SID}")), Ok(Request::Poll(Sid::parse(SID).unwrap())));
+        for other in [SID, &format!("there{SID}"), &format!("HERE-{SID}"), "here-"] {
+            assert_eq!(of(other), Err(Refusal::UnknownSid), "{other}");
+        }
+        assert_eq!(sid_of("EIO=4&sid=one&sid=two&t=x"), Some("two"));
+        assert_eq!(sid_of("EIO=4&sid=&t=x"), None);
     }
 
     #[test]
@@ -258,6 +286,11 @@ mod tests {
         let Frame::Text(packet) = open_packet(&Config::default(), sid, false) else {
             panic!("the open packet is text")
         };
+        let prefixed = Config { sid_prefix: "here-".to_owned(), ..Config::default() };
+        let Frame::Text(prefixed) = open_packet(&prefixed, sid, false) else {
+            panic!("the open packet is text")
+        };
+        assert!(prefixed.starts_with(format!(r#"0{{"sid":"here-{SID}","#).as_bytes()));
         assert!(packet.windows(13).any(|part| part == br#""upgrades":[]"#));
     }
 }

@@ -163,7 +163,7 @@ pub(crate) fn polling(config: Config) -> (Sessions<Socket>, Link<Socket>, Sid) {
 pub(crate) fn sid_of(response: &Response<Bytes>) -> Sid {
     let open: serde_json::Value = serde_json::from_slice(&response.body()[1..]).unwrap();
     let query = format!("EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
-    match classify(&Method::GET, &query, false) {
+    match classify(&Method::GET, &query, false, "") {
         Ok(Request::Poll(sid)) => sid,
         other => panic!("{other:?}"),
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::super::change::{self, State};
+use super::super::change::{self, State, has_same_state};
 use super::super::{Batch, Error, KeptBatch, Once, OpenCall, Outcome, Record, Told};
 use super::rows::{self, all, first, int, run};
 use super::{Cache, CacheKey, Observer, hub, routing, sql};
@@ -358,16 +358,4 @@ impl State for InTenant<'_, '_> {
     fn put_record(&mut self, record: &Record) -> Result<(), Error> {
         rows::put_record(self.transaction.db, self.tenant, record, self.head.at)
     }
-}
-
-/// Whether two records differ in their counters alone, as after a message.
-fn has_same_state(a: &Conversation, b: &Conversation) -> bool {
-    a.status == b.status
-        && a.agent == b.agent
-        && a.customer == b.customer
-        && a.department == b.department
-        && a.score == b.score
-        && a.needs_person == b.needs_person
-        && a.routing == b.routing
-        && (a.queued_at, a.assigned_at, a.closed_at) == (b.queued_at, b.assigned_at, b.closed_at)
 }

@@ -87,6 +87,11 @@ impl Shared {
             return Err(Error(AWAY.into()));
         }
         let (key, now) = (keys::beats(of), Moment::now());
+        if until <= now {
+            // It says itself that it went.
+            let mut gone = redis::cmd("ZREM");
+            return self.answer(self.redis.ask(gone.arg(&key).arg(who.as_str())).await);
+        }
         let lasts_ms = until.ms_since(now).max(1);
         let mut commands = redis::pipe();
         commands.cmd("ZADD").arg(&key).arg("GT").arg(until.0).arg(who.as_str()).ignore();

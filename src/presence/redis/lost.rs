@@ -183,9 +183,10 @@ impl Shared {
         ];
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         let told: Vec<String> = self.redis.run(&END, &names, &args).await?;
-        let members = told.get(1..).unwrap_or_default().chunks_exact(2).filter_map(|pair| {
-            Some(Stay::parse(&pair[1])?.member(UserId::parse(&pair[0]).ok()?))
-        });
+        let members =
+            told.get(1..).unwrap_or_default().chunks_exact(2).filter_map(|pair| {
+                Some(Stay::parse(&pair[1])?.member(UserId::parse(&pair[0]).ok()?))
+            });
         Ok((told.first().is_some_and(|more| more == "1"), members.collect()))
     }
 

@@ -31,7 +31,9 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 use super::memory::{Gone, Memory};
-use super::{AgentSheet, Counts, Entered, Entry, Error, Finding, Left, Presence, RECONNECT_WINDOW, Turn};
+use super::{
+    AgentSheet, Counts, Entered, Entry, Error, Finding, Left, Presence, RECONNECT_WINDOW, Turn,
+};
 use crate::limits::{PRESENCE_ORDERS, PRESENCE_UNSURE_MAX, SESSION_KEYS_TTL};
 use crate::model::{ConnId, Member, Moment, NodeId, Place, Role, TenantId, UserId};
 use crate::redis::{self, Redis};
@@ -419,9 +421,9 @@ impl Presence for Shared {
         let keys = PlaceKeys::of(of, place);
         let asked = self.redis.ask(::redis::cmd("HGETALL").arg(&keys.stays)).await;
         let stays: BTreeMap<String, String> = self.answer(asked)?;
-        let members = stays.iter().filter_map(|(user, stay)| {
-            Some(Stay::parse(stay)?.member(UserId::parse(user).ok()?))
-        });
+        let members = stays
+            .iter()
+            .filter_map(|(user, stay)| Some(Stay::parse(stay)?.member(UserId::parse(user).ok()?)));
         Ok(members.collect())
     }
 
@@ -445,6 +447,16 @@ impl Presence for Shared {
         self.give_up().await;
     }
 
+    async fn nodes(&self) -> Result<usize, Error> {
+        self.check_up()?;
+        let holders = self.holders().await;
+        let mut alive = 0;
+        for holder in self.answer(holders)? {
+            alive += usize::from(self.lease_of(holder.node).await?.is_some());
+        }
+        Ok(alive)
+    }
+
     async fn address_of(&self, node: NodeId) -> Result<Option<String>, Error> {
         self.check_up()?;
         self.lease_of(node).await.map(|lease| lease.map(|lease| lease.address))
@@ -465,8 +477,7 @@ impl Presence for Shared {
     async fn connections_of(&self, of: &TenantId, user: &UserId) -> Result<usize, Error> {
         self.check_up()?;
         let keys = PlaceKeys::of(of, Place::Tenant);
-        let asked =
-            self.redis.ask(::redis::cmd("HGET").arg(&keys.stays).arg(user.as_str())).await;
+        let asked = self.redis.ask(::redis::cmd("HGET").arg(&keys.stays).arg(user.as_str())).await;
         let stay: Option<String> = self.answer(asked)?;
         Ok(stay.as_deref().and_then(Stay::parse).map_or(0, |stay| stay.connections))
     }

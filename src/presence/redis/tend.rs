@@ -10,9 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::keys::{self, Holder};
 use super::lost::Missing;
 use super::{AWAY, Error, Finding, Shared, State, ms};
-use crate::limits::{
-    PRESENCE_LOOK_INTERVAL, PRESENCE_RETURN_INTERVAL, SESSION_KEYS_INTERVAL,
-};
+use crate::limits::{PRESENCE_LOOK_INTERVAL, PRESENCE_RETURN_INTERVAL, SESSION_KEYS_INTERVAL};
 use crate::model::{Moment, NodeId};
 use crate::redis;
 
@@ -38,7 +36,9 @@ impl Shared {
         self.write_lease().await.map_err(plain)?;
         for holder in self.holders().await.map_err(plain)? {
             let lease = self.lease_of(holder.node).await?;
-            let Some(other) = lease.filter(|lease| lease.log != self.settings.log) else { continue };
+            let Some(other) = lease.filter(|lease| lease.log != self.settings.log) else {
+                continue;
+            };
             self.give_up().await;
             return Err(Error(format!(
                 "the Redis database is used by nodes that write another log, such as {} at {}; \

@@ -26,6 +26,7 @@ use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
 use tokio::time::timeout;
 
+use super::relay::NotPassed;
 use super::socket::{self, Socket};
 use super::{Beat, Door, connection};
 use crate::config::Config;
@@ -34,14 +35,15 @@ use crate::limits::{
     AUTHENTICATE_DEADLINE, CLOSE_GRACE, POLL_FRAMES_WAITING_MAX, REST_BODY_TIMEOUT,
     SOCKETIO_ATTACHMENTS_MAX, SOCKETIO_JSON_DEPTH_MAX,
 };
+use crate::model::NodeId;
 use greeting::Greeter;
 
 /// The dialect's one route.
 pub fn router(door: Door) -> Router {
-    let config = door.app.config.clone();
+    let (config, node) = (door.app.config.clone(), door.app.node);
     let engine = Engine {
         door,
-        sessions: Sessions::new(engine_config(&config)),
+        sessions: Sessions::new(engine_config(&config, node)),
         packets: Arc::new(packets_config(&config)),
     };
     Router::new()
@@ -50,8 +52,10 @@ pub fn router(door: Door) -> Router {
         .with_state(engine)
 }
 
-fn engine_config(config: &Config) -> engine::Config {
+fn engine_config(config: &Config, node: NodeId) -> engine::Config {
     engine::Config {
+        // Wherever a request of the session arrives, it tells where the session is.
+        sid_prefix: node.to_string(),
         ping_interval: config.socketio.ping_interval,
         ping_timeout: config.socketio.ping_timeout,
         upgrade_timeout: config.socketio.upgrade_timeout,
@@ -87,13 +91,18 @@ struct Engine {
 type Place = Box<dyn Send>;
 
 async fn serve(State(engine): State<Engine>, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if engine.door.origins.of(&parts.headers) == Origin::Foreign {
+    if engine.door.origins.of(request.headers()) == Origin::Foreign {
         return answer(Refusal::Forbidden);
     }
+    if let Some(node) = engine.other_node(&request) {
+        // In a box, so that no request pays for it that stays here.
+        return Box::pin(engine.pass(node, request)).await;
+    }
+    let (mut parts, body) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await.ok();
     let query = parts.uri.query().unwrap_or_default();
-    let asked = engine::classify(&parts.method, query, upgrade.is_some());
+    let prefix = &engine.sessions.config().sid_prefix;
+    let asked = engine::classify(&parts.method, query, upgrade.is_some(), prefix);
     match (asked, upgrade) {
         (Ok(engine::Request::Poll(sid)), _) => engine.sessions.poll(sid).await.map(Body::from),
         (Ok(engine::Request::Post(sid)), _) => engine.post(sid, body).await,
@@ -110,6 +119,24 @@ fn answer(refusal: Refusal) -> Response {
 }
 
 impl Engine {
+    /// The node on which the session of a request lives, if it is not this one.
+    fn other_node(&self, request: &Request) -> Option<NodeId> {
+        let sid = engine::sid_of(request.uri().query()?)?;
+        let own = &self.sessions.config().sid_prefix;
+        NodeId::parse(sid.get(..own.len())?).filter(|node| *node != self.door.app.node)
+    }
+
+    /// Lets the session's own node answer. A client that is told anything but its session's answer
+    /// begins a new one, and is taken up again there.
+    async fn pass(self, node: NodeId, request: Request) -> Response {
+        match self.door.relay.pass(node, request).await {
+            Ok(response) => response,
+            Err(NotPassed::Unknown) => answer(Refusal::UnknownSid),
+            Err(NotPassed::Busy) => answer(Refusal::Busy),
+            Err(NotPassed::TooLarge) => answer(Refusal::PayloadTooLarge),
+        }
+    }
+
     async fn post(self, sid: Sid, body: Body) -> Response {
         if let Err(refusal) = self.sessions.check_upgrade(sid) {
             return answer(refusal);
