@@ -18,10 +18,12 @@ pub(crate) struct Books {
     present: BTreeMap<u64, Present>,
     /// Who was cut off with a killed node and stayed away.
     pub(crate) lost: Vec<Lost>,
-    /// Conversations that had to wait for a decision, begun each second.
-    pub(crate) pulses: Vec<Pulse>,
+    /// The department whose conversations wait for nothing but a decision.
+    pub(crate) pulse_department: String,
     /// Socket.IO clients that came back: how many were taken up where they were.
     pub(crate) taken_up: u64,
+    /// And those that were not.
+    pub(crate) forgotten: Vec<Trouble>,
     /// What no client should see, with who saw it.
     pub(crate) troubles: Vec<Trouble>,
     keys: u64,
@@ -125,15 +127,6 @@ pub(crate) struct Lost {
     pub(crate) user: String,
     /// When the node was killed, in milliseconds of Unix time.
     pub(crate) at_ms: i64,
-    /// When it would be back at the earliest.
-    pub(crate) until_ms: i64,
-}
-
-/// A conversation that waits for nothing but a decision.
-#[derive(Debug, Clone)]
-pub(crate) struct Pulse {
-    /// The conversation.
-    pub(crate) conversation: String,
 }
 
 /// What no client should see.
@@ -214,7 +207,10 @@ impl Books {
     }
 
     /// The same of those connections that fit.
-    pub(crate) fn present_where(&self, fits: impl Fn(&Present) -> bool) -> BTreeSet<(String, String)> {
+    pub(crate) fn present_where(
+        &self,
+        fits: impl Fn(&Present) -> bool,
+    ) -> BTreeSet<(String, String)> {
         let fitting = self.present.values().filter(|present| fits(present));
         fitting.map(|present| (present.conversation.clone(), present.user.clone())).collect()
     }

@@ -83,7 +83,9 @@ impl Desk {
             if self.beats && beat.elapsed() >= BEAT_INTERVAL {
                 beat = Instant::now();
                 let desk = Rc::clone(&self);
-                spawn_local(async move { desk.post("/api/agent-status/heartbeat", json!({})).await });
+                spawn_local(
+                    async move { desk.post("/api/agent-status/heartbeat", json!({})).await },
+                );
             }
             if looked.elapsed() >= LOOK_INTERVAL || self.looks.take() {
                 looked = Instant::now();

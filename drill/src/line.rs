@@ -54,7 +54,8 @@ impl Line {
         let opening = async {
             let mut request = format!("ws://{node}{path}").into_client_request()?;
             if let Some(token) = token {
-                let bearer = format!("Bearer {token}").parse().map_err(tungstenite::http::Error::from)?;
+                let bearer =
+                    format!("Bearer {token}").parse().map_err(tungstenite::http::Error::from)?;
                 request.headers_mut().insert("Authorization", bearer);
             }
             let stream = TcpStream::connect(node).await?;
@@ -79,7 +80,9 @@ impl Line {
         loop {
             match self.0.next().await.context("the line broke")?? {
                 Message::Text(text) => return Ok(text.as_str().to_owned()),
-                Message::Close(Some(frame)) => bail!("closed: {} {}", u16::from(frame.code), frame.reason),
+                Message::Close(Some(frame)) => {
+                    bail!("closed: {} {}", u16::from(frame.code), frame.reason)
+                }
                 Message::Close(None) => bail!("closed"),
                 // Pings are answered by the library.
                 _ => {}
@@ -150,6 +153,7 @@ pub(crate) async fn ask(
         let body = serde_json::from_slice(&answer.bytes().await?).unwrap_or_default();
         Ok::<_, reqwest::Error>(Answer { status, body })
     };
-    let answer = timeout(REQUEST_TIMEOUT, asking).await.map_err(|_| anyhow!("no answer in time"))?;
+    let answer =
+        timeout(REQUEST_TIMEOUT, asking).await.map_err(|_| anyhow!("no answer in time"))?;
     Ok(answer?)
 }

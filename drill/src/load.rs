@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
-use crate::books::{Console as ConsoleBook, Fate, Pulse};
+use crate::books::{Console as ConsoleBook, Fate};
 use crate::desk::Desk;
 use crate::dialect::{Console, Seat, Shown, Socket, Visitor};
 use crate::dice::Dice;
@@ -171,6 +171,7 @@ impl Maker {
     async fn add_pulse(&mut self, department: String) -> Result<()> {
         let id = agent(&self.world, "pulse", &department, 100).await?;
         let token = self.world.token(&id, "agent")?;
+        self.world.books.borrow_mut().pulse_department.clone_from(&department);
         self.tasks.spawn_local(pulse(Rc::clone(&self.world), department, token));
         Ok(())
     }
@@ -280,7 +281,9 @@ async fn hear_offers(world: Rc<World>, desk: Rc<Desk>) {
                     let conversation = event.conversation();
                     match event.kind.as_str() {
                         "conversation.assigned" => desk.given(conversation, event.text("agent_id")),
-                        "conversation.offered" => desk.offered(conversation, event.text("agent_id")),
+                        "conversation.offered" => {
+                            desk.offered(conversation, event.text("agent_id"))
+                        }
                         _ => {}
                     }
                 }
@@ -348,15 +351,15 @@ async fn by_rest(
         if world.phase() == Phase::Load && !has.is_empty() {
             said += 1;
             let client_id = format!("{}/{number}/{said}", desk.agent);
-            say_by_rest(&world, &desk, dice.one_of(&has), &client_id).await;
+            let conversation: &String = dice.one_of(&has);
+            say_by_rest(&world, &desk, conversation, &client_id).await;
         }
     }
 }
 
 /// Posts a message, again and again until something is known of it.
 async fn say_by_rest(world: &World, desk: &Desk, conversation: &str, client_id: &str) {
-    let body =
-        json!({"conversationId": conversation, "content": client_id, "clientId": client_id});
+    let body = json!({"conversationId": conversation, "content": client_id, "clientId": client_id});
     while world.phase() == Phase::Load {
         world.books.borrow_mut().send(client_id, &desk.agent, conversation);
         let answer = world.ask("/api/messages", Some(&desk.token), Some(&body)).await;
@@ -438,8 +441,6 @@ async fn pulse(world: Rc<World>, department: String, token: String) {
         let (world_of, department) = (Rc::clone(&world), department.clone());
         spawn_local(async move {
             let Some((conversation, _, _)) = begin(&world_of, 0, &department).await else { return };
-            let pulse = Pulse { conversation: conversation.clone() };
-            world_of.books.borrow_mut().pulses.push(pulse);
             sleep(Duration::from_secs(20)).await;
             let path = format!("/api/sessions/{conversation}/close");
             drop(world_of.ask(&path, Some(&world_of.admin), Some(&json!({}))).await);

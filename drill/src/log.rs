@@ -67,17 +67,22 @@ pub(crate) fn position(cursor: &str) -> Option<u64> {
     cursor.rsplit_once('-')?.1.parse().ok()
 }
 
+/// The cursor of the log's end, as a node tells it.
+pub(crate) async fn end_at(node: SocketAddr, token: &str) -> Result<String> {
+    let mut line = Line::open(node, "/ws", Some(token)).await.context("open a console")?;
+    let hello = told(&mut line).await.context("a console is not greeted")?;
+    line.close().await;
+    let end = hello["payload"]["cursor"].as_str().context("a greeting without a cursor")?;
+    Ok(end.to_owned())
+}
+
 /// Reads the whole log from a node, as an admin's console.
 pub(crate) async fn read_from(node: SocketAddr, token: &str) -> Result<Vec<Entry>> {
-    let path = "/ws?events=*,routing.*,audit.*";
-    let mut first = Line::open(node, path, Some(token)).await.context("open a console")?;
-    let hello = told(&mut first).await.context("a console is not greeted")?;
-    let head = hello["payload"]["cursor"].as_str().context("a greeting without a cursor")?;
-    let (log, head_position) = head.rsplit_once('-').context("no cursor")?;
+    let end = end_at(node, token).await?;
+    let (log, head_position) = end.rsplit_once('-').context("no cursor")?;
     let head_position: u64 = head_position.parse()?;
-    first.close().await;
 
-    let path = format!("{path}&after={log}-0");
+    let path = format!("/ws?events=*,routing.*,audit.*&after={log}-0");
     let mut line = Line::open(node, &path, Some(token)).await.context("open a console")?;
     let mut entries: Vec<Entry> = Vec::new();
     while entries.last().is_none_or(|entry| entry.position < head_position) {
@@ -105,19 +110,42 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<tokio_postgres::Clien
 
 /// Reads the whole log of the default tenant from its table.
 pub(crate) async fn read_table(address: SocketAddr) -> Result<Vec<Entry>> {
-    let client = connect(address).await?;
-    let query = "SELECT position, at, type, payload FROM events \
-                 WHERE tenant = 'default' ORDER BY position";
-    let rows = timeout(ANSWER_TIMEOUT, client.query(query, &[])).await??;
-    let entry = |row: tokio_postgres::Row| {
-        Ok(Entry {
-            position: u64::try_from(row.try_get::<_, i64>(0)?)?,
-            at_ms: row.try_get(1)?,
-            kind: row.try_get(2)?,
-            payload: serde_json::from_str(row.try_get(3)?)?,
-        })
-    };
-    rows.into_iter().map(entry).collect()
+    Tail::since(address, 0).await?.read().await
+}
+
+/// The table, read bit by bit.
+pub(crate) struct Tail {
+    client: tokio_postgres::Client,
+    since_ms: i64,
+    position: u64,
+}
+
+impl Tail {
+    /// What was committed from this moment of Unix time on, in milliseconds.
+    pub(crate) async fn since(address: SocketAddr, since_ms: i64) -> Result<Self> {
+        Ok(Self { client: connect(address).await?, since_ms, position: 0 })
+    }
+
+    /// What came since the last call.
+    pub(crate) async fn read(&mut self) -> Result<Vec<Entry>> {
+        let query = "SELECT position, at, type, payload FROM events \
+                     WHERE tenant = 'default' AND position > $1 AND at >= $2 ORDER BY position";
+        let behind = i64::try_from(self.position)?;
+        let asking = async { self.client.query(query, &[&behind, &self.since_ms]).await };
+        let rows = timeout(ANSWER_TIMEOUT, asking).await??;
+        let entries = rows.into_iter().map(entry_of).collect::<Result<Vec<Entry>>>()?;
+        self.position = entries.last().map_or(self.position, |last| last.position);
+        Ok(entries)
+    }
+}
+
+fn entry_of(row: tokio_postgres::Row) -> Result<Entry> {
+    Ok(Entry {
+        position: u64::try_from(row.try_get::<_, i64>(0)?)?,
+        at_ms: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        payload: serde_json::from_str(row.try_get(3)?)?,
+    })
 }
 
 #[cfg(test)]

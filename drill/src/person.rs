@@ -1,7 +1,7 @@
 //! A client that talks, in whatever dialect: it comes in at whichever node is next, says one thing
 //! after the other, each until it is acknowledged, and comes back whenever its line breaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::books::Fate;
+use crate::books::{Fate, Trouble};
 use crate::desk::Desk;
 use crate::dialect::{Dialect, Told};
 use crate::dice::Dice;
@@ -53,6 +53,8 @@ pub(crate) struct Person<D> {
     user: String,
     /// The conversations it hears, with its ear in the books and its key while it is there.
     rooms: BTreeMap<String, Room>,
+    /// Those it was told to join.
+    wanted: BTreeSet<String>,
     /// What is not acknowledged yet.
     pending: Option<Pending>,
     said: u64,
@@ -110,6 +112,7 @@ impl<D: Dialect> Person<D> {
             number,
             user: user.to_owned(),
             rooms: BTreeMap::new(),
+            wanted: BTreeSet::new(),
             pending: None,
             said: 0,
             next_word: Instant::now(),
@@ -143,10 +146,10 @@ impl<D: Dialect> Person<D> {
                 }
                 Err(_) => {}
             }
-            match self.world.stays_away(self.number, node) {
-                Some(until) => sleep_until(until).await,
-                None => sleep(self.dice.millis(100..=600)).await,
+            while self.world.stays_away(self.number, node) {
+                sleep(Duration::from_millis(100)).await;
             }
+            sleep(self.dice.millis(100..=600)).await;
         };
         for room in self.rooms.values() {
             self.world.books.borrow_mut().ears[room.ear].has_left = true;
@@ -202,15 +205,7 @@ impl<D: Dialect> Person<D> {
                 Told::Reply(text) => line.send(text).await?,
                 Told::Ready => {
                     *is_ready = true;
-                    let absent: Vec<String> = (self.rooms.iter())
-                        .filter(|(_, room)| room.key.is_none())
-                        .map(|(name, _)| name.clone())
-                        .collect();
-                    for conversation in absent {
-                        if let Some(join) = self.dialect.join(&conversation) {
-                            line.send(join).await?;
-                        }
-                    }
+                    self.join_wanted(line).await?;
                 }
                 Told::In { conversation, is_from_the_beginning } => {
                     self.step_in(&conversation, is_from_the_beginning, node);
@@ -233,8 +228,12 @@ impl<D: Dialect> Person<D> {
                         return Ok(true);
                     }
                 }
-                Told::Given { conversation, agent } => self.note(|desk| desk.given(&conversation, &agent)),
-                Told::Offered { conversation, agent } => self.note(|desk| desk.offered(&conversation, &agent)),
+                Told::Given { conversation, agent } => {
+                    self.note(|desk| desk.given(&conversation, &agent))
+                }
+                Told::Offered { conversation, agent } => {
+                    self.note(|desk| desk.offered(&conversation, &agent))
+                }
                 Told::Trouble(what) => self.world.trouble(&self.user, what),
                 Told::End(why) => bail!("{why}"),
                 Told::Closed(_) => {}
@@ -243,7 +242,17 @@ impl<D: Dialect> Person<D> {
         Ok(false)
     }
 
-    fn note(&self, tell: impl FnOnce(&Desk)) {
+    async fn join_wanted(&mut self, line: &mut Line) -> Result<()> {
+        for conversation in &self.wanted {
+            let is_in = self.rooms.get(conversation).is_some_and(|room| room.key.is_some());
+            if !is_in && let Some(join) = self.dialect.join(conversation) {
+                line.send(join).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, tell: impl FnOnce(&Rc<Desk>)) {
         if let Some(desk) = &self.will.desk {
             tell(desk);
         }
@@ -275,8 +284,9 @@ impl<D: Dialect> Person<D> {
 
     /// It was not taken up where it was: its ears end here, and it joins its rooms anew.
     fn begin_anew(&mut self, why: &str) {
-        self.world.trouble(&self.user, format!("not taken up where it was: {why}"));
         let mut books = self.world.books.borrow_mut();
+        let (at, user, what) = (self.world.started.elapsed(), self.user.clone(), why.to_owned());
+        books.forgotten.push(Trouble { at, user, what });
         for (conversation, room) in &mut self.rooms {
             books.ears[room.ear].has_left = true;
             room.ear = books.listen(&self.user, D::NAME, conversation, false);
@@ -294,6 +304,7 @@ impl<D: Dialect> Person<D> {
     }
 
     fn give_up(&mut self, conversation: &str) {
+        self.wanted.remove(conversation);
         if let Some(room) = self.rooms.remove(conversation) {
             let mut books = self.world.books.borrow_mut();
             books.ears[room.ear].has_left = true;
@@ -304,12 +315,13 @@ impl<D: Dialect> Person<D> {
 
     async fn obey(&mut self, order: Order, line: &mut Line) -> Result<bool> {
         match order {
-            Order::Join(conversation) if !self.rooms.contains_key(&conversation) => {
-                if let Some(join) = self.dialect.join(&conversation) {
+            Order::Join(conversation) => {
+                if self.wanted.insert(conversation.clone())
+                    && let Some(join) = self.dialect.join(&conversation)
+                {
                     line.send(join).await?;
                 }
             }
-            Order::Join(_) => {}
             Order::Leave(conversation) => {
                 self.give_up(&conversation);
                 match self.dialect.leave(&conversation) {

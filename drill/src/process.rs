@@ -118,7 +118,10 @@ mod tests {
 
     #[test]
     fn the_parent_is_found_behind_a_name_with_spaces() {
-        assert_eq!(parent("7 (a (b) c) S 12 7 7 0").map(Pid::as_raw_nonzero), std::num::NonZeroI32::new(12));
+        assert_eq!(
+            parent("7 (a (b) c) S 12 7 7 0").map(Pid::as_raw_nonzero),
+            std::num::NonZeroI32::new(12)
+        );
     }
 
     #[tokio::test]

@@ -205,8 +205,9 @@ fn programs() -> Result<PathBuf> {
         .map(|entry| entry.path().join("bin"))
         .collect();
     versions.sort();
-    let found = in_path.into_iter().chain(versions.into_iter().rev()).find(|dir| {
-        ["initdb", "postgres"].iter().all(|program| dir.join(program).is_file())
-    });
+    let found = in_path
+        .into_iter()
+        .chain(versions.into_iter().rev())
+        .find(|dir| ["initdb", "postgres"].iter().all(|program| dir.join(program).is_file()));
     found.context("PostgreSQL's programs initdb and postgres are not here; install its server")
 }

@@ -99,7 +99,12 @@ impl World {
     }
 
     /// A request that must succeed while nothing is broken: another node is asked until one does it.
-    pub(crate) async fn insist(&self, path: &str, token: &str, body: Option<&Value>) -> Result<Value> {
+    pub(crate) async fn insist(
+        &self,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let deadline = Instant::now() + INSIST_TIMEOUT;
         loop {
             let last = match self.ask(path, Some(token), body).await {
@@ -134,11 +139,11 @@ impl World {
         self.hold_back.set(Some(HoldBack { node, until }));
     }
 
-    /// Until when somebody stays away who lost its line to a node just now.
-    pub(crate) fn stays_away(&self, number: u64, node: usize) -> Option<Instant> {
-        let hold_back = self.hold_back.get()?;
-        let is_held = hold_back.node == node && hold_back.until > Instant::now();
-        (is_held && is_held_back(number)).then_some(hold_back.until)
+    /// Whether somebody stays away who lost its line to a node.
+    pub(crate) fn stays_away(&self, number: u64, node: usize) -> bool {
+        self.hold_back.get().is_some_and(|held| {
+            held.node == node && held.until > Instant::now() && is_held_back(number)
+        })
     }
 
     /// Somebody saw what nobody should.

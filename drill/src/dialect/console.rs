@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(console.path(), "/ws");
         console.take(r#"{"type":"connected","payload":{"cursor":"La-3"}}"#);
         assert_eq!(console.path(), "/ws?after=La-3");
-        let event = r#"{"type":"alert","payload":{},"cursor":"La-4","timestamp":"2025-01-24T10:30:00Z"}"#;
+        let event =
+            r#"{"type":"alert","payload":{},"cursor":"La-4","timestamp":"2025-01-24T10:30:00Z"}"#;
         assert!(matches!(console.take(event), Shown::Event(entry) if entry.position == 4));
         console.take(r#"{"type":"connected","payload":{"cursor":"La-9"}}"#);
         assert_eq!(console.path(), "/ws?after=La-4");

@@ -64,7 +64,8 @@ impl Dialect for Seat {
     }
 
     fn say(&mut self, _conversation: &str, client_id: &str) -> String {
-        json!({"type": "message", "data": {"content": client_id, "client_id": client_id}}).to_string()
+        json!({"type": "message", "data": {"content": client_id, "client_id": client_id}})
+            .to_string()
     }
 }
 
@@ -94,9 +95,6 @@ mod tests {
             ))
         };
         assert_eq!(ack("unavailable"), [Told::Answer("x".into(), Fate::Unknown)]);
-        assert_eq!(
-            ack("forbidden"),
-            [Told::Answer("x".into(), Fate::Refused("forbidden".into()))]
-        );
+        assert_eq!(ack("forbidden"), [Told::Answer("x".into(), Fate::Refused("forbidden".into()))]);
     }
 }

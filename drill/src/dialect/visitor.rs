@@ -98,8 +98,13 @@ mod tests {
             r#"{"type":"connected","payload":{"session_id":"c","user_id":"v","token":"t","cursor":"La-3"}}"#,
         );
         assert_eq!(told[1], Told::Ready);
-        assert_eq!((visitor.path().as_str(), visitor.token()), ("/ws/public?after=La-3", Some("t")));
-        visitor.take(r#"{"type":"chat.message","cursor":"La-5","payload":{"session_id":"c","seq":1}}"#);
+        assert_eq!(
+            (visitor.path().as_str(), visitor.token()),
+            ("/ws/public?after=La-3", Some("t"))
+        );
+        visitor.take(
+            r#"{"type":"chat.message","cursor":"La-5","payload":{"session_id":"c","seq":1}}"#,
+        );
         assert_eq!(visitor.path(), "/ws/public?after=La-5");
         // A later greeting tells the log's end, which has not been reached by what follows it.
         visitor.take(r#"{"type":"connected","payload":{"cursor":"La-9"}}"#);
