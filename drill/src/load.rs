@@ -151,7 +151,7 @@ impl Maker {
                     self.tasks.spawn_local(hear_offers(Rc::clone(&world), desk.clone()));
                     self.tasks.spawn_local(by_seats(world, number, dice, desk, orders))
                 }
-                Tool::Rest => self.tasks.spawn_local(by_rest(world, number, dice, desk, orders)),
+                Tool::Rest => self.tasks.spawn_local(by_rest(world, dice, desk, orders)),
             };
         }
         for desk in &desks {
@@ -337,12 +337,11 @@ async fn by_seats(
 
 async fn by_rest(
     world: Rc<World>,
-    number: u64,
     mut dice: Dice,
     desk: Rc<Desk>,
     mut orders: mpsc::Receiver<Order>,
 ) {
-    let mut said = 0;
+    let (mut said, serial) = (0, world.next_serial());
     while world.phase() != Phase::Leave {
         // What it has it asks its desk.
         while orders.try_recv().is_ok() {}
@@ -350,7 +349,7 @@ async fn by_rest(
         let has = desk.has();
         if world.phase() == Phase::Load && !has.is_empty() {
             said += 1;
-            let client_id = format!("{}/{number}/{said}", desk.agent);
+            let client_id = format!("{}/{serial}/{said}", desk.agent);
             let conversation: &String = dice.one_of(&has);
             say_by_rest(&world, &desk, conversation, &client_id).await;
         }

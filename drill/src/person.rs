@@ -50,6 +50,8 @@ pub(crate) struct Person<D> {
     pub(crate) will: Will,
     world: Rc<World>,
     number: u64,
+    /// No other client of the run has it: it is in the ids of its messages.
+    serial: u64,
     user: String,
     /// The conversations it hears, with its ear in the books and its key while it is there.
     rooms: BTreeMap<String, Room>,
@@ -110,6 +112,7 @@ impl<D: Dialect> Person<D> {
             will: Will::default(),
             world: Rc::clone(world),
             number,
+            serial: world.next_serial(),
             user: user.to_owned(),
             rooms: BTreeMap::new(),
             wanted: BTreeSet::new(),
@@ -210,7 +213,12 @@ impl<D: Dialect> Person<D> {
                 Told::In { conversation, is_from_the_beginning } => {
                     self.step_in(&conversation, is_from_the_beginning, node);
                 }
-                Told::Out(conversation) => self.give_up(&conversation),
+                Told::Out(conversation) => {
+                    self.give_up(&conversation);
+                    if self.will.goes_when_closed {
+                        self.world.trouble(&self.user, "put out of its own conversation");
+                    }
+                }
                 Told::Back => self.step_back_in(node),
                 Told::Forgotten(why) => self.begin_anew(&why),
                 Told::Message(conversation, heard) => {
@@ -261,6 +269,9 @@ impl<D: Dialect> Person<D> {
     // === where it is ===
 
     fn step_in(&mut self, conversation: &str, is_from_the_beginning: bool, node: usize) {
+        if let Some(user) = self.dialect.user() {
+            user.clone_into(&mut self.user);
+        }
         let mut books = self.world.books.borrow_mut();
         // Somebody whose room was made by an order has no ear yet.
         let user = &self.user;
@@ -355,7 +366,7 @@ impl<D: Dialect> Person<D> {
             }
             let conversation = (*self.dice.one_of(&rooms)).clone();
             self.said += 1;
-            let client_id = format!("{}/{}/{}", self.user, self.number, self.said);
+            let client_id = format!("{}/{}/{}", self.user, self.serial, self.said);
             self.pending = Some(Pending { conversation, client_id, sent: Err(Instant::now()) });
         }
         if let Some(Pending { conversation, client_id, sent }) = &mut self.pending {

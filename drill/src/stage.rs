@@ -158,8 +158,8 @@ impl Stage {
         self.world.hold_back(node, told_by);
         let lost = self.lose(node);
         self.loss(format!("node {} killed", self.nodes[node].name));
-        self.nodes[node].kill().await?;
         let users = self.world.books.borrow().present_where(|present| present.node == node).len();
+        self.nodes[node].kill().await?;
         let name = self.nodes[node].name;
         self.note(format!(
             "node {name} killed; {users} users cut off, {} of them stay away",

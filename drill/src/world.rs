@@ -52,6 +52,7 @@ pub(crate) struct World {
     secret: String,
     phase: watch::Sender<Phase>,
     turn: Cell<usize>,
+    serial: Cell<u64>,
     hold_back: Cell<Option<HoldBack>>,
 }
 
@@ -68,6 +69,7 @@ impl World {
             secret: secret.to_owned(),
             phase: watch::Sender::new(Phase::Load),
             turn: Cell::new(0),
+            serial: Cell::new(0),
             hold_back: Cell::new(None),
         };
         world.admin = world.token("drill-admin", "admin")?;
@@ -86,6 +88,12 @@ impl World {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         turn % self.nodes.len()
+    }
+
+    /// A number that nobody else gets.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serial.set(self.serial.get() + 1);
+        self.serial.get()
     }
 
     /// A request to whichever node is next, once.

@@ -77,6 +77,11 @@ pub(crate) trait Dialect {
     /// Who the client is, where the head says so.
     fn token(&self) -> Option<&str>;
 
+    /// Who the client is, if that is told by the node alone.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+
     /// A new line is open.
     fn begin(&mut self) {}
 

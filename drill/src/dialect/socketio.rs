@@ -87,6 +87,8 @@ impl Socket {
                 Told::Message(text(data, "conversationId"), message)
             }
             "left_conversation" => Told::Out(text(data, "conversationId")),
+            // Its acknowledgement says the same.
+            "error" if data["event"] == "join_conversation" => return Vec::new(),
             "error" => Told::Trouble(format!("error {}: {}", data["code"], data["message"])),
             name => return lives(name, data).into_iter().collect(),
         };
@@ -103,7 +105,11 @@ impl Socket {
             Some(About::Join(conversation)) if ack["success"] == true => {
                 Told::In { conversation, is_from_the_beginning: false }
             }
-            Some(About::Join(conversation)) => Told::Out(conversation),
+            // Another agent's by now, perhaps.
+            Some(About::Join(conversation)) if ack["code"] == "forbidden" => {
+                Told::Out(conversation)
+            }
+            Some(About::Join(_)) => Told::End(format!("not joined: {ack}")),
             Some(About::Message(client_id)) => Told::Answer(client_id, fate(ack, "messageId")),
             Some(About::Nothing) | None => return Vec::new(),
         };

@@ -10,9 +10,9 @@ use super::{Dialect, Told, fate, heard, text};
 pub(crate) struct Visitor {
     query: String,
     /// Who it is, once it was told.
-    pub(crate) user: String,
+    user: String,
     /// Its conversation, likewise.
-    pub(crate) conversation: String,
+    conversation: String,
     token: Option<String>,
     after: String,
 }
@@ -55,6 +55,10 @@ impl Dialect for Visitor {
 
     fn token(&self) -> Option<&str> {
         self.token.as_deref()
+    }
+
+    fn user(&self) -> Option<&str> {
+        Some(&self.user).filter(|user| !user.is_empty()).map(String::as_str)
     }
 
     fn take(&mut self, frame: &str) -> Vec<Told> {
