@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::App;
 use crate::app::Inner;
 use crate::auth::{Passwords, Secret, Settings as TokenSettings, Tokens};
+use crate::broker;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Change, Location, Log, Record, Tail};
-use crate::model::TenantId;
+use crate::model::{NodeId, TenantId};
 use crate::presence;
 use crate::sink::kafka::{Outgoing, Producer, Settings};
 use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
@@ -232,6 +233,8 @@ pub(crate) fn app_on(log: &Arc<dyn Log>) -> App {
     };
     crate::auth::install_crypto();
     App::new(Inner {
+        node: NodeId::random(),
+        broker: broker::local(),
         config: Arc::new(Config::default()),
         log: log.clone(),
         presence: presence::memory(),

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::super::{
-    Agent, Location, Move, Notices, OpenCalls, RoutingLog, Staff, WebhookLog, contract, open,
-};
+use super::super::super::{Agent, Location, Move, Staff, contract, open};
 use super::*;
 use crate::limits::MOVE_BATCH_EVENTS;
 use crate::model::{Event, HistoryRange, Moment};
