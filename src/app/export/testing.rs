@@ -114,6 +114,13 @@ impl Kafka {
         self.cluster().broker_down(-1).unwrap();
     }
 
+    /// The mock answers as brokers do that are far away.
+    pub(crate) fn slow_down(&self) {
+        if let Some(mock) = &self.mock {
+            mock.broker_round_trip_time(-1, Duration::from_millis(20)).unwrap();
+        }
+    }
+
     pub(crate) fn come_back(&self) {
         self.cluster().broker_up(-1).unwrap();
     }
