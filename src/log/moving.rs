@@ -148,7 +148,7 @@ impl Move {
                 let (source, of) = (self.source.clone(), tenant.clone());
                 let limit = MOVE_BATCH_EVENTS;
                 let batch = blocking(move || source.events(&of, after, limit)).await?;
-                let Some(last) = batch.last().and_then(|row| position(row)) else { break };
+                let Some(last) = batch.last().and_then(position) else { break };
                 copied += self.target.add("events", EVENT, &batch).await?;
                 after = last;
             }

@@ -88,7 +88,10 @@ pub(super) fn ms(moment: Option<Moment>) -> Option<i64> {
 }
 
 /// What is there, and what is gone.
-pub(super) fn split<K: Ord, V>(latest: &Latest<K, V>) -> (Vec<(Of, &K, &V)>, Vec<(Of, &K)>) {
+type Split<'a, K, V> = (Vec<(Of, &'a K, &'a V)>, Vec<(Of, &'a K)>);
+
+/// Parts what is there from what is gone.
+pub(super) fn split<K: Ord, V>(latest: &Latest<K, V>) -> Split<'_, K, V> {
     let (mut there, mut gone) = (Vec::new(), Vec::new());
     for ((of, key), value) in latest {
         match value {

@@ -28,6 +28,9 @@ use crate::limits::{
 };
 use crate::model::{Envelope, TenantId};
 
+/// What is done with the writing line, if there is one.
+type Work = Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>;
+
 /// A request to the writer.
 pub(super) enum Job {
     /// Keep a batch of changes.
@@ -35,7 +38,7 @@ pub(super) enum Job {
     /// Say when everything that was asked before is decided.
     Wait(oneshot::Sender<()>),
     /// Do something else on the writing line, between two groups.
-    Run(Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>),
+    Run(Work),
 }
 
 /// A batch that somebody waits for.
