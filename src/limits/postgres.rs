@@ -1,4 +1,4 @@
-//! Bounds of the log in PostgreSQL, and of the move there.
+//! The bounds of the log in PostgreSQL, of following it, and of moving a log there.
 
 use std::time::Duration;
 
