@@ -1,7 +1,8 @@
 # Everything a developer or the CI runs. `make` alone lists the targets.
 #
 # ARGS goes on to the program: make run ARGS="--listen 127.0.0.1:9000", make bench ARGS=--quick.
-# CARGO_TARGET_DIR is honoured; CHROMIUM names another browser for `make test`.
+# CARGO_TARGET_DIR is honoured; CHROMIUM names another browser for `make test`. `make services` starts
+# PostgreSQL, Redis and Kafka for one command: make services CMD="cargo test --lib log::postgres".
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,7 +22,7 @@ PAGES := $(shell find web $(CLIENT) -name node_modules -prune -o -name dist -pru
 	$(wildcard docs/reference/events.schema.json)
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run web test lint bench docs fuzz clean browser toolchain golang python
+.PHONY: help run web test lint bench docs fuzz clean services browser toolchain golang python servers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +33,10 @@ run: web ## build everything and start a demo on this machine
 
 web: web/dist/index.html ## build the pages that the server embeds
 
-test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-lock.json ## run every test
+test: browser golang python servers web $(CLIENT_PACKAGES) e2e/node_modules/.package-lock.json ## run every test
 	@$(STEP) "TypeScript clients: tests" npm --prefix $(CLIENT) test
 	@$(STEP) "web: unit tests" npm --prefix web test
-	@$(STEP) "server: tests" cargo test --workspace --locked
+	@$(STEP) "server: tests" scripts/with-services cargo test --workspace --locked
 	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
@@ -44,7 +45,12 @@ test: browser golang python web $(CLIENT_PACKAGES) e2e/node_modules/.package-loc
 	@cd e2e/python && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "python client: tests" ../../scripts/with-server .venv/bin/python -m unittest
 	@# The last step: its runner's own closing lines end the output.
-	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" npm --prefix e2e test
+	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) --last "browser tests" \
+	scripts/with-services npm --prefix e2e test
+
+CMD ?= $(SHELL)
+services: servers ## run CMD, or a shell, beside servers of its own, as `make test` does
+	@scripts/with-services $(CMD)
 
 lint: toolchain golang web $(CLIENT_PACKAGES) web/node_modules/.package-lock.json e2e/node_modules/.package-lock.json ## check formatting, lints and types
 	@$(STEP) "format" cargo fmt --all --check
@@ -96,3 +102,6 @@ golang:
 
 python:
 	@scripts/need-python
+
+servers:
+	@scripts/need-services

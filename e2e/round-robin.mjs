@@ -17,41 +17,47 @@ export async function startRoundRobin(t, servers) {
   const lines = new Set();
   const balancer = { backends, passed: new Map(), turn: 0 };
 
-  const next = () => {
-    const backend = backends[balancer.turn++ % backends.length];
+  /** Everybody's turn once, from the one whose turn it is; requests in between change nothing. */
+  const order = () => {
+    const first = balancer.turn++ % backends.length;
+    return [...backends.slice(first), ...backends.slice(0, first)];
+  };
+  const note = (backend) => {
     balancer.passed.set(backend, (balancer.passed.get(backend) ?? 0) + 1);
-    return backend;
   };
 
   const listener = createServer((near, answer) => {
     // What a client sends is small; kept whole, it can be sent to the next one as well.
     const chunks = [];
     near.on("data", (chunk) => chunks.push(chunk));
-    near.on("end", () => pass(near, Buffer.concat(chunks), answer, backends.length));
+    near.on("end", () => pass(near, Buffer.concat(chunks), answer, order()));
     near.on("error", () => {});
   });
 
-  const pass = (near, body, answer, triesLeft) => {
+  const pass = (near, body, answer, [backend, ...others]) => {
     const { method, url: path } = near;
     const headers = withForwarded(near);
-    const { port } = next();
+    const { port } = backend;
     const far = ask({ host: "127.0.0.1", port, method, path, headers, agent, setHost: false });
     far.on("response", (response) => {
+      note(backend);
       answer.writeHead(response.statusCode, response.statusMessage, response.rawHeaders);
       response.pipe(answer);
       response.on("error", () => answer.destroy());
     });
     far.on("error", (error) => {
-      if (error.code === "ECONNREFUSED" && triesLeft > 1) pass(near, body, answer, triesLeft - 1);
+      if (error.code === "ECONNREFUSED" && others.length) pass(near, body, answer, others);
       else answer.destroy();
     });
     answer.on("close", () => answer.writableFinished || far.destroy());
     far.end(body);
   };
 
-  const upgrade = (near, line, head, triesLeft) => {
-    const far = connect(next().port, "127.0.0.1");
+  const upgrade = (near, line, head, [backend, ...others]) => {
+    const far = connect(backend.port, "127.0.0.1");
+    let isRefused = false;
     far.on("connect", () => {
+      note(backend);
       const headers = Object.entries(withForwarded(near)).map(([name, value]) => `${name}: ${value}`);
       far.write([`${near.method} ${near.url} HTTP/1.1`, ...headers, "", ""].join("\r\n"));
       far.write(head);
@@ -59,15 +65,19 @@ export async function startRoundRobin(t, servers) {
       lines.add(far);
     });
     far.on("error", (error) => {
-      if (error.code === "ECONNREFUSED" && triesLeft > 1) upgrade(near, line, head, triesLeft - 1);
+      isRefused = error.code === "ECONNREFUSED" && others.length > 0;
+      if (isRefused) upgrade(near, line, head, others);
       else line.destroy();
     });
-    far.on("close", () => lines.delete(far) && line.destroy());
+    far.on("close", () => {
+      lines.delete(far);
+      if (!isRefused) line.destroy();
+    });
     line.on("error", () => far.destroy());
     line.on("close", () => far.destroy());
   };
 
-  listener.on("upgrade", (near, line, head) => upgrade(near, line, head, backends.length));
+  listener.on("upgrade", (near, line, head) => upgrade(near, line, head, order()));
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");
   const { port } = listener.address();

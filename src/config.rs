@@ -32,7 +32,7 @@ use checks::{
     check_address, check_addresses, check_count, check_encryption_key, check_filled,
     check_frame_bytes, check_lease, check_level, check_number, check_one_line, check_origins,
     check_pauses, check_peer, check_peers, check_percent, check_port, check_positive,
-    check_properties, check_redis_host, check_secret, check_store, check_topic,
+    check_properties, check_redis_host, check_secret, check_store, check_topic, properties_of,
 };
 use value::Value;
 
@@ -396,6 +396,11 @@ impl Config {
     /// Whether Redis is on.
     pub fn has_redis(&self) -> bool {
         !self.redis.host.is_empty()
+    }
+
+    /// More settings of Kafka's clients.
+    pub fn kafka_properties(&self) -> Vec<(String, String)> {
+        properties_of(&self.kafka.properties)
     }
 
     /// Whether Kafka is on.

@@ -1,5 +1,12 @@
 //! `switchboard doctor`: looks at the machine and the configuration, and says how to mend what is
-//! wrong. Changes nothing but a probe file, which it removes.
+//! wrong. Changes nothing but a probe file, which it removes, and a probe key of Redis, which ends
+//! by itself. Every question has a deadline; secrets are in no answer. To look at another thing: a
+//! function that gives a [`Finding`], and a line in [`examine`].
+
+mod kafka;
+mod machine;
+mod postgres;
+mod redis;
 
 use std::fmt;
 use std::fs;
@@ -10,7 +17,7 @@ use std::time::Duration;
 
 use crate::config::{Ami, Config, StoreUrl};
 use crate::http::tls::TlsReloader;
-use crate::model::TenantId;
+use crate::model::{Moment, TenantId};
 use crate::{auth, log, server};
 
 /// How a check went.
@@ -20,7 +27,7 @@ pub enum Verdict {
     Ok,
     /// It works, but not for long or not for many.
     Warn,
-    /// The server would not start, or not work.
+    /// The server would not start, or a part of it not work.
     Fail,
 }
 
@@ -50,25 +57,83 @@ fn finding(verdict: Verdict, subject: &'static str, detail: impl Into<String>) -
     Finding { verdict, subject, detail: detail.into() }
 }
 
+fn well(subject: &'static str, detail: impl Into<String>) -> Finding {
+    finding(Verdict::Ok, subject, detail)
+}
+
+fn doubtful(subject: &'static str, detail: impl Into<String>) -> Finding {
+    finding(Verdict::Warn, subject, detail)
+}
+
+fn bad(subject: &'static str, detail: impl Into<String>) -> Finding {
+    finding(Verdict::Fail, subject, detail)
+}
+
 /// Looks at everything the server needs.
-pub fn examine(config: &Config) -> Vec<Finding> {
+pub async fn examine(config: &Config) -> Vec<Finding> {
     auth::install_crypto();
     let mut findings = vec![data_dir(&config.server.data_dir)];
+    findings.push(machine::space(config));
     findings.push(store(config));
+    if let StoreUrl::Postgres(address) = config.store_url() {
+        findings.extend(postgres::examine(address.expose(), config.store.connections).await);
+    }
+    if config.has_redis() {
+        findings.extend(redis::examine(&config.redis).await);
+    }
+    if config.has_kafka() {
+        findings.extend(kafka::examine(&config.kafka).await);
+    }
+    findings.push(nodes(config));
     findings.push(keys(config));
     findings.push(tls(config));
     findings.extend(config.server.listen.iter().map(|address| match TcpListener::bind(address) {
-        Ok(_) => finding(Verdict::Ok, "listen", format!("{address} is free")),
-        Err(err) => finding(
-            Verdict::Warn,
+        Ok(_) => well("listen", format!("{address} is free")),
+        Err(err) => doubtful(
             "listen",
             format!("{address}: {err}; if no server of yours runs there, choose another --listen"),
         ),
     }));
     findings.extend(config.ami.iter().map(|(tenant, ami)| telephones(tenant, ami)));
-    findings.push(open_files(config));
+    findings.push(machine::open_files(config));
+    findings.push(machine::clock(config));
     findings.push(sessions(config));
     findings
+}
+
+/// What another machine's clock says beside ours, which was asked within `took`.
+fn clocks(subject: &'static str, whose: &str, theirs: Moment, took: Duration) -> Finding {
+    let took_ms = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+    // It was read at some moment of the round trip: the middle is off by half of it at most.
+    let ours = Moment::now().0.saturating_sub(took_ms / 2);
+    let apart = theirs.0.saturating_sub(ours).abs().saturating_sub(took_ms / 2).max(0);
+    if apart > CLOCKS_APART_MAX_MS {
+        let hint = "times in the log would be wrong; let NTP keep both clocks";
+        return doubtful(subject, format!("{whose}: {apart} ms off ours; {hint}"));
+    }
+    well(subject, format!("{whose}: agrees with ours"))
+}
+
+/// As people read it.
+fn millis(took: Duration) -> String {
+    format!("{:.2} ms", took.as_secs_f64() * 1_000.0)
+}
+
+/// With NTP machines are a few milliseconds apart.
+const CLOCKS_APART_MAX_MS: i64 = 500;
+
+/// Whether several nodes could serve with this configuration.
+fn nodes(config: &Config) -> Finding {
+    let is_shared = matches!(config.store_url(), StoreUrl::Postgres(_));
+    match (is_shared, config.has_redis()) {
+        (true, true) => well("nodes", "several may serve: PostgreSQL and Redis are shared"),
+        (true, false) => doubtful(
+            "nodes",
+            "one node only: others on the same PostgreSQL want redis.host (REDIS_HOST) as well",
+        ),
+        (false, true) => well("nodes", "one node, whose presence is in Redis"),
+        (false, false) => well("nodes", "one node, and nothing it depends on"),
+    }
 }
 
 fn data_dir(dir: &Path) -> Finding {
@@ -76,9 +141,8 @@ fn data_dir(dir: &Path) -> Finding {
     let written = fs::create_dir_all(dir).and_then(|()| fs::write(&probe, [0u8; 4096]));
     let written = written.and_then(|()| fs::remove_file(&probe));
     match written {
-        Ok(()) => finding(Verdict::Ok, "data dir", format!("{} is writable", dir.display())),
-        Err(err) => finding(
-            Verdict::Fail,
+        Ok(()) => well("data dir", format!("{} is writable", dir.display())),
+        Err(err) => bad(
             "data dir",
             format!(
                 "{}: {err}; make it writable, free some space, or choose another with --data-dir",
@@ -89,25 +153,24 @@ fn data_dir(dir: &Path) -> Finding {
 }
 
 fn store(config: &Config) -> Finding {
-    let StoreUrl::Sqlite(path) = config.store_url() else {
-        let told = "memory: everything is lost when the server stops; set store.url to sqlite:PATH";
-        return finding(Verdict::Warn, "store", told);
+    let path = match config.store_url() {
+        StoreUrl::Sqlite(path) => path,
+        StoreUrl::Postgres(address) => return well("store", address.to_string()),
+        StoreUrl::Memory => {
+            let told =
+                "memory: everything is lost when the server stops; set store.url to sqlite:PATH";
+            return doubtful("store", told);
+        }
     };
     match log::examine(&path) {
-        Ok(Some(version)) => finding(
-            Verdict::Ok,
-            "store",
-            format!("{} is whole, schema version {version}", path.display()),
-        ),
+        Ok(Some(version)) => {
+            well("store", format!("{} is whole, schema version {version}", path.display()))
+        }
         Ok(None) => {
             let told = format!("{} will be made at the first start", path.display());
-            finding(Verdict::Ok, "store", told)
+            well("store", told)
         }
-        Err(err) => finding(
-            Verdict::Fail,
-            "store",
-            format!("{}: {err}; restore it from a backup", path.display()),
-        ),
+        Err(err) => bad("store", format!("{}: {err}; restore it from a backup", path.display())),
     }
 }
 
@@ -118,26 +181,23 @@ fn keys(config: &Config) -> Finding {
         Ok((length, file))
     });
     match checked {
-        Ok((length, _)) if length < 32 => finding(
-            Verdict::Warn,
+        Ok((length, _)) if length < 32 => doubtful(
             "token keys",
             format!("JWT_SECRET has {length} bytes; HS256 wants at least 32"),
         ),
-        Ok((_, Some(file))) => {
-            finding(Verdict::Ok, "token keys", format!("the secret is in {}", file.display()))
-        }
-        Ok((_, None)) => finding(Verdict::Ok, "token keys", "the secret is given"),
-        Err(err) => finding(Verdict::Fail, "token keys", format!("{err:#}")),
+        Ok((_, Some(file))) => well("token keys", format!("the secret is in {}", file.display())),
+        Ok((_, None)) => well("token keys", "the secret is given"),
+        Err(err) => bad("token keys", format!("{err:#}")),
     }
 }
 
 fn tls(config: &Config) -> Finding {
     let Some((cert, key)) = config.tls_files() else {
-        return finding(Verdict::Ok, "tls", "off; every listener speaks http and ws");
+        return well("tls", "off; every listener speaks http and ws");
     };
     match TlsReloader::open(&cert, &key) {
-        Ok(_) => finding(Verdict::Ok, "tls", format!("{} fits its key", cert.display())),
-        Err(err) => finding(Verdict::Fail, "tls", err.to_string()),
+        Ok(_) => well("tls", format!("{} fits its key", cert.display())),
+        Err(err) => bad("tls", err.to_string()),
     }
 }
 
@@ -150,13 +210,13 @@ fn telephones(tenant: &TenantId, ami: &Ami) -> Finding {
         && let Err(err) = fs::read_to_string(secret)
     {
         let what = format!("secret_file {}: {err}", secret.display());
-        return finding(Verdict::Warn, "telephones", told(what));
+        return doubtful("telephones", told(what));
     }
     match greeting(ami) {
-        Ok(what) => finding(Verdict::Ok, "telephones", told(what)),
+        Ok(what) => well("telephones", told(what)),
         Err(what) => {
             let hint = "look at bindaddr, port and enabled in manager.conf, and at firewalls";
-            finding(Verdict::Warn, "telephones", told(format!("{what}; {hint}")))
+            doubtful("telephones", told(format!("{what}; {hint}")))
         }
     }
 }
@@ -185,30 +245,11 @@ const TELEPHONES_WAIT: Duration = Duration::from_secs(3);
 /// A greeting is one short line.
 const GREETING_BYTES_MAX: u64 = 256;
 
-/// Every connection is an open file.
-fn open_files(config: &Config) -> Finding {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let soft = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"))
-        .and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    let wanted = config.limits.connections_per_address as u64 + 1_000;
-    match soft {
-        Some(soft) if soft < wanted => finding(
-            Verdict::Warn,
-            "open files",
-            format!("at most {soft}, so about as many connections; raise it with ulimit -n"),
-        ),
-        Some(soft) => finding(Verdict::Ok, "open files", format!("at most {soft}")),
-        None => finding(Verdict::Ok, "open files", "no limit known"),
-    }
-}
-
 fn sessions(config: &Config) -> Finding {
     if config.auth.open_sessions && !config.auth.loopback_origins {
         let told =
             "auth.open_sessions is on: anybody may open any session; turn it off in production";
-        return finding(Verdict::Warn, "access", told);
+        return doubtful("access", told);
     }
-    finding(Verdict::Ok, "access", "sessions need tokens, or this is a demo")
+    well("access", "sessions need tokens, or this is a demo")
 }

@@ -12,10 +12,12 @@
 //! 3. [`app`]: the verbs. The only place where a rule of the product lives.
 //! 4. [`door`], then [`wire`] and [`http`]: bytes to commands and envelopes back to bytes. Beside
 //!    them [`ingest`]: what other systems tell.
-//! 5. [`server`]: puts the parts together. Beside it [`simulate`], which serves nobody.
+//! 5. [`server`]: puts the parts together. Beside it what serves nobody: [`doctor`], [`backup`],
+//!    [`moving`], [`simulate`].
 
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod bot;
 pub mod broker;
 pub mod config;
@@ -27,6 +29,7 @@ pub mod ingest;
 pub mod limits;
 pub mod log;
 pub mod model;
+pub mod moving;
 pub mod presence;
 pub mod redis;
 pub mod routing;

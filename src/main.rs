@@ -9,10 +9,11 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use switchboard::auth::Claims;
+use switchboard::backup::BackupArgs;
 use switchboard::config::{Config, ConfigError, Sources, StoreUrl, environment};
 use switchboard::model::{Event, Moment, Role};
 use switchboard::server::{self, Running};
-use switchboard::{doctor, log, simulate, telemetry};
+use switchboard::{backup, doctor, log, moving, simulate, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The real-time layer of a contact centre.
@@ -53,10 +54,26 @@ enum Command {
     CheckConfig(#[command(flatten)] Common),
     /// Print a configuration file with every option and its default.
     DefaultConfig(#[command(flatten)] Common),
-    /// Bring the database up to this program's schema.
-    Migrate(#[command(flatten)] Common),
+    /// Bring the database up to this program's schema, or move it to PostgreSQL.
+    Migrate {
+        #[command(flatten)]
+        common: Common,
+        /// Move this log, sqlite:PATH; its server may go on meanwhile.
+        #[arg(long, value_name = "URL", requires = "to")]
+        from: Option<String>,
+        /// To this empty database, postgres://USER:PASSWORD@HOST/DATABASE.
+        #[arg(long, value_name = "URL", requires = "from")]
+        to: Option<String>,
+    },
     /// Check this machine and the configuration, and say how to mend what is wrong.
     Doctor(#[command(flatten)] Common),
+    /// Copy the database while the server goes on.
+    Backup {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        wanted: BackupArgs,
+    },
     /// Try out how conversations are routed.
     #[command(subcommand)]
     Routing(Routing),
@@ -132,6 +149,15 @@ impl From<simulate::Error> for Failure {
     }
 }
 
+impl From<moving::Error> for Failure {
+    fn from(err: moving::Error) -> Failure {
+        match err {
+            moving::Error::Usage(message) => Failure::Usage(message),
+            err => Failure::Failed(err.into()),
+        }
+    }
+}
+
 impl From<ConfigError> for Failure {
     fn from(err: ConfigError) -> Failure {
         Failure::Usage(err.to_string())
@@ -178,8 +204,14 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Token(args) => print_token(args),
         Command::CheckConfig(common) => check_config(&checked(load(&common, vec![])?)?),
         Command::DefaultConfig(_) => print(&Config::default_toml()),
-        Command::Migrate(common) => migrate(&load(&common, vec![])?),
+        Command::Migrate { common, from: Some(from), to: Some(to) } => {
+            move_log(&from, &to, &load(&common, vec![])?)
+        }
+        Command::Migrate { common, .. } => migrate(&load(&common, vec![])?),
         Command::Doctor(common) => examine(&load(&common, vec![])?),
+        Command::Backup { common, wanted } => {
+            print(&backup::run(&load(&common, vec![])?, &wanted)?)
+        }
         Command::Routing(Routing::Simulate { common, wanted }) => {
             try_out(&load(&common, vec![])?, &wanted)
         }
@@ -318,7 +350,7 @@ fn check_config(config: &Config) -> Result<ExitCode, Failure> {
 fn migrate(config: &Config) -> Result<ExitCode, Failure> {
     let path = match config.store_url() {
         StoreUrl::Sqlite(path) => path,
-        StoreUrl::Postgres(_) => return print("not yet"),
+        StoreUrl::Postgres(address) => return migrate_database(address.expose()),
         StoreUrl::Memory => return print("the memory store has nothing to migrate"),
     };
     if let Some(dir) = path.parent() {
@@ -331,8 +363,29 @@ fn migrate(config: &Config) -> Result<ExitCode, Failure> {
     })
 }
 
+fn migrate_database(address: &str) -> Result<ExitCode, Failure> {
+    let url = log::PostgresUrl(address.to_owned());
+    let migrated = runtime()?.block_on(log::migrate_database(&url));
+    let (before, after) = migrated.context("cannot migrate")?;
+    print(&match before == after {
+        true => format!("the PostgreSQL database: at version {after} already"),
+        false => format!("the PostgreSQL database: from version {before} to {after}"),
+    })
+}
+
+fn move_log(from: &str, to: &str, config: &Config) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(moving::run(from, to, config, &mut io::stdout()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A runtime for a subcommand that waits for others.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().context("cannot start the runtime")
+}
+
 fn examine(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = doctor::examine(config);
+    let findings = runtime()?.block_on(doctor::examine(config));
     let text: Vec<String> = findings.iter().map(ToString::to_string).collect();
     print(&text.join("\n"))?;
     let is_ill = findings.iter().any(|f| f.verdict == doctor::Verdict::Fail);
@@ -340,11 +393,7 @@ fn examine(config: &Config) -> Result<ExitCode, Failure> {
 }
 
 fn try_out(config: &Config, wanted: &simulate::SimulateArgs) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    print(&runtime.block_on(simulate::run(wanted, &config.store_url()))?)
+    print(&runtime()?.block_on(simulate::run(wanted, &config.store_url()))?)
 }
 
 fn print_events(as_json: bool) -> Result<ExitCode, Failure> {

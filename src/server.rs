@@ -3,9 +3,11 @@
 
 mod bot;
 mod duties;
+mod kafka;
 mod nodes;
 mod retention;
 mod shared;
+mod systemd;
 mod webhooks;
 
 use std::fs::{self, File, TryLockError};
@@ -32,7 +34,7 @@ use crate::http::listen::{self, AddressLimit, Listener, Serving};
 use crate::http::tls::TlsReloader;
 use crate::http::{self, Readiness};
 use crate::hub::Hub;
-use crate::limits::PASSWORD_WAIT;
+use crate::limits::{PASSWORD_WAIT, RELAYS_AT_ONCE_MAX};
 use crate::log::{self, Location, PostgresUrl};
 use crate::model::Moment;
 use crate::presence::Presence;
@@ -82,38 +84,13 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let config = Arc::new(config);
     let lock = open_data_dir(&config)?;
     let (secret, secret_file) = secret(&config)?;
-    let tokens = tokens(&config, secret.clone())?;
     let tls = config.tls_files().map(|(cert, key)| TlsReloader::open(&cert, &key)).transpose()?;
     let listeners = bind(&config, tls.as_ref())?;
 
     let (shutdown, connections, background) =
         (CancellationToken::new(), TaskTracker::new(), TaskTracker::new());
-    let metrics = Metrics::new();
-    let observed = metrics.clone();
-    let observer = Arc::new(move |events, took| observed.committed(events, took));
-    let (line, live) = Line::open(&config).await?;
-    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
-    shared::begin_log(log.as_ref()).await.context("store")?;
-    let first = listeners[0].local_addr();
-    let presence = match presence {
-        Some(given) => given,
-        None => line.presence(&config, log.as_ref(), first, &secret).await?,
-    };
-    let bot = bot::open(&config.bot, &log)?;
-    let webhooks = webhooks::open(&config.webhooks)?;
-    let app = App::new(app::Inner {
-        node: line.node,
-        config: config.clone(),
-        bot,
-        webhooks,
-        log,
-        presence,
-        broker: line.broker.clone(),
-        hub: Hub::default(),
-        tokens,
-        passwords: Passwords::new(PASSWORD_WAIT),
-        metrics,
-    });
+    let given = Given { config: config.clone(), secret, listener: listeners[0].local_addr() };
+    let (app, tail, line) = open(given, presence).await?;
     let registry = Registry::default();
     let failed = CancellationToken::new();
     let relay = relay(&app, tls.as_ref(), &connections, &background, &shutdown)?;
@@ -123,6 +100,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     let sockets = line.sockets(&registry, &app);
     line.spawn(&app, &registry, &background, &routing);
     prepare(&app, &background, &routing).await?;
+    kafka::spawn_ingest(&app, &background, &shutdown);
     let demo = match config.auth.loopback_origins {
         true => Some(app.set_up_demo().await.context("demo")?),
         false => None,
@@ -146,6 +124,7 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     for listener in listeners {
         background.spawn(listen::serve(listener, serving.clone()));
     }
+    systemd::ready();
     Ok(Running {
         urls,
         demo,
@@ -163,6 +142,48 @@ pub async fn start_with(config: Config, presence: Option<Arc<dyn Presence>>) -> 
     })
 }
 
+/// What the parts of a server are made of.
+struct Given {
+    config: Arc<Config>,
+    /// The secret of the tokens.
+    secret: Vec<u8>,
+    /// The first address it listens on.
+    listener: SocketAddr,
+}
+
+/// Opens the log, presence, and whatever else the verbs need.
+async fn open(given: Given, presence: Option<Arc<dyn Presence>>) -> Result<(App, log::Tail, Line)> {
+    let Given { config, secret, listener } = given;
+    let tokens = tokens(&config, secret.clone())?;
+    kafka::check(&config)?;
+    let metrics = Metrics::new();
+    let observed = metrics.clone();
+    let observer = Arc::new(move |events, took| observed.committed(events, took));
+    let (line, live) = Line::open(&config).await?;
+    let (log, tail) = log::open(&location(&config), observer, live).await.context("store")?;
+    shared::begin_log(log.as_ref()).await.context("store")?;
+    let presence = match presence {
+        Some(given) => given,
+        None => line.presence(&config, log.as_ref(), listener, &secret).await?,
+    };
+    let bot = bot::open(&config.bot, &log)?;
+    let webhooks = webhooks::open(&config.webhooks)?;
+    let app = App::new(app::Inner {
+        node: line.node,
+        config,
+        bot,
+        webhooks,
+        log,
+        presence,
+        broker: line.broker.clone(),
+        hub: Hub::default(),
+        tokens,
+        passwords: Passwords::new(PASSWORD_WAIT),
+        metrics,
+    });
+    Ok((app, tail, line))
+}
+
 impl Running {
     /// Waits until a part the server cannot do without has ended.
     pub async fn failed(&self) {
@@ -174,6 +195,7 @@ impl Running {
     pub async fn drain(self) -> bool {
         let deadline = Instant::now() + self.app.config.server.drain_timeout;
         self.readiness.set_draining();
+        systemd::stopping();
         self.app.hold_routing();
         self.shutdown.cancel();
         self.connections.close();
@@ -255,6 +277,7 @@ fn spawn_background(
     shutdown: &CancellationToken,
     failed: &CancellationToken,
 ) {
+    let signs = systemd::watch(app.clone(), failed.clone());
     let feeding = app.clone();
     // Ends by itself when the log is closed: whatever was acknowledged is also told.
     let failed = failed.clone();
@@ -272,6 +295,7 @@ fn spawn_background(
     let marks = app.clone();
     background.spawn(until(Box::pin(async move { marks.keep_delivery_marks().await })
         as futures_util::future::BoxFuture<'static, ()>));
+    background.spawn(until(Box::pin(signs)));
     let typing = app.clone();
     background.spawn(until(Box::pin(async move { typing.end_stale_typing().await })));
     let owing = app.clone();
@@ -298,7 +322,9 @@ fn relay(
     shutdown: &CancellationToken,
 ) -> Result<Relay> {
     let peers = tls.map(TlsReloader::peer_config).transpose()?;
-    let relay = Relay::new(app.clone(), connections.clone(), shutdown.clone(), peers);
+    let (tracker, until) = (connections.clone(), shutdown.clone());
+    let (presence, config) = (app.presence.clone(), &app.config);
+    let relay = Relay::new(presence, config, RELAYS_AT_ONCE_MAX, tracker, until, peers);
     let (watching, until) = (relay.clone(), shutdown.clone());
     background.spawn(async move { until.run_until_cancelled(watching.watch()).await });
     Ok(relay)
@@ -343,6 +369,7 @@ async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToke
 /// What is wrong with which of them, in one line.
 pub fn check_files(config: &Config) -> Result<()> {
     auth::install_crypto();
+    kafka::check(config)?;
     tokens(config, b"any secret will do to read the public key with".to_vec())?;
     if let Some((cert, key)) = config.tls_files() {
         TlsReloader::open(&cert, &key).map_err(|err| anyhow!("{err}"))?;
@@ -404,7 +431,8 @@ pub fn secret(config: &Config) -> Result<(Vec<u8>, Option<PathBuf>)> {
     Ok((secret, Some(path)))
 }
 
-fn secret_path(data_dir: &Path) -> PathBuf {
+/// Where the generated secret is, or would be.
+pub fn secret_path(data_dir: &Path) -> PathBuf {
     data_dir.join("jwt_secret")
 }
 
@@ -435,9 +463,12 @@ pub fn tokens(config: &Config, secret: Vec<u8>) -> Result<Tokens> {
     })
 }
 
-/// Opens every listener. Of the demo's own addresses, those this machine lacks are left out.
+/// Opens every listener, unless sockets were handed over. Of the demo's own addresses, those this machine lacks are left out.
 fn bind(config: &Config, tls: Option<&TlsReloader>) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
+    let mut listeners = systemd::given_listeners(config, tls)?;
+    if !listeners.is_empty() {
+        return Ok(listeners);
+    }
     for address in &config.server.listen {
         match Listener::bind(*address, tls.cloned()) {
             Ok(listener) => listeners.push(listener),

@@ -208,6 +208,18 @@ metrics! {
     ami_disconnects_total: Family<ByTenant, Counter> = Family::default();
     /// Events that a tenant's telephone system caused and the log keeps.
     ami_events_total: Family<ByTenant, Counter> = Family::default();
+    /// Whether Kafka answers.
+    kafka_up: Gauge = Gauge::default();
+    /// Events sent to Kafka and acknowledged.
+    kafka_exported_total: Counter = Counter::default();
+    /// Events that Kafka does not take because they are too large.
+    kafka_export_dead_total: Counter = Counter::default();
+    /// Events that are in the log and not in Kafka, on the node that exports.
+    kafka_export_lag_events: Gauge = Gauge::default();
+    /// How long ago the oldest of them happened.
+    kafka_export_lag_seconds: Gauge = Gauge::default();
+    /// Records of Kafka's ingest topic, by what came of them: `dead` are those with something wrong.
+    kafka_ingested_records_total: Family<ByOutcome, Counter> = Family::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -479,6 +491,7 @@ fn resident_memory_bytes() -> Option<i64> {
 }
 
 mod departments;
+mod kafka;
 mod webhooks;
 
 #[cfg(test)]

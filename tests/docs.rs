@@ -5,6 +5,9 @@
 #[path = "docs/alerts.rs"]
 mod alerts;
 #[cfg(test)]
+#[path = "docs/deploy.rs"]
+mod deploy;
+#[cfg(test)]
 #[path = "docs/events.rs"]
 mod events;
 
@@ -23,6 +26,7 @@ fn every_example_is_json() {
         "docs/administration.md",
         "docs/agents.md",
         "docs/bot.md",
+        "docs/kafka.md",
         "docs/posting-events.md",
         "docs/protocols/hub.md",
         "docs/protocols/session.md",

@@ -55,6 +55,8 @@ pub(crate) enum Frame<'a> {
     Ack(Body<'a>),
     /// A conversation has a new agent.
     Assigned(Body<'a>),
+    /// Somebody left a conversation.
+    Left(Body<'a>),
     /// Something was refused, or the log could not be followed.
     Refusal(&'a str),
     /// The server wants to hear this, or it takes the client for dead.

@@ -48,6 +48,7 @@ impl Client for Console {
             b"connected" => Frame::Established(Body(text)),
             b"error" | b"resync" => Frame::refusal(text),
             // Nobody else posts calls or writes, so these are the bench's own.
+            b"conversation.left" => Frame::Left(Body(text)),
             b"chat.message" => Frame::Message(Body(text)),
             kind if kind.starts_with(b"call.") => Frame::Message(Body(text)),
             kind if kind.starts_with(b"queue.") && kind != b"queue.stats" => {

@@ -55,11 +55,29 @@ impl Troubles {
     }
 }
 
+/// Where each seat goes in: all at one server, or each where a function says.
+pub(crate) trait Doors {
+    /// The server of the seat with this number.
+    fn of(&self, seat: usize) -> SocketAddr;
+}
+
+impl Doors for SocketAddr {
+    fn of(&self, _seat: usize) -> SocketAddr {
+        *self
+    }
+}
+
+impl<F: Fn(usize) -> SocketAddr> Doors for F {
+    fn of(&self, seat: usize) -> SocketAddr {
+        self(seat)
+    }
+}
+
 impl Crowd {
     /// Joins all seats, `width` at a time and in their order, and waits until each is established
     /// or failed. `make(index)` gives the function that hears the frames of that seat.
     pub(crate) async fn try_gather<C, F>(
-        address: SocketAddr,
+        doors: impl Doors,
         seats: &[C],
         width: usize,
         mut make: impl FnMut(usize) -> F,
@@ -70,15 +88,15 @@ impl Crowd {
     {
         check_fit(seats.len())?;
         let shared = Rc::new(Shared::new(seats.len()));
-        let doors = Rc::new(Semaphore::new(width));
+        let places = Rc::new(Semaphore::new(width));
         let mut tasks = JoinSet::new();
         for (index, seat) in seats.iter().enumerate() {
-            let (shared, doors, seat) = (Rc::clone(&shared), Rc::clone(&doors), seat.clone());
-            let each = make(index);
+            let (shared, places, seat) = (Rc::clone(&shared), Rc::clone(&places), seat.clone());
+            let (each, address) = (make(index), doors.of(index));
             tasks.spawn_local(async move {
-                let door = doors.acquire().await;
+                let place = places.acquire().await;
                 let joined = join(address, &seat).await;
-                drop(door);
+                drop(place);
                 shared.attend(index, &seat, joined, each).await;
             });
         }
@@ -90,7 +108,7 @@ impl Crowd {
 
     /// The same, for scenarios that need everybody.
     pub(crate) async fn gather<C, F>(
-        address: SocketAddr,
+        doors: impl Doors,
         seats: &[C],
         width: usize,
         make: impl FnMut(usize) -> F,
@@ -99,7 +117,7 @@ impl Crowd {
         C: Client,
         F: FnMut(&Rc<Writer>, Frame<'_>) + 'static,
     {
-        let crowd = Self::try_gather(address, seats, width, make).await?;
+        let crowd = Self::try_gather(doors, seats, width, make).await?;
         if let Some(first) = crowd.failures().first() {
             bail!("{} of {} could not join: {first}", crowd.failures().len(), seats.len());
         }

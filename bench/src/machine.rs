@@ -1,6 +1,7 @@
 //! The machine the figures come from, and who gets which core of it.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
@@ -9,6 +10,7 @@ use crate::disk;
 use crate::process;
 use crate::reference::Reference;
 use crate::server::Launch;
+use crate::services::Programs;
 
 /// Descriptors the generator needs besides its connections.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -28,6 +30,7 @@ pub(crate) struct Machine {
     pub(crate) open_files: usize,
     pub(crate) connections_fit: usize,
     pub(crate) reference: Option<String>,
+    pub(crate) services: Option<String>,
 }
 
 impl Machine {
@@ -51,6 +54,7 @@ impl Machine {
             open_files: open_files(),
             connections_fit: connections_fit(),
             reference: launch.reference.as_ref().map(Reference::describe),
+            services: launch.services.as_ref().map(Programs::describe),
         }
     }
 }
@@ -64,6 +68,8 @@ pub(crate) enum Placement {
         server: usize,
         /// The generator's core.
         generator: usize,
+        /// All cores, as `taskset` takes them: for what is too much for one.
+        all: String,
     },
     /// Nothing could be pinned; why.
     Together(&'static str),
@@ -76,17 +82,36 @@ impl Placement {
         let [server, generator, ..] = cores[..] else {
             return Self::Together("there is only one core");
         };
+        let all = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         let own = std::process::id().to_string();
         match said("taskset", &["-a", "-c", "-p", &generator.to_string(), &own]) {
-            Some(_) => Self::Apart { server, generator },
+            Some(_) => Self::Apart { server, generator, all },
             None => Self::Together("taskset does not work here"),
+        }
+    }
+
+    /// A command on the server's core.
+    pub(crate) fn on_its_core(&self, program: &Path) -> tokio::process::Command {
+        match self {
+            // taskset replaces itself by the program, so the process id stays.
+            Self::Apart { server, .. } => taskset(&server.to_string(), program),
+            Self::Together(_) => tokio::process::Command::new(program),
+        }
+    }
+
+    /// A command on every core, the generator's too: where several nodes and what they need run
+    /// on one machine, there is no core for each.
+    pub(crate) fn on_all_cores(&self, program: &Path) -> tokio::process::Command {
+        match self {
+            Self::Apart { all, .. } => taskset(all, program),
+            Self::Together(_) => tokio::process::Command::new(program),
         }
     }
 
     /// In words, for the output.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::Apart { server, generator } => {
+            Self::Apart { server, generator, .. } => {
                 format!("server on core {server}, generator on core {generator}")
             }
             Self::Together(why) => {
@@ -94,6 +119,12 @@ impl Placement {
             }
         }
     }
+}
+
+fn taskset(cores: &str, program: &Path) -> tokio::process::Command {
+    let mut taskset = tokio::process::Command::new("taskset");
+    taskset.args(["-c", cores]).arg(program);
+    taskset
 }
 
 /// Lifts this process' limit on open files to the hard one; the server inherits it.

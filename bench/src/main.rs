@@ -27,6 +27,7 @@ mod report;
 mod scale;
 mod scenario;
 mod server;
+mod services;
 mod session;
 mod socketio;
 mod stats;

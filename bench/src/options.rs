@@ -7,10 +7,11 @@ use clap::Parser;
 use crate::scenario::Scenario;
 
 /// Measures a Switchboard server: memory, fan-out, latency, durable rate, connects, coming back,
-/// agents' heartbeats and routing, events from producers to consoles.
+/// agents' heartbeats and routing, events from producers to consoles, two nodes as one.
 ///
 /// Starts the server itself, a fresh one with an empty data directory for each scenario, pinned to
-/// the first core; the generator takes the second. The exit code is 0 even when a target is
+/// the first core; the generator takes the second. Nodes that serve together and the PostgreSQL and
+/// Redis behind them, which it starts too, share all cores. The exit code is 0 even when a target is
 /// missed, unless --check is given; it is 1 when a scenario could not be carried out.
 #[derive(Debug, Parser)]
 #[command(name = "switchboard-bench", version)]
@@ -39,6 +40,10 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) no_reference: bool,
 
+    /// Leave out what needs PostgreSQL and Redis: cluster, postgres, presence, failover.
+    #[arg(long)]
+    pub(crate) no_services: bool,
+
     /// Exit with 1 when a target is missed.
     #[arg(long)]
     pub(crate) check: bool,
@@ -60,9 +65,16 @@ impl Options {
         !self.no_reference && self.chosen().into_iter().any(Scenario::has_reference)
     }
 
+    /// Whether a chosen scenario is of nodes that need services.
+    pub(crate) fn wants_services(&self) -> bool {
+        self.chosen().into_iter().any(Scenario::has_services)
+    }
+
     /// The scenarios to run, in the table's order.
     pub(crate) fn chosen(&self) -> Vec<Scenario> {
+        let is_wanted = |one: &Scenario| self.only.is_empty() || self.only.contains(one);
+        let is_left_out = |one: &Scenario| self.no_services && one.has_services();
         let all = Scenario::ALL.iter().copied();
-        all.filter(|one| self.only.is_empty() || self.only.contains(one)).collect()
+        all.filter(|one| is_wanted(one) && !is_left_out(one)).collect()
     }
 }

@@ -13,6 +13,21 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs(1) * u32::try_from(ticks)? / ticks_per_second())
 }
 
+/// CPU time of a process and of its children that live.
+pub(crate) fn family_cpu_time(pid: u32) -> Result<Duration> {
+    let mut sum = cpu_time(pid)?;
+    for entry in fs::read_dir("/proc")?.flatten() {
+        let child = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(child) = child else { continue };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if parent_of(&stat) == Some(pid) {
+            // One that has just ended takes its time along.
+            sum += cpu_time(child).unwrap_or_default();
+        }
+    }
+    Ok(sum)
+}
+
 /// Resident memory of a process in bytes.
 pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the server is gone")?;
@@ -41,6 +56,12 @@ fn cpu_ticks(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
+/// Field 4 of `/proc/PID/stat`, counted likewise.
+fn parent_of(stat: &str) -> Option<u32> {
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    behind_name.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Ticks of the clock in `/proc`; 100 on every Linux this was seen on.
 fn ticks_per_second() -> u32 {
     static TICKS: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
@@ -59,6 +80,7 @@ mod tests {
     fn cpu_ticks_are_found_behind_a_name_with_spaces() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 99 0 1 0 31 11 0 0 20 0 1 0 5 6";
         assert_eq!(cpu_ticks(stat), Some(42));
+        assert_eq!(parent_of(stat), Some(1));
     }
 
     #[test]

@@ -136,6 +136,9 @@ impl Report {
         if let Some(reference) = &self.machine.reference {
             println!("beside it, for Socket.IO: {reference}");
         }
+        if let Some(services) = &self.machine.services {
+            println!("behind the nodes: {services}, on all cores, as the nodes are");
+        }
         if self.quick {
             println!("QUICK RUN: smaller numbers, not comparable with the targets");
         }

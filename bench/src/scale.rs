@@ -127,6 +127,17 @@ pub(crate) struct Scale {
     pub(crate) replay_conversations: usize,
     /// How often it is.
     pub(crate) replays: usize,
+    /// Messages per second from node to node, in the chat's conversations.
+    pub(crate) cluster_per_second: u64,
+    /// Length of that.
+    pub(crate) cluster: Duration,
+    /// Users of the node that is killed.
+    pub(crate) lost_users: usize,
+    /// Their conversations in which somebody looks on from another node.
+    pub(crate) lost_watched: usize,
+    /// Clients that go on at another node, in the storm's conversations; half of them speak
+    /// Socket.IO.
+    pub(crate) failover_clients: usize,
 }
 
 impl Scale {
@@ -181,6 +192,11 @@ impl Scale {
             replay_events: 100_000,
             replay_conversations: 500,
             replays: 5,
+            cluster_per_second: 1_000,
+            cluster: Duration::from_secs(20),
+            lost_users: 10_000,
+            lost_watched: 100,
+            failover_clients: 5_000,
         }
     }
 
@@ -235,6 +251,11 @@ impl Scale {
             replay_events: 20_000,
             replay_conversations: 100,
             replays: 3,
+            cluster_per_second: 500,
+            cluster: Duration::from_secs(3),
+            lost_users: 500,
+            lost_watched: 20,
+            failover_clients: 200,
         }
     }
 }

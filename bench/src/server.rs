@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::machine::Placement;
 use crate::reference::Reference;
 use crate::scale::{READY_TIMEOUT, TERMINATE_TIMEOUT};
+use crate::services::Programs;
 use crate::token::Secret;
 
 /// What the server prints in front of its address when it is ready.
@@ -50,15 +51,22 @@ pub(crate) struct Launch {
     pub(crate) placement: Placement,
     /// What to compare with, if that is wanted.
     pub(crate) reference: Option<Reference>,
+    /// What nodes that serve together need, if that is wanted.
+    pub(crate) services: Option<Programs>,
     /// What tokens are signed with.
     pub(crate) secret: Secret,
 }
 
+/// Names and values of a process' environment.
+pub(crate) type Environment = Vec<(&'static str, String)>;
+
 /// Which program a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     /// The one under test.
     Switchboard,
+    /// The same on all cores, with these names more in its environment.
+    Node(Environment),
     /// The one to compare with.
     Reference,
 }
@@ -109,17 +117,19 @@ impl Launch {
 
     /// Starts a server on an address that nobody else takes while it is away.
     pub(crate) async fn start_lasting(&self) -> Result<Server> {
-        // Begun at a place of this process' own, so that two runs do not meet.
-        let offset = u16::try_from(std::process::id() % 10_000)?;
-        let mut ports = LASTING_PORTS.cycle().skip(usize::from(offset)).take(LASTING_PORTS.len());
-        let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
-        let port = free.with_context(|| format!("no port of {LASTING_PORTS:?} is free"))?;
-        self.start_on(Program::Switchboard, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, lasting_port()?));
+        self.start_on(Program::Switchboard, address).await
+    }
+
+    /// Starts a server on all cores, with these names more in its environment.
+    pub(crate) async fn start_node(&self, environment: &Environment) -> Result<Server> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        self.start_on(Program::Node(environment.clone()), address).await
     }
 
     /// Starts a server that was ended again, on the same data and address.
     pub(crate) async fn start_again(&self, server: &mut Server) -> Result<()> {
-        let started = self.spawn(server.program, &server.home, server.address).await?;
+        let started = self.spawn(&server.program, &server.home, server.address).await?;
         (server.child, server.pid) = (started.child, started.pid);
         server.ready_after = started.ready_after;
         server.stopped = false;
@@ -129,7 +139,7 @@ impl Launch {
     async fn start_on(&self, program: Program, listen: SocketAddr) -> Result<Server> {
         let home = self.data_root.join(format!("switchboard-bench-{}", Uuid::new_v4()));
         fs::create_dir_all(&home).with_context(|| format!("create {}", home.display()))?;
-        match self.spawn(program, &home, listen).await {
+        match self.spawn(&program, &home, listen).await {
             Ok(Started { child, pid, address, ready_after }) => {
                 Ok(Server { child, stopped: false, home, program, pid, address, ready_after })
             }
@@ -140,7 +150,7 @@ impl Launch {
         }
     }
 
-    async fn spawn(&self, program: Program, home: &Path, listen: SocketAddr) -> Result<Started> {
+    async fn spawn(&self, program: &Program, home: &Path, listen: SocketAddr) -> Result<Started> {
         let spawned_at = Instant::now();
         let mut child = self.command(program, home, listen)?.spawn().context("start the server")?;
         let pid = child.id().context("the server ended at once")?;
@@ -158,17 +168,13 @@ impl Launch {
         Ok(Started { child, pid, address, ready_after })
     }
 
-    fn command(&self, program: Program, home: &Path, listen: SocketAddr) -> Result<Command> {
+    fn command(&self, program: &Program, home: &Path, listen: SocketAddr) -> Result<Command> {
         let mut command = match program {
-            Program::Switchboard => {
-                let mut command = self.on_its_core(&self.binary);
-                command.args(["serve", "--listen", &listen.to_string(), "--data-dir"]);
-                command.arg(home.join("data"));
-                command
-            }
+            Program::Switchboard => self.placement.on_its_core(&self.binary),
+            Program::Node(_) => self.placement.on_all_cores(&self.binary),
             Program::Reference => {
                 let reference = self.reference.as_ref().context("there is no reference server")?;
-                let mut command = self.on_its_core(Path::new("node"));
+                let mut command = self.placement.on_its_core(Path::new("node"));
                 command.arg(&reference.program);
                 command
             }
@@ -176,28 +182,29 @@ impl Launch {
         FOREIGN.iter().for_each(|name| {
             command.env_remove(name);
         });
-        match program {
-            Program::Switchboard => {
-                command.envs(ENVIRONMENT).env("SWITCHBOARD__AUTH__JWT_SECRET", self.secret.as_str())
-            }
-            Program::Reference => command.env("JWT_SECRET", self.secret.as_str()),
-        };
+        if *program == Program::Reference {
+            command.env("JWT_SECRET", self.secret.as_str());
+        } else {
+            command.args(["serve", "--listen", &listen.to_string(), "--data-dir"]);
+            command.arg(home.join("data"));
+            command.envs(ENVIRONMENT).env("SWITCHBOARD__AUTH__JWT_SECRET", self.secret.as_str());
+        }
+        if let Program::Node(environment) = program {
+            command.envs(environment.iter().map(|(name, value)| (*name, value)));
+        }
         let log = OpenOptions::new().create(true).append(true).open(log_path(home))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
     }
+}
 
-    fn on_its_core(&self, program: &Path) -> Command {
-        match self.placement {
-            // taskset replaces itself by the server, so the process id stays.
-            Placement::Apart { server, .. } => {
-                let mut taskset = Command::new("taskset");
-                taskset.args(["-c", &server.to_string()]).arg(program);
-                taskset
-            }
-            Placement::Together(_) => Command::new(program),
-        }
-    }
+/// A port for who is looked for while he is away.
+pub(crate) fn lasting_port() -> Result<u16> {
+    // Begun at a place of this process' own, so that two runs do not meet.
+    let offset = u16::try_from(std::process::id() % 10_000)?;
+    let mut ports = LASTING_PORTS.cycle().skip(usize::from(offset)).take(LASTING_PORTS.len());
+    let free = ports.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.with_context(|| format!("no port of {LASTING_PORTS:?} is free"))
 }
 
 impl Server {
@@ -263,8 +270,13 @@ fn log_path(home: &Path) -> PathBuf {
 }
 
 fn log_tail(home: &Path) -> String {
+    tail_of(&log_path(home))
+}
+
+/// The last lines of a log.
+pub(crate) fn tail_of(log: &Path) -> String {
     const LINES: usize = 10;
-    let log = fs::read_to_string(log_path(home)).unwrap_or_default();
+    let log = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

@@ -53,6 +53,7 @@ impl Client for Seat {
             b"message" => Frame::Message(Body(text)),
             b"ack" => Frame::Ack(Body(text)),
             b"connection_established" => Frame::Established(Body(text)),
+            b"connection_status_update" => status(Body(text)),
             b"error" | b"resync" => Frame::refusal(text),
             _ => Frame::Other,
         }
@@ -66,6 +67,14 @@ impl Speaker for Seat {
 
     fn answered(ack: Body<'_>) -> Option<u64> {
         ack.stamp().map(|stamp| stamp.number)
+    }
+}
+
+/// Who is there is told whenever somebody comes or goes.
+fn status(body: Body<'_>) -> Frame<'_> {
+    match body.text_of("event_type") {
+        Some("user_disconnected") => Frame::Left(body),
+        _ => Frame::Other,
     }
 }
 

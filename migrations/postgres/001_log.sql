@@ -354,3 +354,11 @@ CREATE TABLE writers (
   number BIGINT      NOT NULL,
   at     TIMESTAMPTZ NOT NULL
 ) WITH (fillfactor = 20);
+
+-- That a log was, or is being, moved here from elsewhere. Until it is finished no node may write.
+CREATE TABLE moves (
+  one         BOOLEAN     PRIMARY KEY CHECK (one),
+  source      TEXT        NOT NULL,
+  began_at    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+  finished_at TIMESTAMPTZ
+);

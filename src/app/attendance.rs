@@ -258,16 +258,11 @@ impl App {
         self.0.seats.taken()
     }
 
-    /// Who is connected, for somebody who is in.
-    ///
-    /// # Errors
-    /// 500 when presence does not answer.
-    pub async fn status_in(
-        &self,
-        tenant: &TenantId,
-        id: ConversationId,
-    ) -> Result<ConnectionStatus, Error> {
-        Ok(ConnectionStatus::of(&self.members(tenant, id).await?))
+    /// Who is connected, for somebody who is in: as far as this node knows, when presence does not
+    /// answer.
+    pub async fn status_in(&self, tenant: &TenantId, id: ConversationId) -> ConnectionStatus {
+        let place = Place::Conversation(id);
+        ConnectionStatus::of(&self.presence.members_known(tenant, place).await)
     }
 
     /// Who is connected (document 000). An unknown conversation has nobody in it; with
@@ -281,7 +276,7 @@ impl App {
         id: ConversationId,
     ) -> Result<ConnectionStatus, Error> {
         match self.look(who, id).await? {
-            Some((tenant, _)) => self.status_in(&tenant, id).await,
+            Some((tenant, _)) => Ok(ConnectionStatus::of(&self.members(&tenant, id).await?)),
             None => Ok(ConnectionStatus::default()),
         }
     }

@@ -6,6 +6,7 @@
 //! giving it away - is done in its place between two batches.
 
 mod posting;
+mod reading;
 
 use std::sync::Arc;
 
@@ -25,8 +26,10 @@ use crate::model::{
     TransferAnnounced, Typing, TypingAnnounced, UserId,
 };
 use posting::Posting;
+pub use reading::{EventIn, read_post_lines, read_posts};
 
 /// An event that somebody posts.
+#[derive(Clone)]
 pub struct Post {
     /// What it says.
     pub event: Event,
@@ -37,6 +40,8 @@ pub struct Post {
     pub id: Option<String>,
     /// SHA-256 of what was said, to tell a repeat from another event under its id.
     pub digest: [u8; 32],
+    /// By what a repeat is known if it has no id, and where its delivery may be repeated.
+    pub fallback: Option<Once>,
 }
 
 /// For whom a post is.
@@ -123,13 +128,15 @@ impl App {
     }
 
     async fn plan(&self, who: &Identity, post: Result<Post, Error>) -> Result<Plan, Error> {
-        let Post { event, target, id, digest } = post?;
+        let Post { event, target, id, digest, fallback } = post?;
         if !who.events.contains(&event) {
             let reason = format!("the key may not post {}", event.public_name());
             return Err(Error::Forbidden(reason));
         }
         check_id(id.as_deref())?;
         let once = id.as_ref().map(|id| Once { key: format!("e:{id}"), digest });
+        // What nobody keeps may be told twice: the latest of it wins.
+        let once = once.or(fallback.filter(|_| event.facts().is_durable));
         let target = self.target_of(who, target, &event).await?;
         let is_plain = id.is_none() && target.is_none();
         let origin = (!is_plain).then(|| Arc::new(Origin { id, target }));

@@ -5,6 +5,7 @@
 //! commit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::task::yield_now;
 
@@ -16,7 +17,46 @@ use crate::model::{Envelope, Event};
 
 use super::App;
 
+/// How far the feed is.
+#[derive(Default)]
+pub(super) struct Pulse {
+    taken: AtomicU64,
+    events: AtomicU64,
+    done: AtomicU64,
+}
+
+impl Pulse {
+    fn progress(&self) -> FeedProgress {
+        FeedProgress {
+            taken: self.taken.load(Ordering::Acquire),
+            events: self.events.load(Ordering::Acquire),
+            done: self.done.load(Ordering::Acquire),
+        }
+    }
+}
+
+/// How far the feed was at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedProgress {
+    taken: u64,
+    events: u64,
+    done: u64,
+}
+
+impl FeedProgress {
+    /// Whether it has something to do and has done nothing since. One that is through with all that
+    /// the tail gave it does not stand still.
+    pub fn stands_still_since(&self, before: &FeedProgress) -> bool {
+        self.taken != self.done && self == before
+    }
+}
+
 impl App {
+    /// How far the feed is, for those who watch whether it goes on.
+    pub fn feed_progress(&self) -> FeedProgress {
+        self.0.pulse.progress()
+    }
+
     /// Tells what no log keeps, on every node.
     pub(super) fn tell_now(&self, envelope: Envelope) {
         let envelope = Arc::new(envelope);
@@ -40,6 +80,7 @@ impl App {
                     continue;
                 }
             };
+            self.0.pulse.taken.fetch_add(1, Ordering::AcqRel);
             for envelope in events {
                 if let Event::Message(message) = &envelope.event {
                     self.end_typing(&envelope.tenant, message.session_id, &message.sender_id);
@@ -51,13 +92,16 @@ impl App {
                 self.metrics.deliveries_total.inc_by(reach.taken as u64);
                 tell_operator(&envelope, reach);
                 self.hand_to_webhooks(&envelope, is_own);
+                self.hand_to_export(&envelope);
                 self.hand_to_routing(&envelope).await;
+                self.0.pulse.events.fetch_add(1, Ordering::AcqRel);
                 burst += usize::from(reach.taken > 0);
                 if burst == FEED_BURST_EVENTS {
                     burst = 0;
                     make_way(reach).await;
                 }
             }
+            self.0.pulse.done.fetch_add(1, Ordering::AcqRel);
         }
     }
 }
@@ -82,4 +126,27 @@ fn tell_operator(envelope: &Envelope, reach: Reach) {
         reach.taken,
         reach.listeners
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_feed_stands_still_if_it_is_busy_and_gets_no_further() {
+        let (pulse, add) = (Pulse::default(), |count: &AtomicU64| {
+            count.fetch_add(1, Ordering::AcqRel);
+        });
+        let idle = pulse.progress();
+        assert!(!idle.stands_still_since(&idle));
+        add(&pulse.taken);
+        let busy = pulse.progress();
+        assert!(!busy.stands_still_since(&idle) && busy.stands_still_since(&busy));
+        add(&pulse.events);
+        assert!(!pulse.progress().stands_still_since(&busy));
+        let busy = pulse.progress();
+        add(&pulse.done);
+        let done = pulse.progress();
+        assert!(!done.stands_still_since(&busy) && !done.stands_still_since(&done));
+    }
 }

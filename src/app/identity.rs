@@ -9,7 +9,7 @@ use crate::auth::{self, Claims, PasswordError, TokenError};
 use crate::limits::EMAIL_BYTES_MAX;
 use crate::log::Agent;
 use crate::model::{
-    ConversationId, Credential, Error, EventSet, ExternalId, Identity, Moment, Reply, Role,
+    ConversationId, Credential, Error, EventSet, ExternalId, Identity, Moment, Reply, Role, Scope,
     TenantId, UserId,
 };
 use crate::presence::Turn;
@@ -62,6 +62,26 @@ impl App {
             self.ensure_agent(&who, email.as_deref()).await?;
         }
         Ok(who)
+    }
+
+    /// Who posts for a tenant without a key: a connector of ours, by its name, which may post any
+    /// event and nothing else.
+    pub fn connector(tenant: TenantId, name: &'static str) -> Result<Identity, Error> {
+        let user = UserId::parse(name).map_err(|e| Error::InvalidId(e.to_string()))?;
+        Ok(Identity {
+            tenant,
+            subject: user.clone(),
+            user,
+            role: Role::Service,
+            user_type: Role::Service,
+            name: Some(name.into()),
+            departments: [].into(),
+            conversations: [].into(),
+            scopes: [Scope::EventsWrite].into(),
+            events: EventSet::ALL,
+            expires_at: None,
+            is_open: false,
+        })
     }
 
     async fn identify_key(&self, credential: &str) -> Result<Identity, Error> {

@@ -16,6 +16,7 @@ mod conversations;
 mod demo;
 mod duties;
 mod events;
+mod export;
 mod faq;
 mod feed;
 mod health;
@@ -65,8 +66,15 @@ pub use agents::{AgentView, DepartmentView};
 pub use bot::{BotReply, FaqOf};
 pub use conversations::{Claim, NewConversation, Started, Summary, SummaryPage, TransferTo};
 pub use demo::Demo;
-pub use events::{Post, PostTarget, Posted, check_producer, digest_of, refuse_post};
+pub use events::{
+    EventIn, Post, PostTarget, Posted, check_producer, digest_of, read_post_lines, read_posts,
+    refuse_post,
+};
+#[cfg(test)]
+pub(crate) use export::testing as kafka_testing;
+pub use export::{Export, ExportEnd, KafkaStatus};
 pub use faq::{FaqChange, NewFaq};
+pub use feed::FeedProgress;
 pub use identity::Login;
 pub use pace::Pace;
 pub use people::NewKey;
@@ -127,7 +135,9 @@ struct Parts {
     desk: bot::Desk,
     router: routing::Router,
     offices: webhooks::Offices,
+    exports: export::Exports,
     store_verdict: health::Verdict,
+    pulse: feed::Pulse,
     next_conn: AtomicU64,
     /// Joins and leaves of a conversation take effect in presence and in the log in one order.
     /// A few locks shared by all conversations: contention is harmless, memory is not.
@@ -226,7 +236,9 @@ impl App {
             desk,
             router: routing::Router::new(),
             offices: webhooks::Offices::default(),
+            exports: export::Exports::default(),
             store_verdict: health::Verdict::default(),
+            pulse: feed::Pulse::default(),
             next_conn: AtomicU64::new(first_conn),
             order: std::array::from_fn(|_| OrderLock::new(())),
         }))

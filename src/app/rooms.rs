@@ -179,8 +179,7 @@ impl App {
 
     /// One user has one type in a conversation.
     async fn check_type(&self, who: &Identity, id: ConversationId) -> Result<(), Error> {
-        let members = self.presence.members(&who.tenant, Place::Conversation(id)).await;
-        let members = members.map_err(|_| Error::PresenceUnavailable)?;
+        let members = self.presence.members_known(&who.tenant, Place::Conversation(id)).await;
         match members.iter().find(|m| m.user_id == who.user && m.user_type != who.user_type) {
             Some(member) => Err(Error::UserTypeConflict {
                 user: who.user.to_string(),

@@ -6,6 +6,7 @@
 //! backend: implement [`Broker`] in a new file.
 
 mod local;
+pub mod redis;
 
 use std::sync::Arc;
 

@@ -116,6 +116,12 @@ pub(super) fn check_properties(properties: &Secret) -> Result<(), String> {
     require(parts(properties.expose()).all(is_setting), "name=value, name=value, ...")
 }
 
+/// They, with their values.
+pub(super) fn properties_of(properties: &Secret) -> Vec<(String, String)> {
+    let settings = parts(properties.expose()).filter_map(|part| part.split_once('='));
+    settings.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
 /// A host and a port, or nothing.
 pub(super) fn check_peer(address: &str) -> Result<(), String> {
     let is_peer = address.rsplit_once(':').is_some_and(|(host, port)| {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Parts;
 use super::answer::{Answer, Refusal};
 use super::openapi::Refused;
+use crate::app::KafkaStatus;
 use crate::config::StoreUrl;
 use crate::model::{Dialect, Error};
 use crate::telemetry::METRICS_CONTENT_TYPE;
@@ -35,7 +36,7 @@ pub(super) struct Health {
     /// `off`: nothing is configured.
     #[schema(value_type = String, example = "off")]
     redis: &'static str,
-    /// `off`: nothing is configured.
+    /// `healthy`, or `unavailable`; `off`: nothing is configured.
     #[schema(value_type = String, example = "off")]
     kafka: &'static str,
 }
@@ -79,7 +80,8 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
         (true, true) => "healthy",
         (true, false) => "unavailable",
     };
-    let is_whole = can_store && redis != "unavailable";
+    let kafka = parts.app.kafka_status();
+    let is_whole = can_store && redis != "unavailable" && kafka != KafkaStatus::Unavailable;
     let kind = match parts.app.config.store_url() {
         StoreUrl::Sqlite(_) => "sqlite",
         StoreUrl::Postgres(_) => "postgres",
@@ -95,7 +97,7 @@ pub(super) async fn health(State(parts): State<Parts>) -> Json<Health> {
         },
         store: Store { kind, status: if can_store { "healthy" } else { "unavailable" } },
         redis,
-        kafka: "off",
+        kafka: kafka.as_str(),
     })
 }
 
@@ -148,6 +150,7 @@ pub(super) async fn metrics(State(parts): State<Parts>) -> Response {
     }
     parts.app.measure_departments();
     parts.app.measure_webhooks();
+    parts.app.measure_export();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

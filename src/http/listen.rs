@@ -52,6 +52,13 @@ impl Listener {
         Ok(Listener { tcp, local_addr, tls })
     }
 
+    /// Of a socket that listens already.
+    pub fn of(socket: std::net::TcpListener, tls: Option<TlsReloader>) -> io::Result<Listener> {
+        socket.set_nonblocking(true)?;
+        let local_addr = socket.local_addr()?;
+        Ok(Listener { tcp: TcpListener::from_std(socket)?, local_addr, tls })
+    }
+
     /// The address, with the real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr

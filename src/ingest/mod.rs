@@ -5,3 +5,4 @@
 //! section of options, and a line in `server.rs`, which spawns and drains it.
 
 pub mod ami;
+pub mod kafka;

@@ -11,6 +11,7 @@ mod change;
 #[cfg(test)]
 mod contract;
 mod memory;
+mod moving;
 mod nodes;
 mod notices;
 mod postgres;
@@ -34,6 +35,7 @@ use crate::model::{
 };
 
 pub use calls::{OpenCall, OpenCalls};
+pub use moving::{Move, Moved};
 pub use nodes::{Copied, LiveCopy, Nodes, Tail, Told};
 pub use notices::{Notice, Notices};
 pub use question::{ConversationFilter, LeftBehind, Page, Reading, RecentLeave, Retention};
@@ -440,6 +442,14 @@ pub async fn open(
 /// What is wrong with the file, in one line.
 pub fn migrate(path: &std::path::Path) -> Result<(u32, u32), Error> {
     sqlite::migrate_file(path)
+}
+
+/// Copies a SQLite file to a new one while it is in use; returns the copy's schema version.
+///
+/// # Errors
+/// What is in the way, in one line; then there is no copy.
+pub fn back_up(from: &std::path::Path, to: &std::path::Path) -> Result<u32, Error> {
+    sqlite::back_up(from, to)
 }
 
 /// Looks a SQLite file over without changing it: its version, or `None` if there is no file.

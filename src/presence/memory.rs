@@ -82,8 +82,8 @@ impl Memory {
 pub(super) enum Gone {
     /// That was the user's last connection here.
     Last(Member),
-    /// It has so many others.
-    NotLast(usize),
+    /// It has others.
+    NotLast,
     /// The connection was not here.
     Unknown,
 }
@@ -127,7 +127,7 @@ impl Memory {
             return Gone::Unknown;
         }
         if left > 0 {
-            return Gone::NotLast(left);
+            return Gone::NotLast;
         }
         let member = stay.member(user.clone());
         state.stays.remove(&key);
@@ -238,7 +238,7 @@ impl Presence for Memory {
     ) -> Result<Left, Error> {
         Ok(match self.note_leave(of, place, user, conn) {
             Gone::Last(_) => Left::Last,
-            Gone::NotLast(_) | Gone::Unknown => Left::NotLast,
+            Gone::NotLast | Gone::Unknown => Left::NotLast,
         })
     }
 
@@ -268,10 +268,20 @@ impl Presence for Memory {
 
 #[cfg(test)]
 mod tests {
+    use super::super::contract;
     use super::*;
+
+    struct Paused;
+
+    #[async_trait]
+    impl contract::Clock for Paused {
+        async fn pass(&self, time: Duration) {
+            tokio::time::advance(time).await;
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_keeps_the_contract() {
-        super::super::contract::suite(&Memory::default()).await;
+        contract::suite(&Memory::default(), &Paused, contract::tenant()).await;
     }
 }

@@ -69,7 +69,9 @@ pub struct Counts {
 /// What a backend that several nodes share finds out by itself. The log is to agree with it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
-    /// The user's last connection here was one of a node that is gone; told by one node alone.
+    /// The user's last connection here was one of a node that is gone; told by one node alone, or
+    /// again by the next one if that one died over it. The user may have come back meanwhile, to
+    /// any node: [`Presence::members`] has to be asked before the log is told.
     Left {
         /// Whose.
         tenant: TenantId,
@@ -98,7 +100,9 @@ pub enum Finding {
         /// Who, and as what.
         member: Member,
     },
-    /// A node is gone, and all of its users were found.
+    /// A node is gone, and all of its users were found that the backend knew of. If it had been
+    /// emptied shortly before, it may have known of none: whoever is in the log and not in
+    /// [`Presence::members`] is gone too.
     NodeLost(NodeId),
 }
 
@@ -161,6 +165,12 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Who is there, in the order of their ids.
     async fn members(&self, of: &TenantId, place: Place) -> Result<Vec<Member>, Error>;
+
+    /// Who is there, as far as this node knows: all, or while the others cannot be asked those who
+    /// have connections of its own.
+    async fn members_known(&self, of: &TenantId, place: Place) -> Vec<Member> {
+        self.members(of, place).await.unwrap_or_default()
+    }
 
     /// How many are present, with connections of this node.
     async fn counts(&self) -> Result<Counts, Error>;

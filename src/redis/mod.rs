@@ -245,7 +245,9 @@ impl Redis {
         Err(Error::Gone("redis connection failed".into()))
     }
 
-    /// Ends the connection that an answer failed on, unless the answer was a plain no.
+    /// Ends the connections when an answer failed, unless it was a plain no. All of them: what broke
+    /// one has mostly broken the others, and each would fail somebody before it is known. Whoever
+    /// waits for an answer on one of them still gets it.
     fn judge<T>(
         &self,
         number: usize,
@@ -255,8 +257,12 @@ impl Redis {
         if let Err(err) = &asked
             && connect::is_gone(err)
         {
-            let mut slot = self.lock(number);
-            if slot.generation == generation && slot.connection.take().is_some() {
+            let is_current = {
+                let slot = self.lock(number);
+                slot.generation == generation && slot.connection.is_some()
+            };
+            if is_current {
+                (0..self.slots.len()).for_each(|slot| drop(self.lock(slot).connection.take()));
                 self.ended.notify_one();
             }
         }

@@ -7,16 +7,10 @@ use std::time::Duration;
 
 use super::{Redis, Settings};
 
-/// The server of this variable; `None`, and a line that says so, where it is not set.
-#[allow(clippy::disallowed_methods, reason = "tests find their services there")]
-pub(crate) fn settings(variable: &str) -> Option<Settings> {
-    let Ok(hosts) = std::env::var(variable) else {
-        let all = std::env::var("SWITCHBOARD_TEST_SERVICES");
-        assert!(all.is_err(), "{variable} is not set");
-        eprintln!("skipped: {variable} is not set");
-        return None;
-    };
-    let is_cluster = variable.ends_with("CLUSTER");
+/// The server of this name; `None`, and a line that says so, where it is not set.
+pub(crate) fn settings(name: &str) -> Option<Settings> {
+    let hosts = crate::testing::service(name)?;
+    let is_cluster = name.ends_with("cluster");
     let hosts = hosts.split(',').map(|host| super::connect::host_and_port(host, 6379)).collect();
     Some(Settings { hosts, is_cluster, ..defaults() })
 }
@@ -41,9 +35,9 @@ pub(crate) struct Private {
 }
 
 impl Private {
-    /// Starts one; `None` where services are not asked for.
+    /// Starts one; `None` where services are not asked for. `{port}` in an option is its port.
     pub(crate) async fn start(options: &[&str]) -> Option<Private> {
-        settings("SWITCHBOARD_TEST_REDIS")?;
+        settings("redis")?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut server = Private { port, options, process: None };
@@ -54,9 +48,10 @@ impl Private {
     /// Starts it again, empty.
     pub(crate) async fn start_again(&mut self) {
         let port = self.port.to_string();
+        let options = self.options.iter().map(|option| option.replace("{port}", &port));
         let process = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(&self.options)
+            .args(options)
             .stdout(Stdio::null())
             .spawn();
         self.process = Some(process.expect("redis-server"));
@@ -86,6 +81,66 @@ impl Private {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings { hosts: vec![("127.0.0.1".into(), self.port)], ..defaults() }
+    }
+}
+
+/// A cluster of three of its own.
+pub(crate) struct PrivateCluster {
+    pub(crate) shards: Vec<Private>,
+    _dir: tempfile::TempDir,
+}
+
+impl PrivateCluster {
+    /// Starts one; `None` where services are not asked for.
+    pub(crate) async fn start() -> Option<PrivateCluster> {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut shards, mut addresses) = (vec![], vec![]);
+        for _ in 0..3 {
+            let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
+            let path = dir.path().to_str().unwrap();
+            let own = ["--cluster-config-file", "{port}.conf", "--dir", path];
+            // The bus is ten thousand above, and so high a port may have none.
+            let shard = loop {
+                let shard = Private::start(&[options, own].concat()).await?;
+                if shard.port < 55_000 {
+                    break shard;
+                }
+            };
+            addresses.push(format!("127.0.0.1:{}", shard.port));
+            shards.push(shard);
+        }
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(&addresses)
+            .arg("--cluster-yes")
+            .stdout(Stdio::null())
+            .status();
+        assert!(made.unwrap().success());
+        let cluster = PrivateCluster { shards, _dir: dir };
+        cluster.serves().await;
+        Some(cluster)
+    }
+
+    /// Waits until all of them serve.
+    pub(crate) async fn serves(&self) {
+        let serves = |shard: &Private| {
+            let asked = Command::new("redis-cli")
+                .args(["-p", &shard.port.to_string(), "cluster", "info"])
+                .output();
+            String::from_utf8_lossy(&asked.unwrap().stdout).contains("cluster_state:ok")
+        };
+        for _ in 0..600 {
+            if self.shards.iter().all(serves) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the cluster does not serve");
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let hosts = self.shards.iter().map(|shard| ("127.0.0.1".into(), shard.port)).collect();
+        Settings { hosts, is_cluster: true, ..defaults() }
     }
 }
 

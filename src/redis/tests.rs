@@ -9,8 +9,8 @@ use super::testing::{Private, open, settings};
 use super::{Error, Redis, Script, Settings, connect};
 use crate::config::Secret;
 
-const SINGLE: &str = "SWITCHBOARD_TEST_REDIS";
-const CLUSTER: &str = "SWITCHBOARD_TEST_REDIS_CLUSTER";
+const SINGLE: &str = "redis";
+const CLUSTER: &str = "redis_cluster";
 
 #[test]
 fn hosts_are_read_with_their_ports_or_the_one_given() {
@@ -126,4 +126,27 @@ async fn a_listening_hears_its_channels_and_ends_with_its_connection() {
     let mut listening = redis.listen(&["sb:x".into()]).await.unwrap();
     server.kill();
     assert_eq!(timeout(Duration::from_secs(2), listening.next()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_line_can_be_encrypted_and_vouched_for_by_a_file() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert];
+    let ports = ["--port", "0", "--tls-port", "{port}", "--tls-auth-clients", "no"];
+    let Some(server) = Private::start(&[files, ports].concat()).await else { return };
+    let right = Settings { tls: true, tls_ca: cert.into(), ..server.settings() };
+    let redis = open(&right).await;
+    redis.ping().await.unwrap();
+    let mut listening = redis.listen(&["sb:x".into()]).await.unwrap();
+    redis.ask::<()>(redis::cmd("PUBLISH").arg("sb:x").arg("hello")).await.unwrap();
+    assert_eq!(listening.next().await.unwrap().payload, b"hello");
+    let stranger = Settings { tls: true, ..server.settings() };
+    assert!(refusal(&stranger).await.to_lowercase().contains("certificate"));
+    let nowhere = Settings { tls_ca: "/nowhere.pem".into(), ..right };
+    assert!(refusal(&nowhere).await.contains("redis.tls_ca"));
 }

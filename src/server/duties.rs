@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::kafka;
 use super::retention::prune;
 use crate::app::App;
 use crate::ingest::ami;
@@ -121,6 +122,7 @@ impl Held {
             let until = until.clone();
             tasks.spawn(async move { until.run_until_cancelled(Box::pin(telling)).await });
         }
+        tasks.spawn(kafka::export(app.clone(), Some(number), until.clone()));
         let (old, stop) = (app.clone(), until.clone());
         tasks.spawn(async move { stop.run_until_cancelled(prune(&old)).await });
         if app.presence.is_shared() {

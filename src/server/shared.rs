@@ -26,6 +26,7 @@ pub(super) struct Line {
     redis: Option<Arc<Redis>>,
     pub(super) broker: Arc<dyn Broker>,
     heard: Option<Heard>,
+    work: Option<broker::redis::Work>,
     /// The log's ends of the line.
     committed: Option<mpsc::Receiver<Copied>>,
     copied: Option<mpsc::Sender<Copied>>,
@@ -44,6 +45,7 @@ impl Line {
             redis: None,
             broker: broker::local(),
             heard: None,
+            work: None,
             committed: None,
             copied: None,
             questions,
@@ -57,6 +59,9 @@ impl Line {
         if !matches!(config.store_url(), StoreUrl::Postgres(_)) {
             return Ok((line, None));
         }
+        let words = broker::redis::open(redis, node);
+        line.broker = words.broker;
+        (line.heard, line.work) = (Some(words.heard), Some(words.work));
         let (live, committed, copied) = nodes::live_copy();
         (line.committed, line.copied) = (Some(committed), Some(copied));
         Ok((line, Some(live)))
@@ -95,7 +100,7 @@ impl Line {
         background: &TaskTracker,
         until: &CancellationToken,
     ) {
-        let Line { redis, broker, heard, committed, copied, questions, .. } = self;
+        let Line { redis, broker, heard, work, committed, copied, questions, .. } = self;
         let run = |task: futures_util::future::BoxFuture<'static, ()>| {
             let until = until.clone();
             background.spawn(async move { until.run_until_cancelled(task).await });
@@ -106,6 +111,9 @@ impl Line {
             let (presence, agreeing) = (app.presence.clone(), app.clone());
             run(Box::pin(async move { presence.tend(found).await }));
             run(Box::pin(async move { agreeing.take_in_findings(findings).await }));
+        }
+        if let Some(work) = work {
+            run(Box::pin(work.run()));
         }
         if let Some(committed) = committed {
             run(Box::pin(nodes::tell(broker, committed)));

@@ -82,7 +82,7 @@ fn words(expr: &str) -> Vec<(&str, &str)> {
 }
 
 /// What is wrong with how an expression speaks of our metrics.
-fn wrong_metrics(expr: &str) -> Vec<String> {
+pub(super) fn wrong_metrics(expr: &str) -> Vec<String> {
     let catalogue = telemetry::catalogue();
     let kind_of = |word: &str| {
         let plain = catalogue.iter().find(|(name, kind, _)| *name == word && *kind != "histogram");

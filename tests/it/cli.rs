@@ -49,8 +49,16 @@ fn assert_refused(ran: &Ran, code: i32, parts: &[&str]) {
 async fn every_subcommand_has_help() {
     let help = run(&["--help"], &[]).await;
     assert_eq!(help.code, Some(0));
-    for name in ["serve", "token", "check-config", "default-config", "migrate", "doctor", "events"]
-    {
+    for name in [
+        "serve",
+        "token",
+        "check-config",
+        "default-config",
+        "migrate",
+        "doctor",
+        "backup",
+        "events",
+    ] {
         assert!(help.out.contains(name), "{name} is not in {}", help.out);
         let help = run(&[name, "--help"], &[]).await;
         assert_eq!(help.code, Some(0), "{name}: {help:?}");

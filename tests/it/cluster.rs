@@ -16,6 +16,7 @@ use tokio_postgres::NoTls;
 
 use crate::process::Process;
 use crate::server::Server;
+use crate::services::service;
 
 /// A database and a Redis for the nodes of one test.
 pub struct Cluster {
@@ -29,17 +30,6 @@ pub struct Cluster {
 /// Each test has a database of Redis for itself; the next one's number.
 static REDIS_DB: AtomicU32 = AtomicU32::new(1);
 
-/// Where a service of the tests is, if it was started.
-pub fn service(name: &str) -> Option<String> {
-    let found = std::env::var(format!("SWITCHBOARD_TEST_{name}")).ok();
-    let must = std::env::var("SWITCHBOARD_TEST_SERVICES").is_ok_and(|all| all == "all");
-    assert!(found.is_some() || !must, "SWITCHBOARD_TEST_{name} is not set");
-    if found.is_none() {
-        eprintln!("not tested: SWITCHBOARD_TEST_{name} is not set");
-    }
-    found
-}
-
 impl Cluster {
     /// A new one; `None` without the services.
     pub async fn open() -> Option<Cluster> {
@@ -48,7 +38,8 @@ impl Cluster {
 
     /// A new one whose nodes have these options.
     pub async fn with(options: &[(&'static str, &str)]) -> Option<Cluster> {
-        let (admin, redis) = (service("POSTGRES")?, service("REDIS")?);
+        let (admin, redis) =
+            (service("SWITCHBOARD_TEST_POSTGRES")?, service("SWITCHBOARD_TEST_REDIS")?);
         let name = format!("it_{}", uuid::Uuid::new_v4().simple());
         execute(&admin, &format!("CREATE DATABASE {name}")).await;
         let mut url = url::Url::parse(&admin).unwrap();

@@ -12,14 +12,16 @@
 //! - what a telephone system tells, in conversations recorded under `ami/`: [`telephony`];
 //! - what receivers outside are told, over [`hooks`]: [`webhooks`], [`webhook_receivers`],
 //!   [`webhook_restart`];
-//! - tests of the program as a process of its own, over [`process`]: [`cli`], [`crash`], [`disk`];
+//! - tests of the program as a process of its own, over [`process`]: [`backup`], [`cli`], [`crash`],
+//!   [`disk`], [`doctor`], [`systemd`];
 //! - several nodes on real services: [`cluster`];
 //! - [`tidy`]: rules about the code itself.
 //!
 //! Helpers: [`server`] runs a server in this process on a free port, [`client`] is a WebSocket
 //! client, [`nodes`] lets several find each other, [`console`] one of the hub, [`polling`] one of long-polling, [`socketio`] one in the
 //! namespace, [`packet`] reads packets, [`provider`] is one of the bot's, [`talk`] a conversation with
-//! it, [`receiver`] is one of webhooks, [`clock`] stops time and bounds waiting.
+//! it, [`receiver`] is one of webhooks, [`services`] knows the servers that the tests were given,
+//! [`clock`] stops time and bounds waiting.
 
 #![expect(unreachable_pub, reason = "nothing is public in a test program")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -30,6 +32,7 @@ mod agents;
 mod asterisk;
 mod attendance;
 mod audience;
+mod backup;
 mod bot;
 mod cli;
 mod client;
@@ -39,6 +42,7 @@ mod console;
 mod crash;
 mod dice;
 mod disk;
+mod doctor;
 mod drain;
 mod hooks;
 mod hub_keys;
@@ -66,12 +70,14 @@ mod routing;
 mod routing_faults;
 mod routing_restart;
 mod server;
+mod services;
 mod slow_reader;
 mod slow_socketio;
 mod socketio;
 mod socketio_limits;
 mod staff;
 mod staff_only;
+mod systemd;
 mod talk;
 mod telephony;
 mod tidy;

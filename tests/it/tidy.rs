@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["door"],
     &["wire", "http", "ingest"],
     &["server"],
-    &["doctor", "simulate"],
+    &["backup", "doctor", "moving", "simulate"],
     &["main"],
 ];
 
@@ -29,9 +29,9 @@ const NARROWER: &[(&str, &[&str])] = &[
     ("auth", &["limits", "model"]),
     ("log", &["limits", "model"]),
     ("hub", &["limits", "model"]),
-    ("redis", &["limits", "config"]),
-    ("presence", &["limits", "model", "redis"]),
-    ("broker", &["limits", "model", "redis"]),
+    ("redis", &["limits", "config", "testing"]),
+    ("presence", &["limits", "model", "redis", "testing"]),
+    ("broker", &["limits", "model", "redis", "testing"]),
     ("bot", &["limits", "model"]),
     ("routing", &["model"]),
     ("sink", &["limits", "model"]),
@@ -67,6 +67,8 @@ const JSON: &[&str] = &[
     "src/app/conversations.rs",
     // And of what is sent to a user.
     "src/app/notify.rs",
+    // Producers write it, wherever it comes from.
+    "src/app/events/",
     // An alert has data.
     "src/app/webhooks/",
     // A routing policy is kept, and changed, field by field.
@@ -280,9 +282,9 @@ fn sql_stays_in_the_backend_that_speaks_it() {
     let mut broken = Vec::new();
     for (file, text) in sources(&["src/"]) {
         let has_sql = SQL.iter().any(|word| text.contains(word)) || text.contains("rusqlite");
-        let speaks_it =
-            ["src/log/sqlite/", "src/log/postgres/"].iter().any(|d| file.starts_with(d));
-        if has_sql && !speaks_it {
+        // The doctor asks a database about itself, and nothing of the product.
+        let may = ["src/log/sqlite/", "src/log/postgres/", "src/doctor/postgres.rs"];
+        if has_sql && !may.iter().any(|place| file.starts_with(place)) {
             broken.push(file);
         }
     }

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{Bench, flaw_figure, latency_figures, pairs, trouble_figure, wait_until};
 use crate::client::{Body, Frame, Speaker, Stamp};
-use crate::crowd::Crowd;
+use crate::crowd::{Crowd, Doors};
 use crate::pace::Schedule;
 use crate::process;
 use crate::report::Figure;
@@ -32,6 +33,21 @@ struct Books {
     wrong_seqs: u64,
 }
 
+/// A customer and an agent in each conversation, who have come in.
+#[derive(Debug)]
+pub(super) struct Meeting {
+    books: Rc<RefCell<Books>>,
+    crowd: Crowd,
+    sent: u64,
+}
+
+/// How many messages a second, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub(super) per_second: u64,
+    pub(super) lasts: Duration,
+}
+
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let server = bench.launch.start().await?;
     let figures = measure(bench, &server, &pairs(bench.scale.conversations)).await?;
@@ -45,45 +61,96 @@ pub(super) async fn measure<C: Speaker>(
     server: &Server,
     seats: &[C],
 ) -> Result<Vec<Figure>> {
-    let books = Rc::new(RefCell::new(Books::new(seats.len() / 2)));
-    let crowd = Crowd::gather(server.address, seats, JOIN_WIDTH, |seat| {
-        let books = Rc::clone(&books);
-        move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take::<C>(seat, frame)
-    })
-    .await?;
+    let pace = Pace { per_second: bench.scale.chat_per_second, lasts: bench.scale.chat };
+    let mut meeting = Meeting::gather(server.address, seats).await?;
     let cpu_before = process::cpu_time(server.pid)?;
-    let sent = talk(bench, seats, &crowd, &books).await?;
-    let complete = || books.borrow().complete(sent);
-    wait_until(SETTLE_TIMEOUT, complete).await;
+    meeting.talk(bench, pace, seats).await?;
     let cpu = process::cpu_time(server.pid)? - cpu_before;
 
-    let mut figures = books.borrow_mut().figures(sent);
+    let mut figures = meeting.latency_figures();
+    figures.extend(meeting.soundness());
+    let sent = meeting.sent;
     let cpu_us = cpu.as_secs_f64() * 1e6 / sent as f64;
     figures.push(Figure::new("CPU per message", cpu_us, "us").note(format!("{sent} messages")));
-    figures.extend(trouble_figure(crowd.troubles()));
+    figures.extend(meeting.trouble());
     Ok(figures)
 }
 
-/// Sends on schedule, the conversations in turn, and says how many messages it was.
-async fn talk<C: Speaker>(
-    bench: &Bench,
-    seats: &[C],
-    crowd: &Crowd,
-    books: &RefCell<Books>,
-) -> Result<u64> {
-    let conversations = seats.len() as u64 / 2;
-    let total = bench.scale.chat_per_second * bench.scale.chat.as_secs();
-    let schedule = Schedule::per_second(bench.scale.chat_per_second);
-    books.borrow_mut().schedule = schedule;
-    let mut dues = schedule.run(total);
-    while let Some(index) = dues.recv().await {
-        let seat = usize::try_from(index % conversations)? * 2;
-        let sent_ns = schedule.due_ns(index);
-        let stamp = Stamp { number: index / conversations + 1, sent_ns };
-        bench.send(&seats[seat], &crowd.writer(seat)?, stamp);
-        books.borrow_mut().lateness.since(sent_ns);
+impl Meeting {
+    /// Lets everybody come in.
+    pub(super) async fn gather<C: Speaker>(doors: impl Doors, seats: &[C]) -> Result<Self> {
+        let books = Rc::new(RefCell::new(Books::new(seats.len() / 2)));
+        let crowd = Crowd::gather(doors, seats, JOIN_WIDTH, |seat| {
+            let books = Rc::clone(&books);
+            move |_: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take::<C>(seat, frame)
+        })
+        .await?;
+        Ok(Self { books, crowd, sent: 0 })
     }
-    Ok(total)
+
+    /// Sends on schedule, the conversations in turn, and waits until everything was heard. Once:
+    /// the numbers begin with 1.
+    pub(super) async fn talk<C: Speaker>(
+        &mut self,
+        bench: &Bench,
+        pace: Pace,
+        seats: &[C],
+    ) -> Result<()> {
+        let conversations = seats.len() as u64 / 2;
+        let total = pace.per_second * pace.lasts.as_secs();
+        let schedule = Schedule::per_second(pace.per_second);
+        self.books.borrow_mut().schedule = schedule;
+        let mut dues = schedule.run(total);
+        while let Some(index) = dues.recv().await {
+            let seat = usize::try_from(index % conversations)? * 2;
+            let sent_ns = schedule.due_ns(index);
+            let stamp = Stamp { number: index / conversations + 1, sent_ns };
+            bench.send(&seats[seat], &self.crowd.writer(seat)?, stamp);
+            self.books.borrow_mut().lateness.since(sent_ns);
+        }
+        self.sent = total;
+        wait_until(SETTLE_TIMEOUT, || self.books.borrow().complete(total)).await;
+        Ok(())
+    }
+
+    fn latency_figures(&self) -> Vec<Figure> {
+        let mut books = self.books.borrow_mut();
+        let mut figures = Vec::new();
+        figures.extend(latency_figures("send to ack", &mut books.ack, Some(15.0)));
+        figures.extend(latency_figures("send to other side", &mut books.other_side, None));
+        let late_ms = books.lateness.part_ms(0.99);
+        figures.push(Figure::new("generator late, p99", late_ms, "ms").note("part of the above"));
+        figures
+    }
+
+    /// The delay, in milliseconds, until the other side had the message, that this part of all
+    /// messages stays at or below.
+    pub(super) fn other_side_ms(&self, part: f64) -> f64 {
+        self.books.borrow_mut().other_side.part_ms(part)
+    }
+
+    /// The same for how late the generator was.
+    pub(super) fn late_ms(&self, part: f64) -> f64 {
+        self.books.borrow_mut().lateness.part_ms(part)
+    }
+
+    /// What went wrong on the connections.
+    pub(super) fn trouble(&self) -> Option<Figure> {
+        trouble_figure(self.crowd.troubles())
+    }
+
+    /// What must be zero.
+    pub(super) fn soundness(&self) -> [Figure; 3] {
+        let (books, sent) = (self.books.borrow(), self.sent);
+        let acked: Flaws = stats::flaws(&books.acked, |index| books.share(sent, index));
+        let heard = stats::flaws(&books.heard, |seat| books.share(sent, seat / 2));
+        let wrong = books.wrong_seqs as f64;
+        [
+            flaw_figure("acks", acked),
+            flaw_figure("messages", heard),
+            Figure::new("acks with a wrong seq", wrong, "").at_most(0.0),
+        ]
+    }
 }
 
 impl Books {
@@ -140,20 +207,5 @@ impl Books {
         let acked: u64 = self.acked.iter().map(Sequence::count).sum();
         let heard: u64 = self.heard.iter().map(Sequence::count).sum();
         acked + self.failed_acks >= sent && heard >= sent * 2
-    }
-
-    fn figures(&mut self, sent: u64) -> Vec<Figure> {
-        let mut figures = Vec::new();
-        figures.extend(latency_figures("send to ack", &mut self.ack, Some(15.0)));
-        figures.extend(latency_figures("send to other side", &mut self.other_side, None));
-        let late_ms = self.lateness.part_ms(0.99);
-        figures.push(Figure::new("generator late, p99", late_ms, "ms").note("part of the above"));
-        let acked: Flaws = stats::flaws(&self.acked, |index| self.share(sent, index));
-        let heard = stats::flaws(&self.heard, |seat| self.share(sent, seat / 2));
-        figures.push(flaw_figure("acks", acked));
-        figures.push(flaw_figure("messages", heard));
-        let wrong = self.wrong_seqs as f64;
-        figures.push(Figure::new("acks with a wrong seq", wrong, "").at_most(0.0));
-        figures
     }
 }

@@ -4,8 +4,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep};
 
 use super::{Bench, flaw_figure, pairs, trouble_figure, wait_until};
@@ -53,12 +54,12 @@ struct Pressed {
     acked_per_second: f64,
     /// None where the kernel does not tell.
     flushes_per_second: Option<f64>,
-    /// The share of one core the server used.
+    /// The share of one core the servers used.
     busy: f64,
 }
 
 /// What one run gave.
-struct Outcome {
+pub(super) struct Outcome {
     pressed: Pressed,
     syncs_per_second: f64,
     books: Books,
@@ -66,46 +67,52 @@ struct Outcome {
 }
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
-    let mut alone = measure(bench, 1).await?;
+    let server = bench.launch.start().await?;
+    let mut alone = measure(bench, std::slice::from_ref(&server), 1).await?;
+    server.stop().await;
     let mut figures = vec![alone.rate("").at_least(20_000.0)];
-    figures.extend(alone.disk_figures());
+    figures.extend(alone.disk_figures(""));
     figures.extend(alone.soundness(""));
-    let listened = measure(bench, 2).await?;
+    let server = bench.launch.start().await?;
+    let listened = measure(bench, std::slice::from_ref(&server), 2).await?;
+    server.stop().await;
     figures.push(listened.rate("with listener: "));
     figures.extend(listened.soundness("with listener: "));
     Ok(figures)
 }
 
-/// Runs the windows once on a fresh server, with `roles` seats in each conversation: 1 is the
-/// customer alone, 2 the agent too.
-async fn measure(bench: &Bench, roles: usize) -> Result<Outcome> {
-    let server = bench.launch.start().await?;
-    let syncs_per_second = disk::syncs_per_second(server.home())?;
+/// Runs the windows once on fresh servers, the conversations in turn on each, with `roles` seats
+/// in each conversation: 1 is the customer alone, 2 the agent too.
+pub(super) async fn measure(bench: &Bench, servers: &[Server], roles: usize) -> Result<Outcome> {
+    let first = servers.first().context("no server")?;
+    let syncs_per_second = disk::syncs_per_second(first.home())?;
     let mut seats = pairs(bench.scale.conversations);
     seats.retain(|seat| roles > 1 || seat.role == "customer");
     let books = Rc::new(RefCell::new(Books::new(bench, roles)));
-    let crowd = Crowd::gather(server.address, &seats, JOIN_WIDTH, |seat| {
+    let door = |seat: usize| servers[seat / roles % servers.len()].address;
+    let crowd = Crowd::gather(door, &seats, JOIN_WIDTH, |seat| {
         let books = Rc::clone(&books);
         move |writer: &Rc<Writer>, frame: Frame<'_>| books.borrow_mut().take(writer, seat, frame)
     })
     .await?;
-    let pressed = press(bench, &server, &crowd, &books).await?;
+    let pressed = press(bench, servers, &crowd, &books).await?;
     wait_until(SETTLE_TIMEOUT, || books.borrow().settled()).await;
     let trouble = trouble_figure(crowd.troubles());
-    drop(crowd);
-    server.stop().await;
     Ok(Outcome { pressed, syncs_per_second, books: books.take(), trouble })
 }
 
 /// Opens the windows, lets them run, and closes them again.
 async fn press(
     bench: &Bench,
-    server: &Server,
+    servers: &[Server],
     crowd: &Crowd,
     books: &RefCell<Books>,
 ) -> Result<Pressed> {
-    let flushes_before = disk::flushes_done(server.home());
-    let cpu_before = process::cpu_time(server.pid)?;
+    let flushes_done = || servers.first().and_then(|server| disk::flushes_done(server.home()));
+    let cpu_time =
+        || -> Result<Duration> { servers.iter().map(|server| process::cpu_time(server.pid)).sum() };
+    let flushes_before = flushes_done();
+    let cpu_before = cpu_time()?;
     let began = Instant::now();
     books.borrow_mut().window = bench.scale.durable_window;
     for conversation in 0..bench.scale.conversations {
@@ -115,8 +122,8 @@ async fn press(
     sleep(bench.scale.durable).await;
     books.borrow_mut().window = 0;
     let (acked, wall) = (books.borrow().acked, began.elapsed().as_secs_f64());
-    let cpu = process::cpu_time(server.pid)? - cpu_before;
-    let flushes = disk::flushes_done(server.home()).zip(flushes_before);
+    let cpu = cpu_time()? - cpu_before;
+    let flushes = flushes_done().zip(flushes_before);
     Ok(Pressed {
         acked_per_second: acked as f64 / wall,
         flushes_per_second: flushes.map(|(after, before)| (after - before) as f64 / wall),
@@ -197,18 +204,18 @@ impl Sender {
 }
 
 impl Outcome {
-    fn rate(&self, prefix: &str) -> Figure {
+    pub(super) fn rate(&self, prefix: &str) -> Figure {
         let busy = 100.0 * self.pressed.busy;
         Figure::new(format!("{prefix}acknowledged"), self.pressed.acked_per_second, "/s")
             .note(format!("server busy {busy:.0} % of a core"))
     }
 
-    fn disk_figures(&mut self) -> Vec<Figure> {
+    pub(super) fn disk_figures(&mut self, prefix: &str) -> Vec<Figure> {
         let latencies = &mut self.books.latencies;
         let mut figures = vec![
-            Figure::new("send to ack, p50", latencies.part_ms(0.5), "ms"),
-            Figure::new("send to ack, p99", latencies.part_ms(0.99), "ms"),
-            Figure::new("this disk's fdatasync", self.syncs_per_second, "/s")
+            Figure::new(format!("{prefix}send to ack, p50"), latencies.part_ms(0.5), "ms"),
+            Figure::new(format!("{prefix}send to ack, p99"), latencies.part_ms(0.99), "ms"),
+            Figure::new(format!("{prefix}this disk's fdatasync"), self.syncs_per_second, "/s")
                 .note("one writer, one page each"),
         ];
         if let Some(flushes) = self.pressed.flushes_per_second {
@@ -216,14 +223,15 @@ impl Outcome {
             // acknowledgements than that were given before their message was safe.
             let in_flight = self.books.in_flight_max as f64;
             let per_flush = self.pressed.acked_per_second / flushes.max(1.0);
-            let figure = Figure::new("acknowledged per flush of the disk", per_flush, "");
+            let figure =
+                Figure::new(format!("{prefix}acknowledged per flush of the disk"), per_flush, "");
             figures.push(figure.at_most(in_flight).note(format!("{flushes:.0} flushes/s")));
         }
         figures
     }
 
     /// What must be zero, and what went wrong.
-    fn soundness(&self, prefix: &str) -> Vec<Figure> {
+    pub(super) fn soundness(&self, prefix: &str) -> Vec<Figure> {
         let books = &self.books;
         let mut acks = stats::Flaws::default();
         books.senders.iter().for_each(|sender| acks += sender.acked.flaws(sender.sent));

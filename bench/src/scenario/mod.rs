@@ -7,6 +7,8 @@ mod durable;
 mod fanout;
 mod hub;
 mod idle;
+mod nodes;
+mod returning;
 mod routing;
 mod socketio;
 mod start;
@@ -29,6 +31,7 @@ use crate::reference::Reference;
 use crate::report::Figure;
 use crate::scale::Scale;
 use crate::server::Launch;
+use crate::services::Programs;
 use crate::session::Seat;
 use crate::stats::{Flaws, Latencies};
 use crate::token::Secret;
@@ -79,6 +82,14 @@ pub(crate) enum Scenario {
     Tenants,
     /// The log told again to one console.
     HubReplay,
+    /// From one node to another at a fixed rate.
+    Cluster,
+    /// Highest rate of acknowledged messages on PostgreSQL.
+    Postgres,
+    /// The users of a node that is killed.
+    Presence,
+    /// Clients that go on at another node while messages flow.
+    Failover,
 }
 
 /// What every scenario needs.
@@ -94,7 +105,7 @@ pub(crate) struct Bench {
 
 impl Scenario {
     /// All, in the table's order.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Start,
         Self::Idle,
         Self::Fanout,
@@ -116,6 +127,10 @@ impl Scenario {
         Self::Hub,
         Self::Tenants,
         Self::HubReplay,
+        Self::Cluster,
+        Self::Postgres,
+        Self::Presence,
+        Self::Failover,
     ];
 
     /// Its name on the command line and in the table.
@@ -142,12 +157,21 @@ impl Scenario {
             Self::Hub => "hub",
             Self::Tenants => "tenants",
             Self::HubReplay => "hub-replay",
+            Self::Cluster => "cluster",
+            Self::Postgres => "postgres",
+            Self::Presence => "presence",
+            Self::Failover => "failover",
         }
     }
 
     /// Whether it measures the reference server too.
     pub(crate) fn has_reference(self) -> bool {
         matches!(self, Self::SocketioIdle | Self::SocketioFanout | Self::SocketioConnects)
+    }
+
+    /// Whether it is of nodes that need PostgreSQL and Redis.
+    pub(crate) fn has_services(self) -> bool {
+        matches!(self, Self::Cluster | Self::Postgres | Self::Presence | Self::Failover)
     }
 
     /// Carries it out.
@@ -174,6 +198,10 @@ impl Scenario {
             Self::Hub => hub::live::run(bench).await,
             Self::Tenants => hub::tenants::run(bench).await,
             Self::HubReplay => hub::replay::run(bench).await,
+            Self::Cluster => nodes::cluster::run(bench).await,
+            Self::Postgres => nodes::postgres::run(bench).await,
+            Self::Presence => nodes::presence::run(bench).await,
+            Self::Failover => nodes::failover::run(bench).await,
         }
     }
 }
@@ -192,9 +220,10 @@ impl Bench {
         ensure!(data_root.is_dir(), "{} is no directory: --data-root", data_root.display());
         let wanted = options.wants_reference().then_some(&options.reference);
         let reference = wanted.map(|directory| Reference::look(directory)).transpose()?;
+        let services = options.wants_services().then(Programs::look).transpose()?;
         let secret = Secret::random();
         Ok(Self {
-            launch: Launch { binary, data_root, placement, reference, secret },
+            launch: Launch { binary, data_root, placement, reference, services, secret },
             scale: if options.quick { Scale::quick() } else { Scale::full() },
             content_bytes: usize::from(options.content_bytes),
         })

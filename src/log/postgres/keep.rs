@@ -87,8 +87,11 @@ pub(super) fn ms(moment: Option<Moment>) -> Option<i64> {
     moment.map(|m| m.0)
 }
 
+/// Rows that are there, and the keys of those that are gone.
+type Split<'a, K, V> = (Vec<(Of, &'a K, &'a V)>, Vec<(Of, &'a K)>);
+
 /// What is there, and what is gone.
-pub(super) fn split<K: Ord, V>(latest: &Latest<K, V>) -> (Vec<(Of, &K, &V)>, Vec<(Of, &K)>) {
+pub(super) fn split<K: Ord, V>(latest: &Latest<K, V>) -> Split<'_, K, V> {
     let (mut there, mut gone) = (Vec::new(), Vec::new());
     for ((of, key), value) in latest {
         match value {

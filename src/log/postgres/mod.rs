@@ -15,6 +15,7 @@ mod fetch;
 mod follower;
 mod gaps;
 mod hub;
+mod import;
 mod keep;
 mod keep_hooks;
 mod keep_records;
@@ -52,6 +53,7 @@ use lines::{Kept, Lines};
 use loader::Loader;
 use writer::{Job, Writer};
 
+pub(super) use import::Target;
 pub(super) use schema::{examine_database, migrate_database};
 
 /// The log in a PostgreSQL database.
@@ -78,6 +80,7 @@ impl Postgres {
         let address = Address::parse(url)?;
         let first = address.open().await?;
         schema::migrate(&first).await?;
+        import::check_moved(&first).await?;
         first.execute(writes::FORGET_WRITERS, &[]).await?;
         drop(first);
         let lines = Arc::new(Lines::open(&address, connections));

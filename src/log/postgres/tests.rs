@@ -2,6 +2,7 @@
 //! environment names; without one they are skipped.
 
 mod faults;
+mod moving;
 mod nodes;
 
 use std::sync::atomic::{AtomicU32, Ordering};

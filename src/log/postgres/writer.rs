@@ -35,8 +35,11 @@ pub(super) enum Job {
     /// Say when everything that was asked before is decided.
     Wait(oneshot::Sender<()>),
     /// Do something else on the writing line, between two groups.
-    Run(Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>),
+    Run(Errand),
 }
+
+/// What is done on the writing line, or why there is none.
+type Errand = Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>;
 
 /// A batch that somebody waits for.
 pub(super) struct Asked {
@@ -55,7 +58,7 @@ pub(super) struct Writer {
     is_failing: Arc<AtomicBool>,
     line: Option<Arc<Line>>,
     /// By which its commits are found again.
-    mark: Mark,
+    pub(super) mark: Mark,
     /// Tenants that have a row.
     tenants: HashSet<TenantId>,
 }
@@ -105,6 +108,13 @@ impl Writer {
         let mark = Mark { writer: Uuid::new_v4(), number: 0 };
         let tenants = HashSet::new();
         Writer { address, jobs, follower, live, observer, is_failing, line: None, mark, tenants }
+    }
+
+    /// One that nobody asks anything.
+    #[cfg(test)]
+    pub(super) fn idle(address: Address) -> Writer {
+        let (jobs, follower) = (mpsc::channel(1).1, mpsc::channel(1).0);
+        Writer::new(address, jobs, follower, None, Arc::new(|_, _| {}), Arc::default())
     }
 
     /// Serves until every sender of jobs is gone.
@@ -262,7 +272,7 @@ impl Writer {
         }
     }
 
-    async fn marked(&self) -> Result<i64, Error> {
+    pub(super) async fn marked(&self) -> Result<i64, Error> {
         let line = self.address.open().await?;
         let found = line.query(writes::MARKED, &[&self.mark.writer]).await?;
         found.first().map_or(Err(Error::failed("no mark")), |row| Ok(row.get(0)))

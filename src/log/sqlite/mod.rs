@@ -7,8 +7,10 @@
 //! This file owns the connections and threads; what is asked of them is in [`answers`].
 
 mod answers;
+mod backup;
 mod cache;
 mod conversations;
+mod export;
 mod faq;
 mod file;
 mod hub;
@@ -42,6 +44,8 @@ use reads::Readers;
 use rows::all;
 use writer::{Job, Writer};
 
+pub(super) use backup::back_up;
+pub(super) use export::{Guard, Source};
 pub(super) use file::{examine_file, migrate_file};
 
 /// Told of every group commit: how many events, and how long it took.

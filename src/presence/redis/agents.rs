@@ -1,11 +1,12 @@
 //! What document 001 keeps of agents, for whoever reads Redis itself, and heartbeats for the other
 //! nodes. Nothing here decides anything: the agents' truth is in the log and in routing.
 //!
-//! The keys have no hash tag, as the document names them, so each command is about one of them.
+//! The keys have no hash tag, as the document names them, so what is sent together is about one of
+//! them.
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use redis::Cmd;
+use redis::Pipeline;
 use serde_json::json;
 use std::sync::PoisonError;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use crate::limits::PRESENCE_AT_ONCE;
 use crate::model::{AgentStatus, Moment, TenantId, UserId};
 
 use super::AWAY;
+use crate::redis::Error as Refused;
 
 impl Shared {
     /// Writes what agents are; removes those that are offline.
@@ -26,10 +28,12 @@ impl Shared {
         if self.state() == State::Away {
             return Err(Error(AWAY.into()));
         }
-        let commands: Vec<Cmd> =
-            agents.iter().flat_map(|sheet| self.commands_for(of, sheet)).collect();
+        let mut commands = Vec::new();
+        for sheet in &agents {
+            commands.extend(self.answer(self.commands_for(of, sheet))?);
+        }
         let mut asked = stream::iter(commands)
-            .map(|command| async move { self.redis.ask::<()>(&command).await })
+            .map(|command| async move { self.redis.ask_all::<()>(&command).await })
             .buffered(PRESENCE_AT_ONCE);
         while let Some(asked) = asked.next().await {
             self.answer(asked)?;
@@ -37,7 +41,7 @@ impl Shared {
         Ok(())
     }
 
-    fn commands_for(&self, of: &TenantId, sheet: &AgentSheet) -> Vec<Cmd> {
+    fn commands_for(&self, of: &TenantId, sheet: &AgentSheet) -> Result<Vec<Pipeline>, Refused> {
         let (prefix, agent) = (keys::prefix(of), sheet.agent.as_str());
         let all = format!("{prefix}agents:all");
         let set_of = |department: &Uuid| format!("{prefix}agents:dept:{department}");
@@ -48,21 +52,20 @@ impl Shared {
         let mut commands = Vec::new();
         let left = before.iter().chain(sheet.departments.iter().filter(|_| !is_here));
         for department in left.filter(|department| !now.contains(department)) {
-            commands.push(command("SREM", &[&set_of(department), agent]));
+            commands.push(about(&set_of(department), &[&["SREM", agent]]));
         }
         if !is_here {
-            commands.push(command("SREM", &[&all, agent]));
-            commands.push(command("DEL", &[&key]));
-            return commands;
+            commands.push(about(&all, &[&["SREM", agent]]));
+            commands.push(about(&key, &[&["DEL"]]));
+            return Ok(commands);
         }
         let (ttl, twice) = (ms(self.settings.status_ttl), ms(self.settings.status_ttl * 2));
-        let value = self.sealed(&key, sheet_of(sheet));
-        commands.push(command("SET", &[&key, &value, "PX", &ttl]));
+        let value = self.sealed(&key, sheet_of(sheet))?;
+        commands.push(about(&key, &[&["SET", &value, "PX", &ttl]]));
         for set in now.iter().map(set_of).chain([all]) {
-            commands.push(command("SADD", &[&set, agent]));
-            commands.push(command("PEXPIRE", &[&set, &twice]));
+            commands.push(about(&set, &[&["SADD", agent], &["PEXPIRE", &twice]]));
         }
-        commands
+        Ok(commands)
     }
 
     /// Notes in which departments an agent is shown; returns where it was.
@@ -134,6 +137,11 @@ fn sheet_of(sheet: &AgentSheet) -> String {
     .to_string()
 }
 
-fn command(name: &str, args: &[&str]) -> Cmd {
-    redis::cmd(name).arg(args).clone()
+/// Commands about one key, each its name and what follows the key.
+fn about(key: &str, commands: &[&[&str]]) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    for command in commands {
+        pipeline.cmd(command[0]).arg(key).arg(&command[1..]).ignore();
+    }
+    pipeline
 }

@@ -1,6 +1,6 @@
 //! Nodes that are gone: who ends their stays, and that each is told once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -12,30 +12,60 @@ use super::restore::left;
 use super::scripts::END;
 use super::{Finding, RECONNECT_WINDOW, Shared, ms};
 use crate::limits::{
-    PRESENCE_ENDED_AT_ONCE, PRESENCE_LOOK_INTERVAL, PRESENCE_PLACES_AT_ONCE, SESSION_KEYS_TTL,
+    PRESENCE_ENDED_AT_ONCE, PRESENCE_LOOK_INTERVAL, PRESENCE_PLACES_AT_ONCE, PRESENCE_SETTLED_KEPT,
+    SESSION_KEYS_TTL,
 };
 use crate::model::{Member, NodeId, Place, TenantId, UserId};
 use crate::redis;
 
-/// Nodes without a lease, and since when that has been seen. One look is not enough: after a pause
-/// of Redis this node's question may come before another's renewal.
+/// The other nodes, as far as this one has seen them.
 #[derive(Default)]
-pub(super) struct Missing(HashMap<NodeId, Instant>);
+pub(super) struct Others {
+    /// Also those that Redis has forgotten meanwhile: if they do not come back, they are lost like
+    /// any other, although nobody knows any more whom they had.
+    known: HashSet<NodeId>,
+    /// Those without a lease, and since when that has been seen. One look is not enough: after a
+    /// pause of Redis this node's question may come before another's renewal.
+    missing: HashMap<NodeId, Instant>,
+}
 
-impl Missing {
+impl Others {
+    /// Redis was away: who is missing has to be seen anew.
+    pub(super) fn begin_anew(&mut self) {
+        self.missing.clear();
+    }
+
     /// Whether it has been missing for long enough.
     fn is_lost(&mut self, node: NodeId) -> bool {
-        let since = self.0.entry(node).or_insert_with(Instant::now);
+        let since = self.missing.entry(node).or_insert_with(Instant::now);
         // A look that comes a little early must not put it off until the next one.
         since.elapsed() >= PRESENCE_LOOK_INTERVAL * 4 / 5
     }
+
+    fn forget(&mut self, node: NodeId) {
+        self.known.remove(&node);
+        self.missing.remove(&node);
+    }
 }
 
+/// Whose a claim is.
+#[derive(PartialEq, Eq)]
+enum Claim {
+    Ours,
+    Anothers,
+    /// Nobody's any more: all was done.
+    Settled,
+}
+
+/// What a claim holds when all was done.
+pub(super) const SETTLED: &str = "settled";
+
 impl Shared {
-    /// Looks for nodes that are gone, and ends what they held.
-    pub(super) async fn end_lost(
+    /// Looks who is there, and after the time of grace who is not any more; ends what they held.
+    pub(super) async fn look_for_others(
         &self,
-        missing: &mut Missing,
+        others: &mut Others,
+        is_grace_over: bool,
         found: &mpsc::Sender<Finding>,
     ) -> Result<(), redis::Error> {
         let mut nodes: HashMap<NodeId, Vec<Holder>> = HashMap::new();
@@ -43,26 +73,49 @@ impl Shared {
             nodes.entry(holder.node).or_default().push(holder);
         }
         nodes.remove(&self.settings.node);
-        missing.0.retain(|node, _| nodes.contains_key(node));
-        for (node, holders) in nodes {
+        others.known.extend(nodes.keys());
+        if !is_grace_over {
+            return Ok(());
+        }
+        for node in others.known.clone() {
             let exists = ::redis::cmd("EXISTS").arg(keys::lease(node)).clone();
             if self.redis.ask(&exists).await? {
-                missing.0.remove(&node);
-            } else if missing.is_lost(node) && self.claim(node).await? {
-                self.end_node(node, &holders, found).await?;
-                missing.0.remove(&node);
+                others.missing.remove(&node);
+                continue;
             }
+            if !others.is_lost(node) {
+                continue;
+            }
+            let holders = nodes.get(&node).map(Vec::as_slice).unwrap_or_default();
+            match self.claim(node).await? {
+                Claim::Ours => self.end_node(node, holders, found).await?,
+                // It is kept in mind until that one is done.
+                Claim::Anothers => continue,
+                Claim::Settled if holders.is_empty() => {}
+                // It came back after that, and is gone again.
+                Claim::Settled => {
+                    self.redis.ask::<()>(::redis::cmd("DEL").arg(keys::claim(node))).await?;
+                    continue;
+                }
+            }
+            others.forget(node);
         }
         Ok(())
     }
 
     /// Whether it is for this node to end another one's stays.
-    async fn claim(&self, node: NodeId) -> Result<bool, redis::Error> {
+    async fn claim(&self, node: NodeId) -> Result<Claim, redis::Error> {
         let mut set = ::redis::cmd("SET");
         set.arg(keys::claim(node)).arg(self.settings.node.to_string());
         set.arg("NX").arg("PX").arg(ms(self.claim_ttl()));
         let taken: Option<String> = self.redis.ask(&set).await?;
-        Ok(taken.is_some())
+        if taken.is_some() {
+            return Ok(Claim::Ours);
+        }
+        let get = ::redis::cmd("GET").arg(keys::claim(node)).clone();
+        let whose: Option<String> = self.redis.ask(&get).await?;
+        let is_settled = whose.as_deref() == Some(SETTLED);
+        Ok(if is_settled { Claim::Settled } else { Claim::Anothers })
     }
 
     /// Keeps a claim while the work goes on.
@@ -86,23 +139,28 @@ impl Shared {
     ) -> Result<(), redis::Error> {
         let started = Instant::now();
         let work = async {
-            let (mut ended, mut removed) = (0, 0);
+            let mut ended = 0;
             for holder in holders {
                 ended += self.end_holder(*holder, found).await?;
-                removed += self.remove_holder(*holder).await?;
+                self.remove_holder(*holder).await?;
             }
-            Ok((ended, removed))
+            Ok(ended)
         };
-        let (ended, removed): (usize, usize) = tokio::select! {
+        let ended: usize = tokio::select! {
             done = work => done?,
             () = self.keep_claim(node) => return Ok(()),
         };
-        if removed > 0 {
-            let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(%node, users = ended, took_ms, "a node is gone; its users were ended");
-            let _ = found.send(Finding::NodeLost(node)).await;
-        }
-        self.redis.ask(::redis::cmd("DEL").arg(keys::claim(node))).await
+        let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::warn!(%node, users = ended, took_ms, "a node is gone; its users were ended");
+        let _ = found.send(Finding::NodeLost(node)).await;
+        self.settle_claim(node).await
+    }
+
+    /// Leaves word that nothing is left to be done about a node.
+    pub(super) async fn settle_claim(&self, node: NodeId) -> Result<(), redis::Error> {
+        let mut set = ::redis::cmd("SET");
+        set.arg(keys::claim(node)).arg(SETTLED).arg("PX").arg(ms(PRESENCE_SETTLED_KEPT));
+        self.redis.ask(&set).await
     }
 
     /// Ends what is left of this node's own earlier epochs: connections that went while nobody could
@@ -158,7 +216,9 @@ impl Shared {
             if !gone.is_empty() {
                 let mut told = ::redis::cmd("HDEL");
                 told.arg(&keys.lost);
-                gone.iter().for_each(|member| drop(told.arg(member.user_id.as_str())));
+                for member in &gone {
+                    told.arg(member.user_id.as_str());
+                }
                 self.redis.ask::<()>(&told).await?;
             }
             if !has_more {
@@ -190,10 +250,10 @@ impl Shared {
         Ok((told.first().is_some_and(|more| more == "1"), members.collect()))
     }
 
-    /// Takes a holder whose stays were ended off the list; how many that were.
-    async fn remove_holder(&self, holder: Holder) -> Result<usize, redis::Error> {
+    /// Takes a holder whose stays were ended off the list.
+    async fn remove_holder(&self, holder: Holder) -> Result<(), redis::Error> {
         self.redis.ask::<()>(::redis::cmd("DEL").arg(holder.held())).await?;
-        let remove = ::redis::cmd("SREM").arg(keys::NODES).arg(holder.to_string()).clone();
+        let remove = ::redis::cmd("SREM").arg(&self.nodes).arg(holder.to_string()).clone();
         self.redis.ask(&remove).await
     }
 }

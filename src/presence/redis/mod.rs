@@ -65,7 +65,7 @@ pub struct Settings {
 /// # Errors
 /// Redis does not answer, or nodes that write another log use the same database.
 pub async fn open(redis: Arc<Redis>, settings: Settings) -> Result<Arc<dyn Presence>, Error> {
-    let shared = Shared::new(redis, settings);
+    let shared = Shared::new(redis, settings)?;
     shared.begin().await?;
     Ok(Arc::new(shared))
 }
@@ -92,6 +92,9 @@ struct Shared {
     settings: Settings,
     seal: Option<Seal>,
     started_at: Moment,
+    /// The set of all nodes, and whose log they write.
+    nodes: String,
+    log: String,
     /// This node's own connections.
     here: Memory,
     epoch: AtomicU32,
@@ -99,6 +102,8 @@ struct Shared {
     is_retired: AtomicBool,
     /// Woken when there is something to look after at once.
     wake: Notify,
+    /// Woken when Redis failed, so that its return is not waited for longer than needed.
+    failed: Notify,
     /// The order locks: what is told of a user in a place is told in the order it happened.
     orders: Vec<tokio::sync::Mutex<()>>,
     /// Users whose last connection here went while Redis did not take it.
@@ -141,23 +146,27 @@ enum Noted {
 }
 
 impl Shared {
-    fn new(redis: Arc<Redis>, settings: Settings) -> Shared {
-        Shared {
+    fn new(redis: Arc<Redis>, settings: Settings) -> Result<Shared, Error> {
+        let seal = settings.encryption_key.as_deref().map(Seal::new).transpose();
+        Ok(Shared {
             redis,
-            seal: settings.encryption_key.as_deref().map(Seal::new),
+            seal: seal.map_err(|_| Error("redis.encryption_key: no key of it".into()))?,
             settings,
             started_at: Moment::now(),
+            nodes: keys::NODES.into(),
+            log: keys::LOG.into(),
             here: Memory::default(),
             epoch: AtomicU32::new(0),
             state: AtomicU8::new(State::Up as u8),
             is_retired: AtomicBool::new(false),
             wake: Notify::new(),
+            failed: Notify::new(),
             orders: (0..PRESENCE_ORDERS).map(|_| tokio::sync::Mutex::default()).collect(),
             unsure: Mutex::default(),
             noted: Mutex::default(),
             scores: AtomicU64::new(1),
             shown: Mutex::default(),
-        }
+        })
     }
 
     fn state(&self) -> State {
@@ -189,7 +198,7 @@ impl Shared {
             redis::Error::Gone(reason) => {
                 if self.state.swap(State::Away as u8, Ordering::SeqCst) != State::Away as u8 {
                     tracing::warn!(%reason, "Redis does not answer; presence is that of this node");
-                    self.wake.notify_one();
+                    self.failed.notify_one();
                 }
             }
             redis::Error::Refused(reason) => {
@@ -225,7 +234,8 @@ impl Shared {
         }
         let mut names = vec![keys.stays.as_str(), keys.away.as_str()];
         names.extend(keys.users.as_deref());
-        let value = keys.users.as_ref().map(|key| self.value_of(key, member)).unwrap_or_default();
+        let value = keys.users.as_ref().map(|key| self.value_of(key, member)).transpose()?;
+        let value = value.unwrap_or_default();
         let (what, role, number): (String, String, i64) = self
             .redis
             .run(
@@ -276,7 +286,7 @@ impl Shared {
     }
 
     /// What the seeds' hash holds of somebody.
-    fn value_of(&self, key: &str, member: &Member) -> String {
+    fn value_of(&self, key: &str, member: &Member) -> Result<String, redis::Error> {
         let value = json!({
             "user_id": member.user_id,
             "user_type": member.user_type,
@@ -285,8 +295,11 @@ impl Shared {
         self.sealed(key, value.to_string())
     }
 
-    fn sealed(&self, key: &str, value: String) -> String {
-        self.seal.as_ref().map_or_else(|| value.clone(), |seal| seal.close(key, &value))
+    /// A value as it is kept: encrypted where a key is set, and never readable instead.
+    fn sealed(&self, key: &str, value: String) -> Result<String, redis::Error> {
+        let Some(seal) = &self.seal else { return Ok(value) };
+        let failed = |_| redis::Error::Refused(format!("{key}: not encrypted, so not kept"));
+        seal.close(key, &value).map_err(failed)
     }
 
     /// Somebody's first connection here: whether it is the first anywhere.
@@ -394,7 +407,7 @@ impl Presence for Shared {
         let _order = self.order_of(&whose).lock().await;
         Ok(match self.here.note_leave(of, place, user, conn) {
             Gone::Last(member) => self.leave_last(&whose, member).await,
-            Gone::NotLast(_) => {
+            Gone::NotLast => {
                 self.recount(&whose).await;
                 Left::NotLast
             }
@@ -425,6 +438,13 @@ impl Presence for Shared {
             .iter()
             .filter_map(|(user, stay)| Some(Stay::parse(stay)?.member(UserId::parse(user).ok()?)));
         Ok(members.collect())
+    }
+
+    async fn members_known(&self, of: &TenantId, place: Place) -> Vec<Member> {
+        match self.members(of, place).await {
+            Ok(members) => members,
+            Err(_) => self.here.members(of, place).await.unwrap_or_default(),
+        }
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

@@ -18,6 +18,8 @@ impl Shared {
     /// unless Redis went away again.
     pub(super) async fn restore(&self, found: &mpsc::Sender<Finding>) {
         let (started, epoch) = (tokio::time::Instant::now(), self.holder().epoch);
+        // The index may have been forgotten as well.
+        self.noted().clear();
         let everybody = self.here.everybody();
         let count = everybody.len();
         let settled: Vec<Result<(), redis::Error>> = stream::iter(everybody)
@@ -128,7 +130,6 @@ impl Shared {
     /// Something of what was noted is not there: deleted by hand, or evicted.
     fn begin_again(&self) {
         tracing::warn!("Redis has lost keys; does it evict? All that is present is noted anew");
-        self.noted().clear();
         let (up, back) = (State::Up as u8, State::Back as u8);
         if self.state.compare_exchange(up, back, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             self.wake.notify_one();

@@ -2,6 +2,7 @@
 //! configured text. The form is base64 of 12 bytes of nonce, the ciphertext, and 16 bytes of tag.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, RandomizedNonceKey};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,24 +15,24 @@ pub(super) struct Seal(RandomizedNonceKey);
 
 impl Seal {
     /// The seal of a configured text.
-    pub(super) fn new(text: &str) -> Seal {
+    ///
+    /// # Errors
+    /// When the cryptography fails, which it does not with lengths that are constants.
+    pub(super) fn new(text: &str) -> Result<Seal, Unspecified> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, PURPOSE);
         let mut key = [0; 32];
-        let derived = salt.extract(text.as_bytes());
-        let filled = derived
-            .expand(&[PURPOSE], hkdf::HKDF_SHA256)
-            .and_then(|material| material.fill(&mut key));
-        // Both lengths are constants that fit; there is nothing to be done at run time.
-        let sealed = filled.and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key));
-        Seal(sealed.expect("a key of 32 bytes"))
+        salt.extract(text.as_bytes()).expand(&[PURPOSE], hkdf::HKDF_SHA256)?.fill(&mut key)?;
+        Ok(Seal(RandomizedNonceKey::new(&AES_256_GCM, &key)?))
     }
 
     /// Encrypts a value for its key: moved to another key it does not open.
-    pub(super) fn close(&self, key: &str, value: &str) -> String {
+    ///
+    /// # Errors
+    /// When there are no random bytes.
+    pub(super) fn close(&self, key: &str, value: &str) -> Result<String, Unspecified> {
         let mut bytes = value.as_bytes().to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(key.as_bytes()), &mut bytes);
-        let nonce = nonce.expect("a value far below the cipher's limit");
-        STANDARD.encode([nonce.as_ref().as_slice(), &bytes].concat())
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(key.as_bytes()), &mut bytes)?;
+        Ok(STANDARD.encode([nonce.as_ref().as_slice(), &bytes].concat()))
     }
 
     /// Decrypts a value of this key.
@@ -52,12 +53,12 @@ mod tests {
 
     #[test]
     fn a_value_opens_under_its_own_key_alone() {
-        let seal = Seal::new("correct horse battery");
-        let (one, two) = (seal.close("k", "secret"), seal.close("k", "secret"));
+        let seal = Seal::new("correct horse battery").unwrap();
+        let (one, two) = (seal.close("k", "secret").unwrap(), seal.close("k", "secret").unwrap());
         assert_ne!(one, two, "a nonce was used twice");
         assert_eq!(seal.open("k", &one).as_deref(), Some("secret"));
         assert_eq!(seal.open("another", &one), None);
-        assert_eq!(Seal::new("another horse battery").open("k", &one), None);
+        assert_eq!(Seal::new("another horse battery").unwrap().open("k", &one), None);
         assert!(!one.contains("secret"));
     }
 }

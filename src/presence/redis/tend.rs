@@ -8,9 +8,11 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::keys::{self, Holder};
-use super::lost::Missing;
+use super::lost::{Others, SETTLED};
 use super::{AWAY, Error, Finding, Shared, State, ms};
-use crate::limits::{PRESENCE_LOOK_INTERVAL, PRESENCE_RETURN_INTERVAL, SESSION_KEYS_INTERVAL};
+use crate::limits::{
+    PRESENCE_LOOK_INTERVAL, PRESENCE_RETURN_INTERVAL, PRESENCE_SETTLED_KEPT, SESSION_KEYS_INTERVAL,
+};
 use crate::model::{Moment, NodeId};
 use crate::redis;
 
@@ -56,10 +58,11 @@ impl Shared {
                 Ok(()) => self.settings.lease / 4,
                 Err(err) => {
                     self.fail(&err);
-                    PRESENCE_RETURN_INTERVAL
+                    sleep(PRESENCE_RETURN_INTERVAL).await;
+                    continue;
                 }
             };
-            sleep(pause).await;
+            let _ = timeout(pause, self.failed.notified()).await;
         }
     }
 
@@ -97,18 +100,18 @@ impl Shared {
         set.arg(keys::lease(holder.node)).arg(text).arg("GET");
         set.arg("PX").arg(ms(self.settings.lease));
         let before: Option<String> = self.redis.ask(&set).await?;
-        let add = ::redis::cmd("SADD").arg(keys::NODES).arg(holder.to_string()).clone();
+        let add = ::redis::cmd("SADD").arg(&self.nodes).arg(holder.to_string()).clone();
         self.redis.ask::<()>(&add).await?;
         Ok(before.is_some())
     }
 
     async fn note_log(&self) -> Result<(), redis::Error> {
-        self.redis.ask(::redis::cmd("SET").arg(keys::LOG).arg(&self.settings.log)).await
+        self.redis.ask(::redis::cmd("SET").arg(&self.log).arg(&self.settings.log)).await
     }
 
     /// All nodes that are or were a moment ago.
     pub(super) async fn holders(&self) -> Result<Vec<Holder>, redis::Error> {
-        let names: Vec<String> = self.redis.ask(::redis::cmd("SMEMBERS").arg(keys::NODES)).await?;
+        let names: Vec<String> = self.redis.ask(::redis::cmd("SMEMBERS").arg(&self.nodes)).await?;
         Ok(names.iter().filter_map(|name| Holder::parse(name)).collect())
     }
 
@@ -122,22 +125,22 @@ impl Shared {
 
     /// Looks after all else for ever: what Redis forgot, who is lost, what is about to end.
     pub(super) async fn look_after(&self, found: mpsc::Sender<Finding>) {
-        let (mut missing, mut whole_since) = (Missing::default(), Instant::now());
+        let (mut others, mut whole_since) = (Others::default(), Instant::now());
         let mut refreshed_at = Instant::now();
         while !self.is_retired.load(Ordering::SeqCst) {
             let _ = timeout(PRESENCE_LOOK_INTERVAL, self.wake.notified()).await;
             if self.state() == State::Back {
+                others.begin_anew();
                 self.restore(&found).await;
-                (missing, whole_since) = (Missing::default(), Instant::now());
+                whole_since = Instant::now();
             }
             if self.state() != State::Up {
-                missing = Missing::default();
+                others.begin_anew();
                 continue;
             }
             // After Redis' return everybody gets the time to renew its lease.
-            if whole_since.elapsed() >= self.settings.lease
-                && let Err(err) = self.end_lost(&mut missing, &found).await
-            {
+            let is_grace_over = whole_since.elapsed() >= self.settings.lease;
+            if let Err(err) = self.look_for_others(&mut others, is_grace_over, &found).await {
                 self.fail(&err);
             }
             if refreshed_at.elapsed() >= SESSION_KEYS_INTERVAL {
@@ -153,11 +156,15 @@ impl Shared {
         self.is_retired.store(true, Ordering::SeqCst);
         let holder = self.holder();
         let is_empty = self.here.places().is_empty() && self.unsure().is_empty();
-        let mut last = vec![::redis::cmd("DEL").arg(keys::lease(holder.node)).clone()];
+        let mut last = Vec::new();
         if is_empty {
-            last.push(::redis::cmd("SREM").arg(keys::NODES).arg(holder.to_string()).clone());
+            let mut settled = ::redis::cmd("SET");
+            settled.arg(keys::claim(holder.node)).arg(SETTLED);
+            last.push(settled.arg("PX").arg(ms(PRESENCE_SETTLED_KEPT)).clone());
+            last.push(::redis::cmd("SREM").arg(&self.nodes).arg(holder.to_string()).clone());
             last.push(::redis::cmd("DEL").arg(holder.held()).clone());
         }
+        last.push(::redis::cmd("DEL").arg(keys::lease(holder.node)).clone());
         for command in last {
             if let Err(err) = self.redis.ask::<()>(&command).await {
                 tracing::warn!(error = %err, "the lease in Redis ends by itself");

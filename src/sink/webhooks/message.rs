@@ -3,7 +3,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::model::{Cursor, Envelope, Event, Moment, TenantId};
+use crate::model::{Envelope, Moment, TenantId};
+use crate::sink::frame::{cursor_of, frame_of};
 
 /// A request's id and its body. Both are the same however often it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,32 +16,14 @@ pub struct Message {
     pub body: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(flatten)]
-    event: &'a Event,
-    /// The producer's own, if it gave one.
-    id: &'a str,
-    timestamp: Moment,
-    cursor: &'a str,
-    tenant: &'a TenantId,
-}
-
 impl Message {
     /// Of an event of the log.
     ///
     /// # Errors
     /// None that an event of the catalogue has; the library's own.
     pub fn of(envelope: &Envelope) -> Result<Message, serde_json::Error> {
-        let cursor = envelope.cursor.unwrap_or(Cursor { log: 0, position: 0 });
-        let body = serde_json::to_vec(&Body {
-            event: &envelope.event,
-            id: &envelope.id(),
-            timestamp: envelope.at,
-            cursor: &cursor.to_string(),
-            tenant: &envelope.tenant,
-        })?;
-        Ok(Message { id: cursor.event_id(), body })
+        let body = frame_of(envelope)?;
+        Ok(Message { id: cursor_of(envelope).event_id(), body })
     }
 }
 
@@ -81,7 +64,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::model::Origin;
+    use crate::model::{Cursor, Event, Origin};
 
     fn envelope(event: Event) -> Envelope {
         let tenant = TenantId::parse("acme").unwrap();

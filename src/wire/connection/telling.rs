@@ -328,21 +328,15 @@ impl<C: Codec> Serving<C> {
             replace(&mut room.is_status_due, false).then(|| (room.id, room.name.clone()))
         });
         for (id, name) in due.collect::<Vec<_>>() {
-            self.tell_status(id, name.as_ref()).await?;
+            self.tell_status(id, name.as_ref()).await;
         }
         Ok(())
     }
 
-    async fn tell_status(
-        &mut self,
-        id: ConversationId,
-        name: Option<&ExternalId>,
-    ) -> Result<(), CloseReason> {
+    async fn tell_status(&mut self, id: ConversationId, name: Option<&ExternalId>) {
         let status = self.app.status_in(&self.conn.who.tenant, id).await;
-        let status = status.map_err(|_| CloseReason::Internal)?;
         let frame = self.codec.status(id, name, &status);
         frame.into_iter().for_each(|frame| self.line.enqueue(frame));
-        Ok(())
     }
 
     async fn settle_entry(
@@ -365,7 +359,10 @@ impl<C: Codec> Serving<C> {
             *was_behind = true;
         }
         let name = room.name.clone();
-        if is_told { Ok(()) } else { self.tell_status(id, name.as_ref()).await }
+        if !is_told {
+            self.tell_status(id, name.as_ref()).await;
+        }
+        Ok(())
     }
 
     /// Writes what the outbox handed over.

@@ -132,10 +132,6 @@ impl Forwarded {
         let deadline = Box::pin(sleep(RELAY_ANSWER_TIMEOUT));
         Forwarded { body, deadline, give_back: Some(give_back), _turn: turn }
     }
-
-    fn is_read(&self) -> bool {
-        self.body.is_end_stream()
-    }
 }
 
 impl hyper::body::Body for Forwarded {
@@ -166,7 +162,7 @@ impl hyper::body::Body for Forwarded {
 
 impl Drop for Forwarded {
     fn drop(&mut self) {
-        if self.is_read()
+        if self.body.is_end_stream()
             && let Some((lines, line)) = self.give_back.take()
         {
             lines.give_back(line);

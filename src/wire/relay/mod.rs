@@ -7,6 +7,8 @@
 mod forward;
 mod lines;
 mod splice;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,12 +27,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::App;
+use crate::config::Config;
 use crate::limits::{
     DRAIN_GROUP_INTERVAL, RELAY_LEAVING_GROUPS, RELAY_SPARE, RELAY_WATCH_INTERVAL,
-    RELAYS_AT_ONCE_MAX, REST_BODY_TIMEOUT,
+    REST_BODY_TIMEOUT,
 };
 use crate::model::NodeId;
+use crate::presence::Presence;
 use forward::Forwarded;
 use lines::{Line, Lines};
 
@@ -51,7 +54,7 @@ pub(super) enum NotPassed {
 pub struct Relay(Arc<Shared>);
 
 struct Shared {
-    app: App,
+    presence: Arc<dyn Presence>,
     lines: Lines,
     tracker: TaskTracker,
     shutdown: CancellationToken,
@@ -61,6 +64,7 @@ struct Shared {
     passed: AtomicU32,
     /// How long a line may be silent whose sides ping each other.
     silence_max: Duration,
+    frame_bytes: usize,
 }
 
 /// A node that was alive when it was looked for last.
@@ -72,22 +76,26 @@ struct Known {
 }
 
 impl Relay {
-    /// The way to the nodes that presence knows, over TLS if there is a configuration for it.
+    /// The way to the nodes that presence knows, for so many requests at once; over TLS if there is a
+    /// configuration for it.
     pub fn new(
-        app: App,
+        presence: Arc<dyn Presence>,
+        config: &Config,
+        at_once: usize,
         tracker: TaskTracker,
         shutdown: CancellationToken,
         tls: Option<Arc<ClientConfig>>,
     ) -> Relay {
-        let settings = &app.config.socketio;
-        let silence_max = settings.ping_interval + settings.ping_timeout + RELAY_SPARE;
-        let head_timeout = app.config.server.handshake_timeout;
+        let silence_max =
+            config.socketio.ping_interval + config.socketio.ping_timeout + RELAY_SPARE;
+        let head_timeout = config.server.handshake_timeout;
         Relay(Arc::new(Shared {
+            presence,
             lines: Lines::new(tls, head_timeout, tracker.clone(), shutdown.clone()),
-            app,
             tracker,
             shutdown,
-            turns: Arc::new(Semaphore::new(RELAYS_AT_ONCE_MAX)),
+            turns: Arc::new(Semaphore::new(at_once)),
+            frame_bytes: config.limits.frame_bytes,
             known: Mutex::default(),
             passed: AtomicU32::new(0),
             silence_max,
@@ -119,8 +127,7 @@ impl Relay {
         let (mut parts, body) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let client = upgrade.filter(|_| wants_websocket(&parts.headers));
-        let frame_bytes = self.0.app.config.limits.frame_bytes;
-        let request = forward::onward(parts, body, client.is_some(), frame_bytes)?;
+        let request = forward::onward(parts, body, client.is_some(), self.0.frame_bytes)?;
         // The body may take its time, and so may what it is to be told; then the node itself has
         // said something, if it is there.
         let patience = REST_BODY_TIMEOUT + self.0.silence_max;
@@ -193,7 +200,7 @@ impl Relay {
         if let Some(known) = self.known().get(&node) {
             return Ok(known.clone());
         }
-        match self.0.app.presence.address_of(node).await {
+        match self.0.presence.address_of(node).await {
             Ok(Some(address)) => {
                 let known = Known { address: address.into(), gone: CancellationToken::new() };
                 Ok(self.known().entry(node).or_insert(known).clone())
@@ -217,7 +224,7 @@ impl Relay {
             let nodes: Vec<NodeId> = self.known().keys().copied().collect();
             for node in nodes {
                 // While presence does not answer, nobody is known to have gone.
-                if let Ok(None) = self.0.app.presence.address_of(node).await
+                if let Ok(None) = self.0.presence.address_of(node).await
                     && let Some(known) = self.known().remove(&node)
                 {
                     known.gone.cancel();

@@ -1,9 +1,11 @@
 //! What one node does at a time, and who goes on when it dies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchboard::model::Role;
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::Cluster;
@@ -115,10 +117,9 @@ async fn a_node_that_stops_hands_its_duties_over() {
 async fn a_second_node_without_redis_does_not_start() {
     let Some(cluster) = Cluster::with(&[("redis.host", "")]).await else { return };
     let a = cluster.node().await;
-    let refused = Server::try_start(
-        std::sync::Arc::new(tempfile::TempDir::new().unwrap()),
-        &cluster.options(),
-    );
+    let data = Arc::new(TempDir::new().unwrap());
+    let options = cluster.options();
+    let refused = Server::try_start(data, &options);
     let refused = within("a refusal", refused).await.err().expect("it starts").to_string();
     assert!(refused.contains("another node uses this database"), "{refused}");
     let path = format!("/api/sessions?token={}", token(Role::Admin, "boss"));

@@ -40,7 +40,8 @@ async fn two_tabs_on_two_nodes_are_one_user() {
         (&told["event_type"], &told["event_user_id"]),
         (&json!("user_connected"), &json!("eve"))
     );
-    let two = b.open(&admin_path(&id, "eve")).await;
+    let mut two = b.open(&admin_path(&id, "eve")).await;
+    assert_eq!(next_status(&mut two).await["event_type"], Value::Null, "she was here already");
     one.close().await;
     assert_eq!(watch.next_soon(MOMENT).await, None, "she is still here");
     two.close().await;

@@ -38,7 +38,7 @@ async fn whoever_talks_on_one_node_is_heard_on_the_other_in_every_dialect() {
     let heard = line.frame_of("message").await;
     assert_eq!((&heard["content"], &heard["seq"]), (&json!("hello from node a"), &json!(1)));
     line.send(&json!({ "type": "typing_indicator", "data": { "is_typing": true } })).await;
-    assert_eq!(visitor.event_of("user_typing").await["userId"], agent.id);
+    assert_eq!(visitor.event_of("typing_indicator").await["userId"], agent.id);
     line.say("hello from node b", "c1").await;
     loop {
         let told = visitor.event_of("message_received").await;
@@ -72,7 +72,7 @@ async fn a_socketio_client_is_taken_up_again_on_another_node() {
     let staff = token(Role::Admin, "boss");
     let post = json!({ "conversationId": id, "content": "two" }).to_string();
     let path = format!("/api/messages?token={staff}");
-    assert_eq!(b.request("POST", &path, &post).await.status, 200);
+    assert_eq!(b.request("POST", &path, &post).await.status, 201);
     let key = started["session_key"].as_str().unwrap();
     let auth = json!({ "sessionId": key, "pid": visitor.pid, "offset": visitor.offset });
     let mut back = Socket::open(&b, auth).await;

@@ -5,9 +5,7 @@
 //! everybody who comes and goes, which would be measured along with what is meant.
 
 pub(super) mod connects;
-mod listener;
 pub(super) mod storm;
-mod writers;
 
 use anyhow::Result;
 use uuid::Uuid;
@@ -110,7 +108,7 @@ fn beside(name: &str, ours: f64, theirs: f64, unit: &'static str) -> [Figure; 2]
 }
 
 /// The ids of so many new conversations.
-async fn conversations(server: &Server, count: usize) -> Result<Vec<String>> {
+pub(super) async fn conversations(server: &Server, count: usize) -> Result<Vec<String>> {
     if server.program == Program::Reference {
         // It takes any name for a room.
         return Ok(std::iter::repeat_with(|| Uuid::new_v4().to_string()).take(count).collect());

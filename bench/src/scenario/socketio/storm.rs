@@ -13,12 +13,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::conversations;
-use super::listener::{Books, Listener};
-use super::writers::Writers;
 use crate::clock::{self, seconds};
 use crate::crowd;
 use crate::report::Figure;
-use crate::scale::{IDLE_REST, JOIN_TIMEOUT, RETURN_TIMEOUT, SETTLE_TIMEOUT};
+use crate::scale::{IDLE_REST, RETURN_TIMEOUT, SETTLE_TIMEOUT};
+use crate::scenario::returning::{Books, Listener, Route, Wanderer, Writers};
 use crate::scenario::{Bench, flaw_figure, trouble_figure, wait_until};
 use crate::server::{Ending, Server};
 use crate::socketio::Guest;
@@ -50,7 +49,7 @@ pub(in crate::scenario) async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let conversations = Rc::new(conversations(&server, bench.scale.storm_conversations).await?);
     let guests = guests(bench, &conversations)?;
     crowd::check_fit(guests.len())?;
-    let books = Rc::new(Books::new(&guests, &conversations));
+    let books = Rc::new(Books::new(&conversations));
     let storm = Storm { bench, conversations, clients: guests.len(), books };
     let _listeners = storm.gather(&server, guests).await?;
     let mut figures = vec![Figure::new("clients cut at once", storm.clients as f64, "")];
@@ -84,17 +83,20 @@ fn guests(bench: &Bench, conversations: &[String]) -> Result<Vec<Guest>> {
     Ok(guests)
 }
 
+/// Everybody comes back to where the server was.
+fn route(server: &Server) -> Route {
+    Route { first: server.address, then: server.address }
+}
+
 impl Storm<'_> {
     /// Joins everybody.
     async fn gather(&self, server: &Server, guests: Vec<Guest>) -> Result<JoinSet<()>> {
         let mut tasks = JoinSet::new();
-        for listener in Listener::all(guests, server.address, &self.books) {
+        for guest in guests {
+            let listener = Listener::new(Wanderer::new(guest), route(server), &self.books);
             tasks.spawn_local(listener.listen());
         }
-        if !wait_until(JOIN_TIMEOUT, || self.books.present() == self.clients).await {
-            let (present, first) = (self.books.present(), self.books.troubles.first());
-            bail!("{present} of {} could join; {first:?}", self.clients);
-        }
+        self.books.wait_for_all().await?;
         Ok(tasks)
     }
 
@@ -106,7 +108,7 @@ impl Storm<'_> {
         let content_bytes = self.bench.content_bytes;
         let agent = Guest::agent(&self.bench.launch.secret, self.clients, Vec::new())?;
         let writers =
-            Writers::begin(server.address, agent, &self.conversations, books, content_bytes);
+            Writers::begin(route(server), agent, &self.conversations, books, content_bytes);
         sleep(TRAFFIC_BEFORE).await;
         let cut_ns = clock::now_ns();
         server.end(ending).await?;

@@ -2,7 +2,6 @@
 //! the server says that it keeps it.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::listener::Books;
+use super::{Books, Route};
 use crate::client::Stamp;
 use crate::clock;
 use crate::http::{Answer, Http};
@@ -25,14 +24,14 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Everybody who writes.
 #[derive(Debug)]
-pub(super) struct Writers {
+pub(in crate::scenario) struct Writers {
     tasks: JoinSet<()>,
     goes_on: Rc<Cell<bool>>,
 }
 
 /// One of them, with every n-th conversation.
 struct Scribe {
-    address: SocketAddr,
+    route: Route,
     agent: Guest,
     conversations: Rc<Vec<String>>,
     first: usize,
@@ -44,8 +43,8 @@ struct Scribe {
 
 impl Writers {
     /// Lets them write.
-    pub(super) fn begin(
-        address: SocketAddr,
+    pub(in crate::scenario) fn begin(
+        route: Route,
         agent: Guest,
         conversations: &Rc<Vec<String>>,
         books: &Rc<Books>,
@@ -54,7 +53,7 @@ impl Writers {
         let (mut tasks, goes_on) = (JoinSet::new(), Rc::new(Cell::new(true)));
         for first in 0..REQUEST_WIDTH.min(conversations.len()) {
             let scribe = Scribe {
-                address,
+                route,
                 agent: agent.clone(),
                 conversations: Rc::clone(conversations),
                 first,
@@ -69,7 +68,7 @@ impl Writers {
     }
 
     /// Lets each finish its message.
-    pub(super) async fn end(mut self) -> Result<()> {
+    pub(in crate::scenario) async fn end(mut self) -> Result<()> {
         self.goes_on.set(false);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         timeout(RETURN_TIMEOUT, ended).await.context("a message finds nobody who takes it")
@@ -113,6 +112,7 @@ impl Scribe {
                 // It drains, or has not come up yet.
                 Ok(Answer { status: 503, .. }) | Err(_) => {
                     self.http = None;
+                    self.route.first = self.route.then;
                     sleep(RETRY_AFTER).await;
                 }
                 Ok(answer) => {
@@ -129,7 +129,7 @@ impl Scribe {
     async fn post(&mut self, body: &str) -> Result<Answer> {
         let mut http = match self.http.take() {
             Some(http) => http,
-            None => Http::connect(self.address).await?,
+            None => Http::connect(self.route.first).await?,
         };
         let answer = http.post("/api/messages", Some(self.agent.token()), body).await?;
         self.http = Some(http);
