@@ -85,7 +85,10 @@ async fn run(options: &Options) -> Result<bool> {
         }
     };
     if options.keep || !matches!(outcome, Ok(true)) {
-        println!("\nlogs of nodes and services: {}", dir.keep().display());
+        println!(
+            "\nwhat nodes and services said, the log and the clients' books: {}",
+            dir.keep().display()
+        );
     }
     outcome
 }
@@ -114,7 +117,7 @@ async fn drill(options: &Options, program: &Path, dir: &Path) -> Result<bool> {
     println!("\ntimeline (minutes:seconds from here)\n");
     let people = People::gather(&world, dice.part(2)).await.context("gather the people")?;
     timeline.note("everybody comes and talks");
-    let mut stage = Stage::new(started, services, &world, &timeline);
+    let mut stage = Stage::new(started, services, dir, &world, &timeline);
     sleep(CALM).await;
 
     let until = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);

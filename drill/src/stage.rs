@@ -1,6 +1,7 @@
 //! The system under drill, and the hands that break it: each fault is done, undone, and what must
 //! follow at once is waited for.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Stage {
     pub(crate) nodes: Vec<Node>,
     /// Their services; none where one node serves alone.
     pub(crate) services: Vec<Service>,
+    /// Where they write down what they do.
+    pub(crate) dir: PathBuf,
     /// What was promised for the time during and right after a fault.
     pub(crate) seen: Seen,
     /// Since when decisions are waited for that somebody has to take over, if they are.
@@ -103,11 +106,13 @@ impl Stage {
     pub(crate) fn new(
         nodes: Vec<Node>,
         services: Vec<Service>,
+        dir: &Path,
         world: &Rc<World>,
         timeline: &Rc<Timeline>,
     ) -> Self {
         let (world, timeline) = (Rc::clone(world), Rc::clone(timeline));
-        Self { nodes, services, seen: Seen::new(), takeover: None, world, timeline }
+        let dir = dir.to_owned();
+        Self { nodes, services, dir, seen: Seen::new(), takeover: None, world, timeline }
     }
 
     /// Does a fault, undoes it, and waits for what must follow.

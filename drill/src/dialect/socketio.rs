@@ -89,7 +89,9 @@ impl Socket {
             "left_conversation" => Told::Out(text(data, "conversationId")),
             // Its acknowledgement says the same.
             "error" if data["event"] == "join_conversation" => return Vec::new(),
-            "error" => Told::Trouble(format!("error {}: {}", data["code"], data["message"])),
+            // It has gone to another agent, which has put this one out already.
+            "error" if data["event"] == "leave_conversation" => return Vec::new(),
+            "error" => Told::Trouble(format!("error {data}")),
             name => return lives(name, data).into_iter().collect(),
         };
         vec![told]
