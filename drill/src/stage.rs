@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::books::{Fate, Lost, now_ms};
 use crate::fault::{Fault, FaultKind};
 use crate::log::Tail;
-use crate::node::{LEASE, Node};
+use crate::node::Node;
 use crate::presence::{difference, in_redis};
 use crate::proxy::Mood;
 use crate::report::{Promise, Timeline, seconds};
@@ -50,6 +50,7 @@ pub(crate) struct Stage {
     pub(crate) seen: Seen,
     /// Since when decisions are waited for that somebody has to take over, if they are.
     takeover: Option<Takeover>,
+    lease: Duration,
     world: Rc<World>,
     timeline: Rc<Timeline>,
 }
@@ -89,14 +90,14 @@ impl Seen {
     }
 
     /// The promises, each with what was looked at.
-    pub(crate) fn promises(self) -> [Promise; 5] {
+    pub(crate) fn promises(self, nodes: usize) -> [Promise; 5] {
         let [wholes, drains, talks, takeovers] = self.counts;
         [
             self.duties.of(format!("{takeovers} losses")),
             self.whole.of(format!("{wholes} returns")),
             self.drains.of(format!("{drains} ends")),
             self.talk.of(format!("{talks} faults")),
-            self.alive,
+            self.alive.of(format!("{} nodes", nodes)),
         ]
     }
 }
@@ -107,12 +108,13 @@ impl Stage {
         nodes: Vec<Node>,
         services: Vec<Service>,
         dir: &Path,
+        lease: Duration,
         world: &Rc<World>,
         timeline: &Rc<Timeline>,
     ) -> Self {
         let (world, timeline) = (Rc::clone(world), Rc::clone(timeline));
         let dir = dir.to_owned();
-        Self { nodes, services, dir, seen: Seen::new(), takeover: None, world, timeline }
+        Self { nodes, services, dir, seen: Seen::new(), takeover: None, lease, world, timeline }
     }
 
     /// Does a fault, undoes it, and waits for what must follow.
@@ -227,7 +229,7 @@ impl Stage {
         self.loss(format!("node {name} stopped for {}", seconds(lasts)));
         self.nodes[node].pause()?;
         let users = self.world.books.borrow().present_where(|present| present.node == node).len();
-        let against = if lasts > LEASE { "longer" } else { "shorter" };
+        let against = if lasts > self.lease { "longer" } else { "shorter" };
         self.note(format!(
             "node {name} stands still for {}, {against} than its lease; {users} users on it",
             seconds(lasts)
@@ -416,7 +418,7 @@ impl Stage {
         let took = decided.await.ok().flatten();
         self.seen.counts[3] += 1;
         match took {
-            Some(took) if took > LEASE => {
+            Some(took) if took > self.lease => {
                 self.note(format!("a decision was made {} after it", seconds(took)));
             }
             Some(_) => {}
