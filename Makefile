@@ -22,7 +22,7 @@ PAGES := $(shell find web $(CLIENT) -name node_modules -prune -o -name dist -pru
 	$(wildcard docs/reference/events.schema.json)
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run web test lint bench docs fuzz clean services browser toolchain golang python servers
+.PHONY: help run web test lint bench drill docs fuzz clean services browser toolchain golang python servers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,8 @@ test: browser golang python servers web $(CLIENT_PACKAGES) e2e/node_modules/.pac
 	@$(STEP) "TypeScript clients: tests" npm --prefix $(CLIENT) test
 	@$(STEP) "web: unit tests" npm --prefix web test
 	@$(STEP) "server: tests" scripts/with-services cargo test --workspace --locked
-	@$(STEP) "server: build for the tests from outside" cargo build --locked --bin switchboard
+	@$(STEP) "server: build for the tests from outside" cargo build --locked --package switchboard --package switchboard-drill --bins
+	@$(STEP) "drill: two nodes, each fault once" $(TARGET)/debug/switchboard-drill --short --nodes 2 --seed 1
 	@cd clients/go && SWITCHBOARD_BIN=$(TARGET)/debug/switchboard \
 	../../$(STEP) "go client: tests" ../../scripts/with-server go test -count=1 ./...
 	@SWITCHBOARD_BIN=$(TARGET)/debug/switchboard $(STEP) "rust client: against the program" \
@@ -68,6 +69,10 @@ bench: web $(REFERENCE) ## measure the release build; the figures go to bench-re
 	@$(STEP) "server and load generator: release build" cargo build --release --workspace --locked
 	@ulimit -n "$$(ulimit -Hn)" || true; \
 	$(TARGET)/release/switchboard-bench --json bench-results.json $(ARGS)
+
+drill: ## run a cluster, break it and what it depends on, and check that every promise held
+	@$(STEP) "server and drill: release build" cargo build --release --locked --package switchboard --package switchboard-drill
+	@$(TARGET)/release/switchboard-drill $(ARGS)
 
 docs: ## write the generated references anew
 	@UPDATE_DOCS=1 $(STEP) "references" cargo test --locked --test docs

@@ -2,6 +2,9 @@
 //! rest with nobody forgotten. Then everybody leaves, and the evidence is read.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use crate::books::Books;
 use crate::check::{self, Evidence};
 use crate::line::ask;
 use crate::load::People;
@@ -71,6 +75,7 @@ pub(crate) async fn end(
         stage.end_node(node).await?;
     }
     let books = world.books.borrow();
+    keep(&stage.dir, &log, &books)?;
     let evidence = Evidence {
         books: &books,
         log: &log,
@@ -83,7 +88,7 @@ pub(crate) async fn end(
     promises.push(stuck);
     promises.extend(rest.promises);
     promises.extend(no_keys);
-    promises.extend(stage.seen.promises());
+    promises.extend(stage.seen.promises(stage.nodes.len()));
     promises.push(panics);
     Ok(promises)
 }
@@ -240,6 +245,17 @@ async fn nobody_in_redis(stage: &Stage) -> Option<Promise> {
         }
     }
     Some(promise.of(format!("after {}", seconds(began.elapsed()))))
+}
+
+/// Writes the evidence down, for whoever looks into a broken promise.
+fn keep(dir: &Path, log: &[Entry], books: &Books) -> Result<()> {
+    let mut file = BufWriter::new(File::create(dir.join("log.txt"))?);
+    for Entry { position, at_ms, kind, payload } in log {
+        writeln!(file, "{position} {at_ms} {kind} {payload}")?;
+    }
+    file.flush()?;
+    fs::write(dir.join("books.txt"), format!("{books:#?}\n"))?;
+    Ok(())
 }
 
 type Tellers = Vec<(String, Vec<Entry>)>;

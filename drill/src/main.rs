@@ -42,7 +42,7 @@ use uuid::Uuid;
 use crate::dice::Dice;
 use crate::fault::Schedule;
 use crate::load::People;
-use crate::node::{LEASE, Node};
+use crate::node::Node;
 use crate::options::Options;
 use crate::report::{Timeline, clock};
 use crate::services::{Kind, Service};
@@ -51,11 +51,6 @@ use crate::world::World;
 
 /// How long people talk before anything is broken.
 const CALM: Duration = Duration::from_secs(5);
-
-/// Rests between two faults, in milliseconds.
-const RESTS_MS: std::ops::RangeInclusive<u64> = 1_500..=5_000;
-/// The same of the short form.
-const SHORT_RESTS_MS: std::ops::RangeInclusive<u64> = 300..=800;
 
 /// Everything is drawn on this thread, and the processes end with it.
 #[tokio::main(flavor = "current_thread")]
@@ -85,7 +80,10 @@ async fn run(options: &Options) -> Result<bool> {
         }
     };
     if options.keep || !matches!(outcome, Ok(true)) {
-        println!("\nlogs of nodes and services: {}", dir.keep().display());
+        println!(
+            "\nwhat nodes and services said, the log and the clients' books: {}",
+            dir.keep().display()
+        );
     }
     outcome
 }
@@ -94,10 +92,10 @@ async fn drill(options: &Options, program: &Path, dir: &Path) -> Result<bool> {
     let seed = options.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0 % 100_000);
     let nodes = usize::from(options.nodes);
     let dice = Dice::new(seed);
-    let rests = if options.short { SHORT_RESTS_MS } else { RESTS_MS };
-    let mut schedule = Schedule::new(dice.part(1), nodes, LEASE, rests, &options.only);
+    let lease = options.lease();
+    let mut schedule = Schedule::new(dice.part(1), nodes, lease, options.rests_ms(), &options.only);
     anyhow::ensure!(schedule.kinds() > 0, "none of these faults can be had with {nodes} nodes");
-    println!("drill: {nodes} nodes, lease {} s, seed {seed}", LEASE.as_secs());
+    println!("drill: {nodes} nodes, lease {} s, seed {seed}", lease.as_secs());
 
     let mut services = Vec::new();
     if nodes > 1 {
@@ -107,14 +105,14 @@ async fn drill(options: &Options, program: &Path, dir: &Path) -> Result<bool> {
     let secret = Uuid::new_v4().to_string();
     let mut started = Vec::new();
     for number in 0..nodes {
-        started.push(Node::start(number, program, dir, &secret, &services).await?);
+        started.push(Node::start(number, program, dir, &secret, lease, &services).await?);
     }
     let world = Rc::new(World::new(started.iter().map(|node| node.address).collect(), &secret)?);
     let timeline = Rc::new(Timeline::begin(world.started));
     println!("\ntimeline (minutes:seconds from here)\n");
     let people = People::gather(&world, dice.part(2)).await.context("gather the people")?;
     timeline.note("everybody comes and talks");
-    let mut stage = Stage::new(started, services, &world, &timeline);
+    let mut stage = Stage::new(started, services, dir, lease, &world, &timeline);
     sleep(CALM).await;
 
     let until = Instant::now() + Duration::from_secs_f64(options.minutes * 60.0);

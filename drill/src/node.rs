@@ -20,9 +20,6 @@ const READY: &str = "listening on http://";
 /// How long a node may take to be ready, on a slow machine and while a service is away.
 const READY_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How long the lease of a node is: short, so that more of them run out in a drill.
-pub(crate) const LEASE: Duration = Duration::from_secs(4);
-
 /// Limits off: everybody comes from one address, and a crowd that is cut comes back at once.
 const ENVIRONMENT: [(&str, &str); 8] = [
     ("SWITCHBOARD__LIMITS__MESSAGES_PER_MINUTE", "0"),
@@ -45,6 +42,7 @@ pub(crate) struct Node {
     binary: PathBuf,
     home: PathBuf,
     secret: String,
+    lease: Duration,
     /// Its lines; none where it serves alone.
     postgres: Option<Proxy>,
     redis: Option<Proxy>,
@@ -58,6 +56,7 @@ impl Node {
         binary: &Path,
         dir: &Path,
         secret: &str,
+        lease: Duration,
         services: &[Service],
     ) -> Result<Self> {
         let name = char::from(b'A' + u8::try_from(number)?);
@@ -69,6 +68,7 @@ impl Node {
             binary: binary.to_owned(),
             home,
             secret: secret.to_owned(),
+            lease,
             postgres: None,
             redis: None,
             process: None,
@@ -91,7 +91,7 @@ impl Node {
         let mut starting = command(&self.binary, None);
         starting.env_clear().env("PATH", "/usr/bin:/bin").env("JWT_SECRET", &self.secret);
         starting.envs(ENVIRONMENT);
-        starting.env("SWITCHBOARD__CLUSTER__LEASE", format!("{}s", LEASE.as_secs()));
+        starting.env("SWITCHBOARD__CLUSTER__LEASE", format!("{}s", self.lease.as_secs()));
         if let Some(proxy) = &self.postgres {
             starting.env("DATABASE_URL", Service::postgres_url(proxy.address));
         }

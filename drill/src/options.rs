@@ -1,6 +1,8 @@
 //! The command line.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
@@ -36,6 +38,16 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// How long the lease of a node is: short, so that many of them run out in a drill.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(if self.short { 2 } else { 4 })
+    }
+
+    /// How long nothing is broken between two faults, in milliseconds.
+    pub(crate) fn rests_ms(&self) -> RangeInclusive<u64> {
+        if self.short { 300..=800 } else { 1_500..=5_000 }
+    }
+
     /// Where the program under drill is.
     pub(crate) fn program(&self) -> Result<PathBuf> {
         let program = match &self.binary {

@@ -57,6 +57,8 @@ pub(crate) struct Person<D> {
     rooms: BTreeMap<String, Room>,
     /// Those it was told to join.
     wanted: BTreeSet<String>,
+    /// Those it wants to leave, until the node has heard so.
+    unwanted: BTreeSet<String>,
     /// What is not acknowledged yet.
     pending: Option<Pending>,
     said: u64,
@@ -116,6 +118,7 @@ impl<D: Dialect> Person<D> {
             user: user.to_owned(),
             rooms: BTreeMap::new(),
             wanted: BTreeSet::new(),
+            unwanted: BTreeSet::new(),
             pending: None,
             said: 0,
             next_word: Instant::now(),
@@ -176,7 +179,7 @@ impl<D: Dialect> Person<D> {
                 heard = line.next() => Step::Heard(heard),
                 () = sleep_until(self.speaks_at()), if is_ready => Step::Speak,
                 () = sleep_until(impatient_at.unwrap_or_else(Instant::now)), if impatient_at.is_some() => Step::Impatient,
-                order = order(&mut self.will.orders) => Step::Ordered(order),
+                order = order(&mut self.will.orders), if is_ready => Step::Ordered(order),
                 _ = phases.changed() => Step::Phase,
             };
             let done = match step {
@@ -219,6 +222,7 @@ impl<D: Dialect> Person<D> {
                         self.world.trouble(&self.user, "put out of its own conversation");
                     }
                 }
+                Told::Left(conversation) => drop(self.unwanted.remove(&conversation)),
                 Told::Back => self.step_back_in(node),
                 Told::Forgotten(why) => self.begin_anew(&why),
                 Told::Message(conversation, heard) => {
@@ -255,6 +259,12 @@ impl<D: Dialect> Person<D> {
             let is_in = self.rooms.get(conversation).is_some_and(|room| room.key.is_some());
             if !is_in && let Some(join) = self.dialect.join(conversation) {
                 line.send(join).await?;
+            }
+        }
+        // Where it was taken up it is in those, too, if the node had not heard.
+        for conversation in &self.unwanted {
+            if let Some(leave) = self.dialect.leave(conversation) {
+                line.send(leave).await?;
             }
         }
         Ok(())
@@ -329,6 +339,7 @@ impl<D: Dialect> Person<D> {
     async fn obey(&mut self, order: Order, line: &mut Line) -> Result<bool> {
         match order {
             Order::Join(conversation) => {
+                self.unwanted.remove(&conversation);
                 if self.wanted.insert(conversation.clone())
                     && let Some(join) = self.dialect.join(&conversation)
                 {
@@ -338,7 +349,10 @@ impl<D: Dialect> Person<D> {
             Order::Leave(conversation) => {
                 self.give_up(&conversation);
                 match self.dialect.leave(&conversation) {
-                    Some(leave) => line.send(leave).await?,
+                    Some(leave) => {
+                        self.unwanted.insert(conversation);
+                        line.send(leave).await?;
+                    }
                     // Who has one seat leaves by standing up.
                     None => return Ok(true),
                 }

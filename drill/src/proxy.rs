@@ -95,7 +95,9 @@ async fn pump(
             () = cut(&mut moods) => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
         hold_while_silent(&mut moods).await?;
-        if let Mood::Slow(by) = *moods.borrow() {
+        // Copied first: to hold what was borrowed while waiting would stop whoever changes it.
+        let mood = *moods.borrow();
+        if let Mood::Slow(by) = mood {
             sleep(by).await;
         }
         match read {

@@ -77,7 +77,12 @@ pub(crate) fn print(promises: &[Promise]) -> bool {
     let width = promises.iter().map(|promise| promise.what.chars().count()).max().unwrap_or(0);
     println!("\npromises\n");
     for Promise { what, looked_at, broken } in promises {
-        let verdict = if broken.is_empty() { "held  " } else { "BROKEN" };
+        let verdict = match broken.is_empty() {
+            false => "BROKEN",
+            // There was no occasion for it.
+            true if looked_at.starts_with("0 ") => "-     ",
+            true => "held  ",
+        };
         println!("  {verdict}  {what:width$}  {looked_at}");
     }
     for Promise { what, broken, .. } in promises.iter().filter(|p| !p.broken.is_empty()) {

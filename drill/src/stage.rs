@@ -1,6 +1,7 @@
 //! The system under drill, and the hands that break it: each fault is done, undone, and what must
 //! follow at once is waited for.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::books::{Fate, Lost, now_ms};
 use crate::fault::{Fault, FaultKind};
 use crate::log::Tail;
-use crate::node::{LEASE, Node};
+use crate::node::Node;
 use crate::presence::{difference, in_redis};
 use crate::proxy::Mood;
 use crate::report::{Promise, Timeline, seconds};
@@ -43,10 +44,13 @@ pub(crate) struct Stage {
     pub(crate) nodes: Vec<Node>,
     /// Their services; none where one node serves alone.
     pub(crate) services: Vec<Service>,
+    /// Where they write down what they do.
+    pub(crate) dir: PathBuf,
     /// What was promised for the time during and right after a fault.
     pub(crate) seen: Seen,
     /// Since when decisions are waited for that somebody has to take over, if they are.
     takeover: Option<Takeover>,
+    lease: Duration,
     world: Rc<World>,
     timeline: Rc<Timeline>,
 }
@@ -86,14 +90,14 @@ impl Seen {
     }
 
     /// The promises, each with what was looked at.
-    pub(crate) fn promises(self) -> [Promise; 5] {
+    pub(crate) fn promises(self, nodes: usize) -> [Promise; 5] {
         let [wholes, drains, talks, takeovers] = self.counts;
         [
             self.duties.of(format!("{takeovers} losses")),
             self.whole.of(format!("{wholes} returns")),
             self.drains.of(format!("{drains} ends")),
             self.talk.of(format!("{talks} faults")),
-            self.alive,
+            self.alive.of(format!("{} nodes", nodes)),
         ]
     }
 }
@@ -103,11 +107,14 @@ impl Stage {
     pub(crate) fn new(
         nodes: Vec<Node>,
         services: Vec<Service>,
+        dir: &Path,
+        lease: Duration,
         world: &Rc<World>,
         timeline: &Rc<Timeline>,
     ) -> Self {
         let (world, timeline) = (Rc::clone(world), Rc::clone(timeline));
-        Self { nodes, services, seen: Seen::new(), takeover: None, world, timeline }
+        let dir = dir.to_owned();
+        Self { nodes, services, dir, seen: Seen::new(), takeover: None, lease, world, timeline }
     }
 
     /// Does a fault, undoes it, and waits for what must follow.
@@ -222,7 +229,7 @@ impl Stage {
         self.loss(format!("node {name} stopped for {}", seconds(lasts)));
         self.nodes[node].pause()?;
         let users = self.world.books.borrow().present_where(|present| present.node == node).len();
-        let against = if lasts > LEASE { "longer" } else { "shorter" };
+        let against = if lasts > self.lease { "longer" } else { "shorter" };
         self.note(format!(
             "node {name} stands still for {}, {against} than its lease; {users} users on it",
             seconds(lasts)
@@ -411,7 +418,7 @@ impl Stage {
         let took = decided.await.ok().flatten();
         self.seen.counts[3] += 1;
         match took {
-            Some(took) if took > LEASE => {
+            Some(took) if took > self.lease => {
                 self.note(format!("a decision was made {} after it", seconds(took)));
             }
             Some(_) => {}

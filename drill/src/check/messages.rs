@@ -114,7 +114,8 @@ pub(super) fn heard(evidence: &Evidence<'_>) -> Promise {
         repeats += ear.repeats;
         if let Err(flaw) = check_ear(ear, said) {
             let Ear { user, dialect, conversation, .. } = ear;
-            promise.broke(format!("{user} in {conversation} by {dialect}: {flaw}"));
+            let numbers: Vec<u64> = ear.heard.iter().map(|heard| heard.seq).collect();
+            promise.broke(format!("{user} in {conversation} by {dialect}: {flaw}: {numbers:?}"));
         }
     }
     let ears = evidence.books.ears.len();

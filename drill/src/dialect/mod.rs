@@ -34,6 +34,8 @@ pub(crate) enum Told {
     },
     /// It may not hear it, or does not any more.
     Out(String),
+    /// It was heard that the client wants to be in a conversation no more.
+    Left(String),
     /// It is where it was: of a conversation that it heard before, the rest is told.
     Back,
     /// It came back and is not where it was.

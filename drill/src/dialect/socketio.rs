@@ -26,7 +26,7 @@ pub(crate) struct Socket {
 enum About {
     Join(String),
     Message(String),
-    Nothing,
+    Leave(String),
 }
 
 impl Socket {
@@ -89,7 +89,9 @@ impl Socket {
             "left_conversation" => Told::Out(text(data, "conversationId")),
             // Its acknowledgement says the same.
             "error" if data["event"] == "join_conversation" => return Vec::new(),
-            "error" => Told::Trouble(format!("error {}: {}", data["code"], data["message"])),
+            // It has gone to another agent, which has put this one out already.
+            "error" if data["event"] == "leave_conversation" => return Vec::new(),
+            "error" => Told::Trouble(format!("error {data}")),
             name => return lives(name, data).into_iter().collect(),
         };
         vec![told]
@@ -111,7 +113,8 @@ impl Socket {
             }
             Some(About::Join(_)) => Told::End(format!("not joined: {ack}")),
             Some(About::Message(client_id)) => Told::Answer(client_id, fate(ack, "messageId")),
-            Some(About::Nothing) | None => return Vec::new(),
+            Some(About::Leave(conversation)) => Told::Left(conversation),
+            None => return Vec::new(),
         };
         vec![told]
     }
@@ -157,7 +160,8 @@ impl Dialect for Socket {
     }
 
     fn leave(&mut self, conversation: &str) -> Option<String> {
-        Some(self.ask(About::Nothing, &json!(["leave_conversation", conversation])))
+        let about = About::Leave(conversation.to_owned());
+        Some(self.ask(about, &json!(["leave_conversation", conversation])))
     }
 }
 
