@@ -150,8 +150,9 @@ impl Address {
 /// What a session may take of the server. A node that stops in the middle of a transaction must not
 /// hold a tenant's row for long; the settings are the server's to enforce, so they hold even then.
 ///
-/// Every statement goes by the keys of an index, and is planned once on a line, perhaps while the
-/// tables are still empty; so the server is not to believe that reading a table whole is cheap.
+/// The log is asked by keys that have an index, over lines that last, so a statement's plan is made
+/// once. Left to itself PostgreSQL makes it for the tables of the first day, when reading one whole
+/// is cheapest, and keeps it while they grow: each commit would read all messages there are.
 fn session_options() -> String {
     let ms = |wait: std::time::Duration| wait.as_millis();
     format!(
