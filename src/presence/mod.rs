@@ -227,6 +227,11 @@ pub trait Presence: Send + Sync + 'static {
     async fn take_turn(&self, _of: &str, _per_minute: u32) -> Result<Option<Turn>, Error> {
         Ok(None)
     }
+
+    /// A turn that was taken does not count.
+    async fn give_turn_back(&self, _of: &str, _per_minute: u32) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// A turn among all nodes.

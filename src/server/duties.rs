@@ -43,7 +43,9 @@ pub(super) async fn serve(app: App, until: CancellationToken, lost: Cancellation
     let lease = app.config.cluster.lease;
     let mut held = app.duties().map(|number| Held::begin(&app, number));
     let mut renewed = Instant::now();
-    while until.run_until_cancelled(sleep(lease / 4)).await.is_some() {
+    let mut pause = Duration::ZERO;
+    while until.run_until_cancelled(sleep(pause)).await.is_some() {
+        pause = lease / 4;
         let asked = Instant::now();
         match timeout(lease / 2, app.ask_for_duties(lease)).await {
             Ok(Ok(Some(number))) => {

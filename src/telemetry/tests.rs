@@ -109,7 +109,7 @@ fn logged(format: LogFormat, level: &str) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = Log { format, level: level.into() };
-    let dispatch = subscriber(&log, move || writer.clone(), false).unwrap();
+    let dispatch = lines::subscriber(&log, move || writer.clone(), false).unwrap();
     tracing::dispatcher::with_default(&dispatch, || {
         tracing::info!(user = "u1", "connected");
         tracing::debug!("detail");

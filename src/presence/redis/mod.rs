@@ -39,7 +39,7 @@ use crate::model::{ConnId, Member, Moment, NodeId, Place, Role, TenantId, UserId
 use crate::redis::{self, Redis};
 
 use keys::{Holder, PlaceKeys, Stay};
-use scripts::{REMEMBER, STAY, TURN};
+use scripts::{REMEMBER, STAY, TURN, TURN_BACK};
 use seal::Seal;
 
 /// What a node needs for its presence in Redis.
@@ -513,5 +513,14 @@ impl Presence for Shared {
         let asked = self.redis.run(&TURN, &[&keys::turns(of)], &[per_minute.as_bytes()]).await;
         let wait: u64 = self.answer(asked)?;
         Ok(Some(if wait == 0 { Turn::Taken } else { Turn::After(Duration::from_millis(wait)) }))
+    }
+
+    async fn give_turn_back(&self, of: &str, per_minute: u32) -> Result<(), Error> {
+        if per_minute == 0 || self.state() == State::Away {
+            return Ok(());
+        }
+        let per_minute = per_minute.to_string();
+        let run = self.redis.run(&TURN_BACK, &[&keys::turns(of)], &[per_minute.as_bytes()]).await;
+        self.answer::<u64>(run).map(drop)
     }
 }

@@ -43,8 +43,9 @@ impl Shared {
             };
             self.give_up().await;
             return Err(Error(format!(
-                "the Redis database is used by nodes that write another log, such as {} at {}; \
-                 choose another redis.db (REDIS_DB), or stop them",
+                "the Redis database is used by nodes of another installation, such as {} at {}: they \
+                 write another log, or sign with another secret (JWT_SECRET); give all nodes the \
+                 same, or choose another redis.db (REDIS_DB)",
                 holder.node, other.address
             )));
         }
