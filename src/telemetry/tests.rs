@@ -3,10 +3,13 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::config::{Log, LogFormat};
 
 #[test]
 fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
     let metrics = Metrics::new();
+    metrics.kafka_ingested(1, 1);
+    metrics.nodes_are(&Between { words: [1, 2, 3], ..Between::default() });
     metrics.opened(Dialect::Session);
     metrics.closed(Dialect::Session, CloseReason::SlowConsumer);
     metrics.refused(&Error::MethodNotAllowed);
