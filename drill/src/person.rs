@@ -329,7 +329,9 @@ impl<D: Dialect> Person<D> {
         if let Some(room) = self.rooms.remove(conversation) {
             let mut books = self.world.books.borrow_mut();
             books.ears[room.ear].has_left = true;
-            room.key.map(|key| books.leave(key));
+            if let Some(key) = room.key {
+                books.leave(key);
+            }
         }
         self.pending.take_if(|pending| pending.conversation == conversation);
     }

@@ -156,8 +156,8 @@ fn check_ear(ear: &Ear, said: &[&Entry]) -> Result<(), String> {
         (Some(first), Some(heard)) if heard > first => {
             Err(format!("heard {heard} first, and should have heard {first}"))
         }
-        (Some(_), Some(_)) if numbers().last() != Some(last_said) => {
-            let last = numbers().last().unwrap_or(0);
+        (Some(_), Some(_)) if numbers().next_back() != Some(last_said) => {
+            let last = numbers().next_back().unwrap_or(0);
             Err(format!("heard up to {last} of {last_said}"))
         }
         _ => Ok(()),

@@ -47,8 +47,8 @@ pub(super) fn at_the_end(evidence: &Evidence<'_>) -> Promise {
     let mut promise = Promise::new("no ghost: by the log those are present who are connected");
     let mut present = Present::new();
     for ((conversation, user), entries) in stays(evidence) {
-        let before = entries.iter().filter(|entry| entry.position <= evidence.settled);
-        if before.last().is_some_and(|entry| is_join(entry)) {
+        let mut before = entries.iter().filter(|entry| entry.position <= evidence.settled);
+        if before.next_back().is_some_and(|entry| is_join(entry)) {
             present.insert((conversation.to_owned(), user.to_owned()));
         }
     }
