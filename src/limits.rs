@@ -4,7 +4,15 @@
 //! To add one: a constant with its unit in the name (a [`Duration`] carries its own) and the
 //! reason above it.
 
+mod kafka;
+mod nodes;
+mod postgres;
+
 use std::time::Duration;
+
+pub use kafka::*;
+pub use nodes::*;
+pub use postgres::*;
 
 /// How long a peer may take to answer our close frame before the socket is dropped: a round trip
 /// on a bad mobile line.
@@ -66,80 +74,6 @@ pub const STORE_READERS: usize = 4;
 
 /// How long a read waits for another process that holds the database file, such as a backup.
 pub const STORE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long connecting to PostgreSQL may take: another city, and a lost packet.
-pub const POSTGRES_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How long a statement may take, by the server's clock. Pages are short; what takes longer is
-/// better tried again.
-pub const POSTGRES_STATEMENT_MAX: Duration = Duration::from_secs(8);
-
-/// How long a transaction may do nothing. A node that was stopped in the middle of one holds the
-/// rows of its tenants for so long, and every other node waits for them.
-pub const POSTGRES_IDLE_TRANSACTION: Duration = Duration::from_secs(4);
-
-/// How long a transaction waits for another's rows: longer than a stopped node may hold them.
-pub const POSTGRES_LOCK_WAIT: Duration = Duration::from_secs(6);
-
-/// How long an answer of PostgreSQL is waited for, by our clock: longer than the server itself lets
-/// a statement take, so that this ends only what the network has swallowed.
-pub const POSTGRES_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long the other end of a line to PostgreSQL may acknowledge nothing.
-pub const POSTGRES_SILENCE_MAX: Duration = Duration::from_secs(8);
-
-/// How long a group of changes is tried before those who wait are told that it failed: a restart of
-/// the database, or a stopped node that has to be waited for first.
-pub const POSTGRES_COMMIT_PATIENCE: Duration = Duration::from_secs(15);
-
-/// How long it is asked what became of a commit whose answer was lost. The server ends what it
-/// was part of before.
-pub const POSTGRES_DOUBT_MAX: Duration = Duration::from_secs(20);
-
-/// The first pause before a lost line to PostgreSQL is opened again; it doubles ...
-pub const POSTGRES_PAUSE: Duration = Duration::from_millis(20);
-/// ... up to this.
-pub const POSTGRES_PAUSE_MAX: Duration = Duration::from_secs(1);
-
-/// How long a read waits for a line to PostgreSQL when there is none.
-pub const POSTGRES_LINE_WAIT: Duration = Duration::from_secs(2);
-
-/// Conversations read with one statement: those that were asked for while the one before it was
-/// under way.
-pub const CONVERSATIONS_READ_AT_ONCE: usize = 256;
-/// Such statements at once: while one is under way, the next one's gather.
-pub const CONVERSATION_READS_MAX: usize = 2;
-/// Conversations that may wait to be read.
-pub const CONVERSATIONS_ASKED_MAX: usize = 4_096;
-
-/// Tenants that a writer remembers to exist, so that it need not make them.
-pub const WRITER_TENANTS_KNOWN_MAX: usize = 100_000;
-
-/// How often the heads of the logs are read where other nodes tell what they commit: what that
-/// loses is told by so much later.
-pub const HEADS_INTERVAL: Duration = Duration::from_secs(1);
-/// And where they do not.
-pub const HEADS_INTERVAL_ALONE: Duration = Duration::from_millis(200);
-
-/// How long an event that is missing between others may be on its way, before it is read from the
-/// log.
-pub const GAP_WAIT: Duration = Duration::from_millis(50);
-
-/// Events that wait for one before them. When there are so many nothing more is taken in until the
-/// gap is read.
-pub const HELD_EVENTS_MAX: usize = 16_384;
-
-/// Events of a gap read at once, and tenants whose gaps are read at once.
-pub const GAP_PAGE_EVENTS: usize = 512;
-/// See [`GAP_PAGE_EVENTS`].
-pub const GAP_READS_MAX: usize = 4;
-
-/// Rows copied at once where a log is moved to another database: some MiB.
-pub const MOVE_BATCH_EVENTS: usize = 10_000;
-/// Such batches read ahead.
-pub const MOVE_BATCHES_WAITING_MAX: usize = 2;
-/// How often it is looked whether the server has stopped whose log is moved.
-pub const MOVE_FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The size of a request's head: a token of 8 KiB in the query, cookies, and room.
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
@@ -299,36 +233,6 @@ pub const DRAIN_GROUP_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a drain waits for the poll that carries the goodbye of a long-polling client: a round
 /// trip. Without it the client comes back just the same.
 pub const DRAIN_POLL_WAIT: Duration = Duration::from_millis(250);
-
-/// Requests passed on to other nodes at once, WebSockets that came of them included. Each takes two
-/// descriptors and some 20 KiB, and a node has as many connections of its own.
-pub const RELAYS_AT_ONCE_MAX: usize = 10_000;
-
-/// How long it may take to connect to another node, TLS included: they are near each other.
-pub const RELAY_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a node may take longer than what it waits for itself, for the way there and back.
-pub const RELAY_SPARE: Duration = Duration::from_secs(5);
-
-/// How long the rest of an answer may take once its head is there: a large page of history over a
-/// slow mobile line.
-pub const RELAY_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Lines to one node that wait for their next request: what a burst of answers gives back ...
-pub const RELAY_LINES_IDLE_MAX: usize = 256;
-/// ... for so long. A client polls again within a round trip, and the other side closes an idle line
-/// after `server.handshake_timeout`.
-pub const RELAY_LINE_IDLE_MAX: Duration = Duration::from_secs(5);
-
-/// What is read at once from a WebSocket that is passed on. Each has two of these for as long as it
-/// lives, and frames are small.
-pub const RELAY_BUFFER_BYTES: usize = 2 * 1024;
-
-/// How often it is looked whether nodes are alive that requests were passed on to.
-pub const RELAY_WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
-/// In how many groups those are sent away whose requests a draining node passes on: over a second.
-pub const RELAY_LEAVING_GROUPS: u32 = 20;
 
 /// How long it is known where a connection was that has ended, if `server.recovery_window` is not
 /// longer. The window is minutes, but a client that gives `auth.after` may come back after it: a
@@ -539,153 +443,3 @@ pub const WEBHOOK_CURSOR_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a stopping server waits for the answers of receivers that have a request; what has none
 /// by then is sent again by the next start.
 pub const WEBHOOK_DRAIN_WAIT: Duration = Duration::from_secs(2);
-
-/// How often what routing knows of agents is compared with what all nodes know of them: a word
-/// between nodes that got lost is made good by then.
-pub const AGENTS_COMPARED_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How often the log is searched for users whom presence does not know. Twice that, and they are
-/// told as gone: long enough for a node to note its users anew.
-pub const GHOSTS_SOUGHT_INTERVAL: Duration = Duration::from_secs(15);
-
-/// What presence found that is brought to the log in one go.
-pub const FINDINGS_AT_ONCE: usize = 512;
-
-/// What presence found that may wait; presence waits then.
-pub const FINDINGS_MAX: usize = 4_096;
-
-/// Commits of one node that may wait to be told to the others; what has no room they read from the
-/// log.
-pub const LIVE_COPIES_MAX: usize = 1_024;
-
-/// How much longer than a lease a start waits for another node to be gone.
-pub const DUTIES_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How long a question to the other nodes waits for their answers.
-pub const NODES_ANSWER_TIMEOUT: Duration = Duration::from_millis(700);
-
-/// How often it is looked whether agents are shown in Redis as what they are.
-pub const AGENTS_SHOWN_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long after a failure a connection to Redis is tried again: its return is felt at once.
-pub const REDIS_RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-/// How often the connections to Redis are looked after when none is known to have ended.
-pub const REDIS_LOOK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How often a command is tried again where a cluster has moved its key ...
-pub const REDIS_CLUSTER_RETRIES: u32 = 4;
-/// ... and after how many milliseconds first.
-pub const REDIS_CLUSTER_PAUSE_MS: u64 = 20;
-
-/// Messages other nodes published that may wait to be read. Whoever falls behind further begins
-/// anew, and reads what is missing from the log.
-pub const REDIS_PUBLISHED_QUEUE: usize = 4_096;
-
-/// How long what Redis holds of a place lasts after the last node that renews it ...
-pub const SESSION_KEYS_TTL: Duration = Duration::from_secs(120);
-/// ... and how often nodes do. Two rounds may fail.
-pub const SESSION_KEYS_INTERVAL: Duration = Duration::from_secs(40);
-
-/// How often a node looks whether others are gone. Two looks have to agree, and the longest lease
-/// is 8 s: no ghost for longer than 10 s (contract 9).
-pub const PRESENCE_LOOK_INTERVAL: Duration = Duration::from_millis(500);
-
-/// How often it is looked whether Redis is back.
-pub const PRESENCE_RETURN_INTERVAL: Duration = Duration::from_millis(250);
-
-/// Stays that are noted in Redis at once: enough to fill the line, and few enough that none of them
-/// waits for its deadline behind the others.
-pub const PRESENCE_AT_ONCE: usize = 128;
-
-/// Places of a lost node that are looked after at once.
-pub const PRESENCE_PLACES_AT_ONCE: usize = 64;
-
-/// Stays of one place that one script ends: a few milliseconds in which Redis does nothing else.
-pub const PRESENCE_ENDED_AT_ONCE: usize = 500;
-
-/// Users whose last connection went while Redis was away and who are asked for again after its
-/// return. Of more it is only known that they went from here.
-pub const PRESENCE_UNSURE_MAX: usize = 200_000;
-
-/// Order locks of presence. Two users who share one wait for each other now and then.
-pub const PRESENCE_ORDERS: usize = 1_024;
-
-/// Words for the other nodes that may wait while others are sent.
-pub const WORDS_QUEUE: usize = 8_192;
-
-/// Words of other nodes that may wait to be taken. Whoever falls behind reads the log.
-pub const WORDS_HEARD_QUEUE: usize = 8_192;
-
-/// Words that are sent in one go.
-pub const WORDS_AT_ONCE: usize = 512;
-
-/// About how long one message is at most: Redis copies it once for each node.
-pub const WORDS_MESSAGE_BYTES: usize = 256 * 1024;
-
-/// Channels on a cluster: some for each server of a usual one.
-pub const WORDS_CHANNELS: usize = 8;
-
-/// How soon a node that has nothing to say says so ...
-pub const WORDS_BEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// ... and how long a channel may be silent before the line counts as broken.
-pub const WORDS_SILENCE_MAX: Duration = Duration::from_secs(5);
-
-/// How long it is known that nothing is left to be done about a node that is gone: longer than any
-/// other node takes to notice that it is.
-pub const PRESENCE_SETTLED_KEPT: Duration = Duration::from_secs(60);
-
-/// Events of a tenant that are read from the log and sent to Kafka at once. All of them are
-/// acknowledged before more are read, so it decides, with the number of those who do this, how much
-/// memory the export takes while Kafka is gone.
-pub const KAFKA_PAGE_EVENTS: usize = 512;
-
-/// Tenants that are exported at once. One alone reaches tens of thousands of events a second; several,
-/// so that none waits behind a tenant with a year of log to tell.
-pub const KAFKA_TENANTS_AT_ONCE: usize = 4;
-
-/// Records that may wait in the producer: what the export has under way, twice.
-pub const KAFKA_QUEUE_RECORDS: usize = 2 * KAFKA_PAGE_EVENTS * KAFKA_TENANTS_AT_ONCE;
-
-/// And how large all of them may be, in KiB. A page of the largest events is a quarter of it.
-pub const KAFKA_QUEUE_KIB: usize = 64 * 1024;
-
-/// How often the log keeps how far a tenant is exported. After a crash so much is sent again.
-pub const KAFKA_CURSOR_INTERVAL: Duration = Duration::from_secs(1);
-
-/// After how many events it does before that.
-pub const KAFKA_CURSOR_EVENTS: u64 = 1_000;
-
-/// How long a full queue of the producer is left alone. It empties in the time of one exchange with
-/// a broker.
-pub const KAFKA_FULL_PAUSE: Duration = Duration::from_millis(20);
-
-/// How long the export waits before it tries again what Kafka refused.
-pub const KAFKA_RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a stopping export waits for acknowledgements; what has none by then is sent again by
-/// whoever goes on.
-pub const KAFKA_DRAIN_WAIT: Duration = Duration::from_secs(2);
-
-/// How long a client may take to say goodbye to brokers.
-pub const KAFKA_CLOSE_WAIT: Duration = Duration::from_secs(2);
-
-/// How often it is found out whether Kafka answers.
-pub const KAFKA_PROBE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long it may take to answer that.
-pub const KAFKA_PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Records of the ingest topic that are taken in at once: they share a transaction of the log. With
-/// [`EVENTS_BODY_BYTES_MAX`] it bounds what is in memory of them.
-pub const KAFKA_INGEST_RECORDS: usize = 256;
-
-/// How long taking them in may last before the partitions are paused. Much less than the time after
-/// which Kafka gives a consumer up that asks for nothing (five minutes).
-pub const KAFKA_INGEST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long one try to send a dead letter lasts.
-pub const KAFKA_DEAD_LETTER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Reasons that a dead letter gives: each event of a record may have one.
-pub const KAFKA_DEAD_LETTER_REASONS: usize = 16;

@@ -215,7 +215,9 @@ impl Server {
 
     /// Kills it and waits until it is gone, so that the next scenario has the machine to itself.
     pub(crate) async fn stop(mut self) {
-        self.tell_if_dead();
+        if !self.stopped {
+            self.tell_if_dead();
+        }
         let _ = self.child.kill().await;
         self.stopped = true;
     }

@@ -144,6 +144,13 @@ impl App {
         finding: Finding,
     ) -> Option<(TenantId, ConversationId, Member, Event)> {
         match finding {
+            // Back already, on whatever node; the log need not know that it was away.
+            Finding::Left { tenant, place, member }
+                if self.is_here(&tenant, place, &member.user_id).await =>
+            {
+                tracing::debug!(user = %member.user_id, "is back from a node that is gone");
+                None
+            }
             Finding::Left { tenant, place, member } => match place {
                 Place::Conversation(id) => {
                     let left = left(id, &member, DisconnectReason::NodeLost);
@@ -190,6 +197,11 @@ impl App {
                 None
             }
         }
+    }
+
+    async fn is_here(&self, tenant: &TenantId, place: Place, user: &UserId) -> bool {
+        let members = self.presence.members(tenant, place).await;
+        members.is_ok_and(|members| members.iter().any(|m| m.user_id == *user))
     }
 
     /// Two nodes may bring a user's join and leave into the log in another order than into

@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Finding, bad, clocks, doubtful, millis, well};
+use crate::log::{self, PostgresUrl};
 use crate::model::Moment;
 
 const SUBJECT: &str = "postgres";
@@ -52,11 +53,8 @@ const FACTS: &str = "
                 AND has_table_privilege(format('%I.%I', schemaname, tablename), 'INSERT')
                 AND has_table_privilege(format('%I.%I', schemaname, tablename), 'UPDATE')
                 AND has_table_privilege(format('%I.%I', schemaname, tablename), 'DELETE')
-            )) AS closed_tables,
-        to_regclass('schema_versions') IS NOT NULL AS has_tables
+            )) AS closed_tables
     FROM pg_database WHERE datname = current_database()";
-
-const SCHEMA_VERSION: &str = "SELECT COALESCE(max(version), 0)::int8 FROM schema_versions";
 
 /// Looks at the database behind this address. `readers` is `store.connections`.
 pub(super) async fn examine(address: &str, readers: usize) -> Vec<Finding> {
@@ -74,7 +72,7 @@ pub(super) async fn examine(address: &str, readers: usize) -> Vec<Finding> {
         Ok(Err(err)) => return vec![bad(SUBJECT, format!("{name}: {}", reason(&err)))],
         Err(_) => return vec![bad(SUBJECT, format!("{name}: {SILENCE}"))],
     };
-    let asking = timeout(ANSWER_WAIT, ask(&client, &name, readers));
+    let asking = timeout(ANSWER_WAIT, ask(&client, address, &name, readers));
     // The line carries nothing unless it is driven.
     tokio::select! {
         biased;
@@ -136,6 +134,7 @@ fn trust(roots: Option<&Path>) -> Result<ClientConfig, String> {
 
 async fn ask(
     client: &Client,
+    address: &str,
     name: &str,
     readers: usize,
 ) -> Result<Vec<Finding>, tokio_postgres::Error> {
@@ -150,19 +149,27 @@ async fn ask(
     let mut findings = vec![version(&row, name, took)];
     findings.push(match rights(&row, name) {
         Err(what) => bad(SUBJECT, what),
-        Ok(schema) if row.get("has_tables") => {
-            let version: i64 = client.query_one(SCHEMA_VERSION, &[]).await?.get(0);
-            well(SUBJECT, format!("the tables are in the schema {schema}, at version {version}"))
-        }
-        Ok(schema) => {
-            let told = format!("the tables will be made in the schema {schema} at the first start");
-            well(SUBJECT, told)
-        }
+        Ok(schema) => tables(address, schema).await,
     });
     findings.push(durability(&row));
     findings.push(clocks(SUBJECT, "the clock of PostgreSQL", Moment(row.get("now_ms")), asked));
     findings.push(room(&row, readers));
     Ok(findings)
+}
+
+/// Which version the tables have, as the log itself finds out: a newer one than this program's
+/// cannot be used.
+async fn tables(address: &str, schema: &str) -> Finding {
+    match log::examine_database(&PostgresUrl(address.to_owned())).await {
+        Ok(Some(version)) => {
+            well(SUBJECT, format!("the tables are in the schema {schema}, at version {version}"))
+        }
+        Ok(None) => well(
+            SUBJECT,
+            format!("the tables will be made in the schema {schema} at the first start"),
+        ),
+        Err(err) => bad(SUBJECT, err.to_string()),
+    }
 }
 
 fn version(row: &Row, name: &str, took: Duration) -> Finding {

@@ -147,7 +147,7 @@ impl Connector {
             || ["WRONGPASS", "NOAUTH", "invalid password"].into_iter().any(is)
         {
             "refuses the password or the user; see redis.password (REDIS_PASSWORD), redis.username"
-        } else if is("DB index is out of range") || is("SELECT is not allowed") {
+        } else if is("DB index is out of range") || is("is not allowed in cluster mode") {
             "has no database of that number; see redis.db (REDIS_DB)"
         } else if is("cluster support disabled") {
             "is not a cluster; set redis.cluster = false"

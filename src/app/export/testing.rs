@@ -17,11 +17,12 @@ use uuid::Uuid;
 use super::App;
 use crate::app::Inner;
 use crate::auth::{Passwords, Secret, Settings as TokenSettings, Tokens};
+use crate::broker;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Change, Location, Log, Record, Tail};
-use crate::model::TenantId;
+use crate::model::{NodeId, TenantId};
 use crate::presence;
 use crate::sink::kafka::{Outgoing, Producer, Settings};
 use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
@@ -111,6 +112,13 @@ impl Kafka {
     /// Nobody answers any more.
     pub(crate) fn go_down(&self) {
         self.cluster().broker_down(-1).unwrap();
+    }
+
+    /// The mock answers as brokers do that are far away.
+    pub(crate) fn slow_down(&self) {
+        if let Some(mock) = &self.mock {
+            mock.broker_round_trip_time(-1, Duration::from_millis(20)).unwrap();
+        }
     }
 
     pub(crate) fn come_back(&self) {
@@ -232,6 +240,8 @@ pub(crate) fn app_on(log: &Arc<dyn Log>) -> App {
     };
     crate::auth::install_crypto();
     App::new(Inner {
+        node: NodeId::random(),
+        broker: broker::local(),
         config: Arc::new(Config::default()),
         log: log.clone(),
         presence: presence::memory(),

@@ -192,9 +192,11 @@ async fn whenever_the_exporter_dies_nothing_is_missing_and_the_last_of_a_key_is_
         let nodes: Vec<_> = (0..8).map(|_| app_on(&log)).collect();
         follow(tail, nodes.clone());
         let topic = kafka.topic("events");
+        kafka.slow_down();
         for (round, node) in nodes.iter().enumerate() {
             let running = export(node, &kafka, &topic, Some(1));
-            fill(&log, 150).await;
+            // More than a page, and enough for a cursor to be kept in the middle of it.
+            fill(&log, 1_200).await;
             // From before the first record to after the first cursor that is kept.
             sleep(Duration::from_millis([0, 3, 10, 30, 60, 100, 300, 1_200][round])).await;
             running.task.abort();

@@ -149,12 +149,17 @@ impl Address {
 
 /// What a session may take of the server. A node that stops in the middle of a transaction must not
 /// hold a tenant's row for long; the settings are the server's to enforce, so they hold even then.
+///
+/// The log is asked by keys that have an index, over lines that last, so a statement's plan is made
+/// once. Left to itself PostgreSQL makes it for the tables of the first day, when reading one whole
+/// is cheapest, and keeps it while they grow: each commit would read all messages there are.
 fn session_options() -> String {
     let ms = |wait: std::time::Duration| wait.as_millis();
     format!(
         "-c synchronous_commit=on -c default_transaction_isolation=read\\ committed \
          -c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} \
-         -c client_min_messages=warning -c jit=off",
+         -c client_min_messages=warning -c jit=off -c plan_cache_mode=force_generic_plan \
+         -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off",
         ms(POSTGRES_STATEMENT_MAX),
         ms(POSTGRES_LOCK_WAIT),
         ms(POSTGRES_IDLE_TRANSACTION),

@@ -87,10 +87,10 @@ pub(super) fn ms(moment: Option<Moment>) -> Option<i64> {
     moment.map(|m| m.0)
 }
 
-/// Rows that are there, and the keys of those that are gone.
+/// What is there, and what is gone.
 type Split<'a, K, V> = (Vec<(Of, &'a K, &'a V)>, Vec<(Of, &'a K)>);
 
-/// What is there, and what is gone.
+/// Parts what is there from what is gone.
 pub(super) fn split<K: Ord, V>(latest: &Latest<K, V>) -> Split<'_, K, V> {
     let (mut there, mut gone) = (Vec::new(), Vec::new());
     for ((of, key), value) in latest {

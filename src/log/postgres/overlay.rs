@@ -83,8 +83,8 @@ pub(super) struct Held {
     pub(super) is_counters_only: bool,
 }
 
-/// What came under a key of a post: its digest, where the log ended with it, and when.
-type Posted = ([u8; 32], u64, Moment);
+/// What came under a key, where the log ended with it, and when that was.
+type Post = ([u8; 32], u64, Moment);
 
 /// See the head of the file.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub(super) struct Overlay {
     /// By the conversation and the user.
     pub(super) members: Known<(Of, ConversationId), BTreeMap<UserId, Member>>,
     pub(super) moved: HashSet<(Of, ConversationId, UserId)>,
-    pub(super) posts: Known<(Of, String), Option<Posted>>,
+    pub(super) posts: Known<(Of, String), Option<Post>>,
     pub(super) calls: Known<(Of, String), Option<OpenCall>>,
     pub(super) unread: Known<(Of, UserId, Uuid), bool>,
     /// In the order of each log.

@@ -115,8 +115,8 @@ async fn no_statement_reads_a_table_from_end_to_end() {
     let Some(database) = Database::make().await else { return };
     migrate_database(&database.url()).await.unwrap();
     let line = database.line().await;
-    // A plan for any parameters, on tables that are too small for an index otherwise.
-    line.batch("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await.unwrap();
+    // By the line's own settings: on tables that are empty, as those of a first start are, a plan
+    // would be made that reads them whole, and kept.
     for (name, sql) in sql::ALL.iter().chain(writes::ALL) {
         if ["BEGIN", "COMMIT", "ROLLBACK"].contains(name) || WHOLE_TABLES.contains(name) {
             continue;
@@ -129,7 +129,8 @@ async fn no_statement_reads_a_table_from_end_to_end() {
         for message in plan.unwrap_or_else(|err| panic!("{name}: {err:?}")) {
             if let tokio_postgres::SimpleQueryMessage::Row(row) = message {
                 let step = row.get(0).unwrap_or_default().to_owned();
-                assert!(!step.contains("Seq Scan"), "{name}: {step}");
+                let reads_all = ["Seq Scan", "Hash Join", "Merge Join"];
+                assert!(!reads_all.iter().any(|bad| step.contains(bad)), "{name}: {step}");
             }
         }
         line.batch("DEALLOCATE looked").await.unwrap();

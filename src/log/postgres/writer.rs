@@ -28,6 +28,9 @@ use crate::limits::{
 };
 use crate::model::{Envelope, TenantId};
 
+/// What is done with the writing line, if there is one.
+type Work = Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>;
+
 /// A request to the writer.
 pub(super) enum Job {
     /// Keep a batch of changes.
@@ -35,11 +38,8 @@ pub(super) enum Job {
     /// Say when everything that was asked before is decided.
     Wait(oneshot::Sender<()>),
     /// Do something else on the writing line, between two groups.
-    Run(Errand),
+    Run(Work),
 }
-
-/// What is done on the writing line, or why there is none.
-type Errand = Box<dyn FnOnce(Result<Arc<Line>, Error>) -> BoxFuture<'static, ()> + Send>;
 
 /// A batch that somebody waits for.
 pub(super) struct Asked {

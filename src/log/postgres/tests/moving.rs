@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::super::{
-    Agent, Location, Move, Notices, OpenCalls, RoutingLog, Staff, WebhookLog, contract, open,
-};
+use super::super::super::{Agent, Location, Move, contract, open};
 use super::*;
 use crate::limits::MOVE_BATCH_EVENTS;
 use crate::model::{Event, HistoryRange, Moment};
@@ -24,7 +22,7 @@ async fn everything(log: &dyn Log, of: &crate::model::TenantId) -> Vec<String> {
         .collect();
     all.push(format!("{:?}", log.head(of).await.unwrap()));
     all.push(format!("{:?}", log.pruned_through(of).await.unwrap()));
-    all.push(format!("{:?}", Staff::tenant(log, of).await.unwrap()));
+    all.push(format!("{:?}", log.tenant(of).await.unwrap()));
     all.push(format!("{:?}", log.agents(of).await.unwrap()));
     all.push(format!("{:?}", log.departments(of).await.unwrap()));
     all.push(format!("{:?}", log.api_keys(of).await.unwrap()));

@@ -258,7 +258,8 @@ async fn the_duties_are_one_nodes_and_their_number_rises() {
     let (of, long, short) = (tenant("red"), PATIENCE, Duration::from_millis(50));
     let under =
         |number| Change { under: Some(number), ..Change::of(started(ConversationId::random())) };
-    assert!(matches!(log.commit(&of, under(0)).await, Ok(_)), "nobody has ever had them");
+    let early = log.commit(&of, under(1)).await;
+    assert!(matches!(early, Err(Error::Superseded)), "nobody has ever had them");
     assert_eq!(log.hold_duties(one, long).await.unwrap(), Some(1));
     assert_eq!(log.hold_duties(two, long).await.unwrap(), None);
     assert_eq!(log.hold_duties(one, short).await.unwrap(), Some(1), "kept for longer");
