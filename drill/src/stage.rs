@@ -210,12 +210,16 @@ impl Stage {
         let mut waiting: Vec<&Lost> = lost.iter().collect();
         while !waiting.is_empty() && Instant::now() < until {
             let news = tail.read().await?;
+            let present = self.world.books.borrow().present();
             waiting.retain(|lost| {
-                !news.iter().any(|entry| {
-                    entry.kind == "conversation.left"
-                        && entry.conversation() == lost.conversation
-                        && entry.text("user_id") == lost.user
-                })
+                // Another seat of the same agent, perhaps.
+                let is_back = present.contains(&(lost.conversation.clone(), lost.user.clone()));
+                !is_back
+                    && !news.iter().any(|entry| {
+                        entry.kind == "conversation.left"
+                            && entry.conversation() == lost.conversation
+                            && entry.text("user_id") == lost.user
+                    })
             });
             sleep(Duration::from_millis(200)).await;
         }

@@ -72,6 +72,15 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Promise {
         if !entries[..behind].last().is_some_and(|entry| is_join(entry)) {
             continue;
         }
+        // Whoever came back elsewhere before it was told as gone was never away.
+        let told_ms = entries.get(behind).map_or(i64::MAX, |entry| entry.at_ms);
+        let came_back = evidence.books.came.iter().any(|(conversation, user, at_ms)| {
+            (conversation, user) == (&lost.conversation, &lost.user)
+                && (lost.at_ms..told_ms).contains(at_ms)
+        });
+        if came_back {
+            continue;
+        }
         users += 1;
         let who = || format!("{} in {}", lost.user, lost.conversation);
         match entries.get(behind) {
