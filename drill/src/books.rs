@@ -16,6 +16,10 @@ pub(crate) struct Books {
     pub(crate) consoles: Vec<Console>,
     /// Who is where now.
     present: BTreeMap<u64, Present>,
+    /// Who came where, and when in milliseconds of Unix time.
+    pub(crate) came: Vec<(String, String, i64)>,
+    /// Conversations that were not in an agent's list, which it thought to have.
+    pub(crate) missed: Vec<Missed>,
     /// Who was cut off with a killed node and stayed away.
     pub(crate) lost: Vec<Lost>,
     /// The department whose conversations wait for nothing but a decision.
@@ -129,6 +133,19 @@ pub(crate) struct Lost {
     pub(crate) at_ms: i64,
 }
 
+/// A list of an agent's conversations that had not got one of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Missed {
+    /// The agent.
+    pub(crate) agent: String,
+    /// The conversation.
+    pub(crate) conversation: String,
+    /// When the list was asked for, in milliseconds of Unix time.
+    pub(crate) asked_ms: i64,
+    /// When it came.
+    pub(crate) told_ms: i64,
+}
+
 /// What no client should see.
 #[derive(Debug, Clone)]
 pub(crate) struct Trouble {
@@ -192,6 +209,7 @@ impl Books {
         self.keys += 1;
         let (conversation, user) = (conversation.to_owned(), user.to_owned());
         let since = Instant::now();
+        self.came.push((conversation.clone(), user.clone(), now_ms()));
         self.present.insert(self.keys, Present { conversation, user, number, node, since });
         self.keys
     }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
+use crate::books::{Missed, now_ms};
 use crate::dice::Dice;
 use crate::person::Order;
 use crate::world::{Phase, World};
@@ -127,6 +128,7 @@ impl Desk {
 
     async fn look(&self) {
         let path = "/api/sessions?status=assigned&limit=200";
+        let asked_ms = now_ms();
         let Ok(answer) = self.world.ask(path, Some(&self.token), None).await else { return };
         let Some(sessions) = answer.body.pointer("/data/sessions").and_then(Value::as_array) else {
             return;
@@ -138,6 +140,12 @@ impl Desk {
         let gone: Vec<String> =
             self.has().into_iter().filter(|conversation| !own.contains(conversation)).collect();
         for conversation in gone {
+            self.world.books.borrow_mut().missed.push(Missed {
+                agent: self.agent.clone(),
+                conversation: conversation.clone(),
+                asked_ms,
+                told_ms: now_ms(),
+            });
             self.has.borrow_mut().remove(&conversation);
             self.order(Order::Leave(conversation));
         }

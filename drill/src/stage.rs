@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep};
 
-use crate::books::{Fate, Lost, now_ms};
+use crate::books::{Fate, Lost, Present, now_ms};
 use crate::fault::{Fault, FaultKind};
 use crate::log::Tail;
 use crate::node::Node;
@@ -34,6 +34,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// Messages are acknowledged again within this after a fault. The drill's own deadline: a client
 /// gives a line 5 s before it tries another one.
 const TALK: Duration = Duration::from_secs(15);
+
+/// How long after it was let in a client is in the log.
+const SETTLED_IN: Duration = Duration::from_secs(1);
 
 /// How late a slow line is.
 const SLOW: Duration = Duration::from_millis(150);
@@ -183,8 +186,10 @@ impl Stage {
     /// Writes down who is about to be cut off and will stay away.
     fn lose(&self, node: usize) -> Vec<Lost> {
         let mut books = self.world.books.borrow_mut();
-        let gone = books.present_where(|p| p.node == node && is_held_back(p.number));
-        let stays = books.present_where(|p| p.node != node || !is_held_back(p.number));
+        // Who has just come may not be in the log yet; then nobody is told of it, and nothing waits.
+        let is_lost = |p: &Present| p.node == node && is_held_back(p.number);
+        let gone = books.present_where(|p| is_lost(p) && p.since.elapsed() > SETTLED_IN);
+        let stays = books.present_where(|p| !is_lost(p));
         let lost: Vec<Lost> = (gone.difference(&stays))
             .map(|(conversation, user)| Lost {
                 conversation: conversation.clone(),
@@ -205,12 +210,16 @@ impl Stage {
         let mut waiting: Vec<&Lost> = lost.iter().collect();
         while !waiting.is_empty() && Instant::now() < until {
             let news = tail.read().await?;
+            let present = self.world.books.borrow().present();
             waiting.retain(|lost| {
-                !news.iter().any(|entry| {
-                    entry.kind == "conversation.left"
-                        && entry.conversation() == lost.conversation
-                        && entry.text("user_id") == lost.user
-                })
+                // Another seat of the same agent, perhaps.
+                let is_back = present.contains(&(lost.conversation.clone(), lost.user.clone()));
+                !is_back
+                    && !news.iter().any(|entry| {
+                        entry.kind == "conversation.left"
+                            && entry.conversation() == lost.conversation
+                            && entry.text("user_id") == lost.user
+                    })
             });
             sleep(Duration::from_millis(200)).await;
         }

@@ -255,8 +255,16 @@ fn an_import_against_the_grain_is_seen() {
 
 #[test]
 fn every_file_opens_with_what_it_is() {
-    let sources =
-        sources(&["src/", "tests/", "bench/", "clients/", "fuzz/", "socketio/", "build.rs"]);
+    let sources = sources(&[
+        "src/",
+        "tests/",
+        "bench/",
+        "clients/",
+        "drill/",
+        "fuzz/",
+        "socketio/",
+        "build.rs",
+    ]);
     let broken = sources.into_iter().filter(|(_, text)| !text.starts_with("//! "));
     fail_if_any("no //! at the top", &broken.map(|(file, _)| file).collect::<Vec<_>>());
 }
@@ -264,7 +272,9 @@ fn every_file_opens_with_what_it_is() {
 #[test]
 fn a_long_file_has_a_reason() {
     let mut broken = Vec::new();
-    for (file, text) in sources(&["src/", "tests/", "bench/", "clients/", "fuzz/", "socketio/"]) {
+    for (file, text) in
+        sources(&["src/", "tests/", "bench/", "clients/", "drill/", "fuzz/", "socketio/"])
+    {
         let lines = text.lines().count();
         let is_listed = LONG_FILES.iter().any(|(name, _)| *name == file);
         match lines > FILE_LINES_MAX {

@@ -44,6 +44,7 @@ pub(crate) fn all(evidence: &Evidence<'_>) -> Vec<Promise> {
         presence::taken_up(evidence),
         owners::one_at_a_time(evidence),
         owners::offers(evidence),
+        owners::listed(evidence),
         troubles(evidence),
     ]
 }

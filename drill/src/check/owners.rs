@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Evidence;
+use crate::books::Missed;
 use crate::log::Entry;
 use crate::report::Promise;
 
@@ -82,6 +83,45 @@ pub(super) fn offers(evidence: &Evidence<'_>) -> Promise {
     promise.of(format!("{made} offers"))
 }
 
+/// A list of the assigned conversations has all that were assigned before it was asked for, at
+/// whichever node.
+pub(super) fn listed(evidence: &Evidence<'_>) -> Promise {
+    let mut promise =
+        Promise::new("an agent's list has every conversation that was assigned to it");
+    for missed in &evidence.books.missed {
+        let changes = evidence.log.iter().filter(|entry| {
+            entry.conversation() == missed.conversation && CHANGES.contains(&entry.kind.as_str())
+        });
+        let before = changes.clone().take_while(|entry| entry.at_ms < missed.asked_ms);
+        let was_given = before.last().is_some_and(|entry| {
+            let is_given = entry.kind == "conversation.assigned"
+                && entry.text("agent_id") == missed.agent
+                || entry.text("to_agent_id") == missed.agent;
+            is_given && entry.at_ms + CLOCKS_MS < missed.asked_ms
+        });
+        let mut meanwhile = changes.skip_while(|entry| entry.at_ms < missed.asked_ms);
+        let stays = meanwhile.next().is_none_or(|next| next.at_ms > missed.told_ms + CLOCKS_MS);
+        promise.holds(!(was_given && stays), || {
+            let Missed { agent, conversation, asked_ms, .. } = missed;
+            format!("{conversation} was missing from {agent}'s at {asked_ms}")
+        });
+    }
+    promise.of(format!("{} that were missing", evidence.books.missed.len()))
+}
+
+/// What changes to whom a conversation belongs.
+const CHANGES: [&str; 5] = [
+    "conversation.assigned",
+    "conversation.transferred",
+    "conversation.handoff",
+    "conversation.closed",
+    "conversation.reopened",
+];
+
+/// By how much the log's times may differ from the drill's own: what is under way counts from when
+/// it began.
+const CLOCKS_MS: i64 = 1_000;
+
 fn at(entry: &Entry, what: &str) -> String {
     format!("{} at {}: {what}", entry.conversation(), entry.position)
 }
@@ -106,6 +146,24 @@ mod tests {
         assert!(holds(one_at_a_time, &books, &in_turn));
         assert!(!holds(one_at_a_time, &books, &[about(1, given, "a"), about(2, given, "b")]));
         assert!(!holds(one_at_a_time, &books, &[about(1, given, "a"), about(2, taken, "b")]));
+    }
+
+    #[test]
+    fn a_list_without_what_was_assigned_long_ago_is_a_flaw() {
+        let mut books = Books::default();
+        let missed = |asked_ms| Missed {
+            agent: "a".into(),
+            conversation: "c".into(),
+            asked_ms,
+            told_ms: asked_ms + 10,
+        };
+        books.missed.push(missed(4_500));
+        let given = about(1, "conversation.assigned", "a");
+        assert!(!holds(listed, &books, std::slice::from_ref(&given)));
+        assert!(holds(listed, &books, &[given.clone(), about(4, "conversation.closed", "a")]));
+        assert!(holds(listed, &books, &[given.clone(), about(5, "conversation.closed", "a")]));
+        books.missed = vec![missed(1_500)];
+        assert!(holds(listed, &books, &[given]));
     }
 
     #[test]

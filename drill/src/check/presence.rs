@@ -63,12 +63,27 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Promise {
     let mut promise =
         Promise::new("users of a killed node are told as gone (node_lost) within 10 s");
     let stays = stays(evidence);
-    let mut longest_ms = 0;
+    let (mut users, mut longest_ms) = (0, 0);
     for lost in &evidence.books.lost {
         let entries = stays.get(&(lost.conversation.as_str(), lost.user.as_str()));
-        let mut behind = entries.into_iter().flatten().filter(|entry| entry.at_ms >= lost.at_ms);
+        let entries = entries.map_or(&[][..], Vec::as_slice);
+        let behind = entries.partition_point(|entry| entry.at_ms < lost.at_ms);
+        // Who had just come was not in the log yet, and nobody was told.
+        if !entries[..behind].last().is_some_and(|entry| is_join(entry)) {
+            continue;
+        }
+        // Whoever came back elsewhere before it was told as gone was never away.
+        let told_ms = entries.get(behind).map_or(i64::MAX, |entry| entry.at_ms);
+        let came_back = evidence.books.came.iter().any(|(conversation, user, at_ms)| {
+            (conversation, user) == (&lost.conversation, &lost.user)
+                && (lost.at_ms..told_ms).contains(at_ms)
+        });
+        if came_back {
+            continue;
+        }
+        users += 1;
         let who = || format!("{} in {}", lost.user, lost.conversation);
-        match behind.next() {
+        match entries.get(behind) {
             Some(entry) if entry.text("reason") == "node_lost" => {
                 let after_ms = entry.at_ms - lost.at_ms;
                 longest_ms = longest_ms.max(after_ms);
@@ -82,7 +97,6 @@ pub(super) fn lost(evidence: &Evidence<'_>) -> Promise {
             None => promise.broke(format!("{}: never", who())),
         }
     }
-    let users = evidence.books.lost.len();
     promise.of(format!("{users} users, the last after {:.1} s", longest_ms as f64 / 1_000.0))
 }
 
@@ -140,5 +154,6 @@ mod tests {
         assert!(!holds(super::lost, &books, &[came(1), went(14, "node_lost")]));
         assert!(!holds(super::lost, &books, &[came(1), went(5, "network_error")]));
         assert!(!holds(super::lost, &books, &[came(1)]));
+        assert!(holds(super::lost, &books, &[came(5)]));
     }
 }

@@ -102,6 +102,8 @@ impl Socket {
         let (number, ack) = text.split_at(digits);
         let ack: Value = serde_json::from_str(ack).unwrap_or_default();
         let ack = &ack[0];
+        // Whoever may not be there is not there.
+        let is_done = ack["success"] == true || ack["code"] == "forbidden";
         let about = number.parse().ok().and_then(|number| self.asked.remove(&number));
         let told = match about {
             Some(About::Join(conversation)) if ack["success"] == true => {
@@ -113,7 +115,8 @@ impl Socket {
             }
             Some(About::Join(_)) => Told::End(format!("not joined: {ack}")),
             Some(About::Message(client_id)) => Told::Answer(client_id, fate(ack, "messageId")),
-            Some(About::Leave(conversation)) => Told::Left(conversation),
+            Some(About::Leave(conversation)) if is_done => Told::Left(conversation),
+            Some(About::Leave(_)) => Told::End(format!("not left: {ack}")),
             None => return Vec::new(),
         };
         vec![told]
