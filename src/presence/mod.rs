@@ -185,6 +185,11 @@ pub trait Presence: Send + Sync + 'static {
         true
     }
 
+    /// How often it came back since the start, perhaps without what it knew before.
+    fn returns(&self) -> u64 {
+        0
+    }
+
     /// Keeps this node's own lease, looks after those of others, and tells what it finds. Runs for
     /// ever.
     async fn tend(&self, _found: mpsc::Sender<Finding>) {

@@ -21,6 +21,7 @@ use crate::limits::{DUTIES_PATIENCE, OWED_RETRY_INTERVAL};
 pub(super) async fn take(app: &App) -> Result<()> {
     let lease = app.config.cluster.lease;
     let deadline = Instant::now() + lease + DUTIES_PATIENCE;
+    let mut is_told = false;
     loop {
         if let Some(number) = app.ask_for_duties(lease).await.context("store")? {
             app.note_duties(Some(number));
@@ -32,7 +33,10 @@ pub(super) async fn take(app: &App) -> Result<()> {
                  same one: set REDIS_HOST for each"
             );
         }
-        // One that was killed has them until its lease ends.
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!("another node uses this database; waiting until its lease ends");
+        }
+        // One that was killed has them until then.
         sleep(lease / 4).await;
     }
 }

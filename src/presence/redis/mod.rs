@@ -112,6 +112,8 @@ struct Shared {
     /// Places that the index has, under which epoch, and with which score.
     noted: Mutex<HashMap<(TenantId, Place), (u32, u64)>>,
     scores: AtomicU64,
+    /// How often Redis came back, or had forgotten this node.
+    returns: AtomicU64,
     /// The departments an agent was shown in.
     shown: Mutex<HashMap<(TenantId, UserId), Vec<Uuid>>>,
 }
@@ -166,6 +168,7 @@ impl Shared {
             unsure: Mutex::default(),
             noted: Mutex::default(),
             scores: AtomicU64::new(1),
+            returns: AtomicU64::new(0),
             shown: Mutex::default(),
         })
     }
@@ -388,6 +391,10 @@ impl Presence for Shared {
 
     fn is_up(&self) -> bool {
         self.state() != State::Away
+    }
+
+    fn returns(&self) -> u64 {
+        self.returns.load(Ordering::SeqCst)
     }
 
     async fn tend(&self, found: mpsc::Sender<Finding>) {

@@ -80,6 +80,7 @@ impl Shared {
             self.note_log().await?;
         }
         if was_away || !had_it {
+            self.returns.fetch_add(1, Ordering::SeqCst);
             self.state.store(State::Back as u8, Ordering::SeqCst);
             self.wake.notify_one();
         }
