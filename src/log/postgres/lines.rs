@@ -10,6 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::Error;
 use super::connect::{Address, Fault, Line, Params};
+use super::reading::rows;
 use crate::limits::{POSTGRES_LINE_WAIT, POSTGRES_PAUSE, POSTGRES_PAUSE_MAX};
 
 /// What reads go over.
@@ -91,11 +92,11 @@ impl Lines {
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, Error> {
-        match self.line().await?.query(sql, params).await {
+        match rows(self.line().await?, sql, params).await {
             Err(fault @ Fault::Told(_)) if fault.is_of_line() => {}
             answer => return Ok(answer?),
         }
-        Ok(self.line().await?.query(sql, params).await?)
+        Ok(rows(self.line().await?, sql, params).await?)
     }
 
     /// The rows, as words.

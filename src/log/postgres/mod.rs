@@ -26,6 +26,7 @@ mod nodes;
 mod overlay;
 mod pipeline;
 mod prune;
+mod reading;
 mod reads;
 mod records;
 mod routing;

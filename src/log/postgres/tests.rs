@@ -6,7 +6,9 @@ mod moving;
 mod nodes;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::NoTls;
 
 use super::super::contract::{self, Subject, message, started, tenant};
@@ -87,6 +89,20 @@ async fn it_keeps_the_contract() {
     let Some(database) = Database::make().await else { return };
     let (log, tail) = database.open(None).await;
     contract::suite(Subject { log, tail }).await;
+}
+
+#[tokio::test]
+async fn a_reader_that_does_something_else_first_holds_up_nobody() {
+    let Some(database) = Database::make().await else { return };
+    let lines = Lines::open(&Address::parse(&database.url()).unwrap(), 1);
+    lines.query("SELECT 1", &[]).await.unwrap();
+    let many = "SELECT repeat('x', 1000) FROM generate_series(1, 20000)";
+    let mut begun = Box::pin(lines.query(many, &[]));
+    assert!(timeout(Duration::from_millis(10), &mut begun).await.is_err(), "too few rows");
+    // On the same line, and before the other one is looked at again.
+    let answer = timeout(Duration::from_secs(5), lines.query("SELECT 1", &[])).await;
+    assert_eq!(answer.expect("it waits for a reader").unwrap().len(), 1);
+    assert_eq!(begun.await.unwrap().len(), 20_000);
 }
 
 #[tokio::test]
