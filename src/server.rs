@@ -304,6 +304,8 @@ fn spawn_background(
     background.spawn(until(Box::pin(async move { asked.serve_bot().await })));
     let staffed = app.clone();
     background.spawn(until(Box::pin(async move { staffed.follow_staff().await })));
+    let sought = app.clone();
+    background.spawn(until(Box::pin(async move { sought.seek_ghosts().await })));
     let compared = app.clone();
     background.spawn(until(Box::pin(async move { compared.compare_agents().await })));
     let alive = registry.clone();

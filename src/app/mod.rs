@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex as OrderLock, Semaphore};
+use tokio::sync::{Mutex as OrderLock, Notify, Semaphore};
 use uuid::Uuid;
 
 use crate::auth::{Passwords, Tokens};
@@ -130,6 +130,8 @@ struct Parts {
     departures: presence::Departures,
     duties: duties::Duties,
     staff_news: nodes::StaffNews,
+    /// A node is gone: there may be users of whom nobody told that they went.
+    ghosts: Notify,
     /// Turns of those who post events.
     posts: Semaphore,
     desk: bot::Desk,
@@ -232,6 +234,7 @@ impl App {
             departures: presence::Departures::default(),
             duties: duties::Duties::default(),
             staff_news: nodes::StaffNews::default(),
+            ghosts: Notify::new(),
             posts: Semaphore::new(POSTS_AT_ONCE_MAX),
             desk,
             router: routing::Router::new(),

@@ -6,13 +6,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::App;
 use super::staff::StaffChange;
 use crate::broker::{AgentNews, Word};
 use crate::limits::{
-    AGENTS_COMPARED_INTERVAL, FINDINGS_AT_ONCE, GHOSTS_SOUGHT_INTERVAL, OWED_RETRY_INTERVAL,
+    AGENTS_COMPARED_INTERVAL, FINDINGS_AT_ONCE, GHOSTS_DOUBT, GHOSTS_SOUGHT_INTERVAL,
+    OWED_RETRY_INTERVAL,
 };
 use crate::log::{self, Change, LeftBehind};
 use crate::model::{
@@ -205,7 +206,9 @@ impl App {
                 }
             }
             Finding::NodeLost(node) => {
-                tracing::warn!(%node, "a node is gone; its users were told as gone");
+                tracing::warn!(%node, "a node is gone");
+                // Redis may have forgotten whom it had.
+                self.0.ghosts.notify_one();
                 None
             }
         }
@@ -296,12 +299,15 @@ impl App {
         }
     }
 
-    /// Looks now and then for users whom the log has as present and presence has not: all nodes
-    /// may have died at once, and Redis with them. For the node that has the duties. Runs for
-    /// ever.
+    /// Looks for users whom the log has as present and presence has not, when a node is gone, and
+    /// now and then where the duties are: Redis may have forgotten them before anybody told that
+    /// they went. Runs for ever, where there may be other nodes.
     pub async fn seek_ghosts(&self) {
-        loop {
-            sleep(GHOSTS_SOUGHT_INTERVAL).await;
+        while self.presence.is_shared() {
+            let is_told = timeout(GHOSTS_SOUGHT_INTERVAL, self.0.ghosts.notified()).await.is_ok();
+            if !(is_told || self.duties().is_some()) {
+                continue;
+            }
             if let Err(err) = self.lay_ghosts().await {
                 tracing::warn!(error = %err, "nobody looked whether all are here who seem to be");
             }
@@ -309,14 +315,14 @@ impl App {
     }
 
     async fn lay_ghosts(&self) -> Result<(), log::Error> {
-        let mut seeming = self.ghosts(self.log.left_behind().await?).await;
+        let seeming = self.ghosts(self.log.left_behind().await?).await;
         if seeming.is_empty() {
             return Ok(());
         }
-        // A node whose users were forgotten notes them anew meanwhile.
-        sleep(GHOSTS_SOUGHT_INTERVAL).await;
-        seeming = self.ghosts(seeming).await;
-        for ghost in seeming {
+        // Whoever just came is in presence before it is in the log, and whoever goes is out of it
+        // before; and a node whose users were forgotten notes them anew.
+        sleep(GHOSTS_DOUBT).await;
+        for ghost in self.ghosts(seeming).await {
             let LeftBehind { tenant, conversation, member } = ghost;
             let left = left(conversation, &member, DisconnectReason::NodeLost);
             self.log.commit(&tenant, Change::of(left)).await?;

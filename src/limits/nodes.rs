@@ -6,9 +6,11 @@ use std::time::Duration;
 /// between nodes that got lost is made good by then.
 pub const AGENTS_COMPARED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often the log is searched for users whom presence does not know. Twice that, and they are
-/// told as gone: long enough for a node to note its users anew.
+/// How often the log is searched for users whom presence does not know ...
 pub const GHOSTS_SOUGHT_INTERVAL: Duration = Duration::from_secs(15);
+/// ... and how long after that they are looked for again: a node notes its users anew within a
+/// second or two, and a join or leave takes less from presence to the log.
+pub const GHOSTS_DOUBT: Duration = Duration::from_secs(2);
 
 /// What presence found that is brought to the log in one go.
 pub const FINDINGS_AT_ONCE: usize = 512;

@@ -132,8 +132,6 @@ impl Held {
         let (old, stop) = (app.clone(), until.clone());
         tasks.spawn(async move { stop.run_until_cancelled(prune(&old)).await });
         if app.presence.is_shared() {
-            let (seeking, stop) = (app.clone(), until.clone());
-            tasks.spawn(async move { stop.run_until_cancelled(seeking.seek_ghosts()).await });
             let (showing, stop) = (app.clone(), until.clone());
             tasks.spawn(async move { stop.run_until_cancelled(showing.show_agents()).await });
             let (settling, stop) = (app.clone(), until.clone());

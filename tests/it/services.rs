@@ -35,8 +35,12 @@ pub struct PrivateRedis {
 impl PrivateRedis {
     /// Starts one with these options, such as `--requirepass x`.
     pub async fn start(options: &[&str]) -> PrivateRedis {
+        PrivateRedis::start_at(free_port(), options).await
+    }
+
+    /// Starts one on this port, where perhaps one was before.
+    pub async fn start_at(port: u16, options: &[&str]) -> PrivateRedis {
         let data = TempDir::new().unwrap();
-        let port = free_port();
         let mut command = Command::new("redis-server");
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.arg("--dir").arg(data.path()).args(options);

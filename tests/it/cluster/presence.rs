@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::clock::{real_pause, within};
 use crate::console::MOMENT;
 use crate::server::{Server, token};
+use crate::services::{PrivateRedis, service};
 
 async fn conversation(server: &Server) -> String {
     let answer = server.request("POST", "/api/sessions", "{}").await;
@@ -144,6 +145,37 @@ async fn the_users_of_a_node_that_is_killed_are_told_as_gone_once() {
     assert_eq!(told["event_type"], "user_disconnected");
     assert_eq!(told["disconnect_reason"], "node_lost");
     assert_eq!(watch.next_soon(Duration::from_secs(2)).await, None, "once");
+    drop((watch, theirs));
+    a.running.drain().await;
+    cluster.close().await;
+}
+
+// Contract 9: also when Redis, back and empty, cannot say whom the node had.
+#[tokio::test]
+async fn the_users_of_a_node_that_died_together_with_redis_are_told_as_gone() {
+    if service("SWITCHBOARD_TEST_POSTGRES").is_none() {
+        return;
+    }
+    let redis = PrivateRedis::start(&[]).await;
+    let port = redis.port;
+    let text = port.to_string();
+    let options = [("redis.host", "127.0.0.1"), ("redis.port", text.as_str()), ("redis.db", "0")];
+    let Some(cluster) = Cluster::with(&options).await else { return };
+    let a = cluster.node().await;
+    let dies = cluster.process().await;
+    let id = conversation(&a).await;
+    let mut watch = a.open(&admin_path(&id, "boss")).await;
+    next_status(&mut watch).await;
+    let theirs = Client::open(dies.addr, &admin_path(&id, "eve"), &[]).await.unwrap();
+    assert_eq!(next_status(&mut watch).await["event_user_id"], "eve");
+    drop(redis);
+    dies.kill().await;
+    let _redis = PrivateRedis::start_at(port, &[]).await;
+    let told = next_status(&mut watch).await;
+    assert_eq!(
+        (&told["event_user_id"], &told["disconnect_reason"]),
+        (&json!("eve"), &json!("node_lost"))
+    );
     drop((watch, theirs));
     a.running.drain().await;
     cluster.close().await;
