@@ -22,6 +22,7 @@ mod presence;
 mod process;
 mod proxy;
 mod report;
+mod seen;
 mod services;
 mod stage;
 mod world;
