@@ -342,8 +342,11 @@ async fn prepare(app: &App, background: &TaskTracker, routing: &CancellationToke
                 "the last run was cut off; its connections are closed now"
             );
         }
-        app.log.end_recoveries(Moment::now()).await?;
         app.remember_leaves().await.context("reading who left the last run")?;
+    }
+    // The connections of other nodes are none of ours.
+    if !app.broker.is_shared() {
+        app.log.end_recoveries(Moment::now()).await?;
     }
     let unread = app.restore_routing().await.context("reading who waits and who works")?;
     let (serving, until) = (app.clone(), routing.clone());

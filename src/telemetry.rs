@@ -4,7 +4,6 @@
 //! To add a metric: a line in the table with its help as doc comment, then `make docs`. Labels are
 //! bounded sets (dialects, codes, route templates), never ids: each combination lives for ever.
 
-use std::io::IsTerminal;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,48 +18,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
-use tracing::Dispatch;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::util::SubscriberInitExt;
 
 pub use departments::DepartmentFigures;
+pub use lines::init;
+pub use nodes::Between;
 
-use crate::config::{Log, LogFormat};
 use crate::model::{CloseReason, Dialect, Error};
 
 /// The media type of [`Metrics::encode`].
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Starts logging to standard error for the whole process; `main` calls it once.
-///
-/// A panic becomes a log line as well, with its place and without its message: messages of
-/// panics quote what was being handled.
-pub fn init(log: &Log) -> anyhow::Result<()> {
-    subscriber(log, std::io::stderr, std::io::stderr().is_terminal())?.try_init()?;
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a task panicked");
-    }));
-    Ok(())
-}
-
-/// `RUST_LOG` is not read: `log.level` takes the same filters.
-fn subscriber<W>(log: &Log, writer: W, is_coloured: bool) -> anyhow::Result<Dispatch>
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let mut filter = EnvFilter::builder().parse(&log.level)?;
-    // This library's traces quote the frames: what people said, and their tokens.
-    for quoting in ["tungstenite=off", "tokio_tungstenite=off"] {
-        filter = filter.add_directive(quoting.parse()?);
-    }
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    Ok(match log.format {
-        LogFormat::Text => lines.with_ansi(is_coloured).into(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).into(),
-    })
-}
 
 /// The kinds of metrics the table may use.
 trait Kind {
@@ -220,6 +186,14 @@ metrics! {
     kafka_export_lag_seconds: Gauge = Gauge::default();
     /// Records of Kafka's ingest topic, by what came of them: `dead` are those with something wrong.
     kafka_ingested_records_total: Family<ByOutcome, Counter> = Family::default();
+    /// Whether Redis answers.
+    redis_up: Gauge = Gauge::default();
+    /// Nodes that are alive, this one included, as far as it knows.
+    nodes: Gauge = Gauge::default();
+    /// Whether this node has the duties: of all nodes one has.
+    duties: Gauge = Gauge::default();
+    /// What this node told the others and heard from them, and what was lost before it was told.
+    node_words_total: Family<ByOutcome, Counter> = Family::default();
     /// Events committed to the log.
     log_events_total: Counter = Counter::default();
 }
@@ -492,6 +466,8 @@ fn resident_memory_bytes() -> Option<i64> {
 
 mod departments;
 mod kafka;
+mod lines;
+mod nodes;
 mod webhooks;
 
 #[cfg(test)]

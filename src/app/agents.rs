@@ -8,7 +8,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::App;
-use super::attendance::presence_fault;
 use super::nodes::input_of;
 use super::routing::{Floor, is_uuid};
 use crate::broker::{AgentNews, Word};
@@ -69,7 +68,7 @@ impl App {
         let now = self.0.router.clock.now();
         let until = Moment(now.0.saturating_add(ttl_ms));
         let (tenant, agent) = (&who.tenant, &who.subject);
-        self.presence.note_beat(tenant, agent, until).await.map_err(presence_fault)?;
+        self.presence.note_beat(tenant, agent, until).await.map_err(agents_fault)?;
         self.0.router.note_beat(tenant, agent, until);
         self.route_news(tenant, agent, AgentNews::Beat(until, status)).await?;
         let state = self.ask_engine(tenant, |e, now| e.agent(now, agent).map(|a| a.declared));
@@ -84,7 +83,7 @@ impl App {
         check_staff(who)?;
         let (tenant, agent) = (&who.tenant, &who.subject);
         let never = Moment::default();
-        self.presence.note_beat(tenant, agent, never).await.map_err(presence_fault)?;
+        self.presence.note_beat(tenant, agent, never).await.map_err(agents_fault)?;
         self.0.router.note_beat(tenant, agent, never);
         self.route_news(tenant, agent, AgentNews::Declared(AgentStatus::Offline)).await
     }
@@ -111,12 +110,22 @@ impl App {
         self.route_news(tenant, agent, AgentNews::Declared(AgentStatus::Online)).await
     }
 
+    /// Whether somebody may ask about agents, and whether there is an answer: what this node
+    /// remembers of the others' agents is none.
+    fn check_agents(&self, who: &Identity) -> Result<(), Error> {
+        check_reader(who)?;
+        match self.presence.is_shared() && !self.presence.is_up() {
+            true => Err(Error::AgentsUnavailable),
+            false => Ok(()),
+        }
+    }
+
     /// Everybody who is not offline, in the order of the ids.
     ///
     /// # Errors
     /// 403 for customers.
     pub fn online_agents(&self, who: &Identity) -> Result<Vec<AgentView>, Error> {
-        check_reader(who)?;
+        self.check_agents(who)?;
         Ok(self.ask_floor(&who.tenant, |floor, now| views(floor, floor.engine.agents(now))))
     }
 
@@ -129,7 +138,7 @@ impl App {
         who: &Identity,
         department: Uuid,
     ) -> Result<Vec<AgentView>, Error> {
-        check_reader(who)?;
+        self.check_agents(who)?;
         let is_known =
             self.ask_engine(&who.tenant, |e, _| e.department(Some(department)).is_some());
         if is_known != Some(true) {
@@ -145,7 +154,7 @@ impl App {
     /// # Errors
     /// 403 for customers, 404 for nobody's id.
     pub fn agent_status(&self, who: &Identity, agent: &UserId) -> Result<AgentView, Error> {
-        check_reader(who)?;
+        self.check_agents(who)?;
         let found = self.ask_floor(&who.tenant, |floor, now| {
             floor.engine.agent(now, agent).map(|found| floor.view(found))
         });
@@ -157,7 +166,7 @@ impl App {
     /// # Errors
     /// 403 for customers.
     pub fn department_stats(&self, who: &Identity) -> Result<Vec<DepartmentView>, Error> {
-        check_reader(who)?;
+        self.check_agents(who)?;
         let found = self.ask_engine(&who.tenant, |engine, now| {
             let named = engine.departments().filter(|d| d.department.is_some());
             named.map(|d| DepartmentView::of(d, now)).collect()
@@ -227,6 +236,12 @@ impl App {
             }
         }
     }
+}
+
+/// What a failure of presence looks like to agents.
+pub(super) fn agents_fault(err: crate::presence::Error) -> Error {
+    tracing::error!(error = %err, "presence failed");
+    Error::AgentsUnavailable
 }
 
 /// Those who are there, in the order of their ids, as the engine has them.

@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use tokio::time::{Instant, sleep};
 
 use super::App;
-use super::agents::AgentView;
-use super::attendance::presence_fault;
+use super::agents::{AgentView, agents_fault};
 use crate::limits::AGENTS_SHOWN_INTERVAL;
 use crate::model::{AgentStatus, Error, TenantId, UserId};
 use crate::presence::AgentSheet;
@@ -29,15 +28,19 @@ impl App {
         });
         let Some(view) = view else { return Ok(()) };
         let shown = self.presence.show_agents(tenant, vec![sheet_of(view)]).await;
-        shown.map_err(presence_fault)
+        shown.map_err(agents_fault)
     }
 
     /// Shows every agent whenever it is otherwise than before, and now and then, so that it stays.
     /// For the node that has the duties; runs for ever.
     pub async fn show_agents(&self) {
-        let mut shown = Shown::new();
+        let (mut shown, mut returns) = (Shown::new(), 0);
         loop {
             sleep(AGENTS_SHOWN_INTERVAL).await;
+            // Whatever was shown before it came back may be forgotten.
+            if self.presence.returns() != returns {
+                (shown, returns) = (Shown::new(), self.presence.returns());
+            }
             for tenant in self.floors() {
                 self.show_agents_of(&tenant, &mut shown).await;
             }

@@ -265,6 +265,18 @@ impl App {
         ConnectionStatus::of(&self.presence.members_known(tenant, place).await)
     }
 
+    /// Who is connected, on whatever node.
+    ///
+    /// # Errors
+    /// 500 when presence does not answer.
+    pub(super) async fn status_of(
+        &self,
+        tenant: &TenantId,
+        id: ConversationId,
+    ) -> Result<ConnectionStatus, Error> {
+        Ok(ConnectionStatus::of(&self.members(tenant, id).await?))
+    }
+
     /// Who is connected (document 000). An unknown conversation has nobody in it; with
     /// `auth.open_sessions` anybody may ask.
     ///
@@ -276,7 +288,7 @@ impl App {
         id: ConversationId,
     ) -> Result<ConnectionStatus, Error> {
         match self.look(who, id).await? {
-            Some((tenant, _)) => Ok(ConnectionStatus::of(&self.members(&tenant, id).await?)),
+            Some((tenant, _)) => self.status_of(&tenant, id).await,
             None => Ok(ConnectionStatus::default()),
         }
     }

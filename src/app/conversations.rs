@@ -146,7 +146,7 @@ impl App {
                 }
                 filter.after = Some((conversation.created_at, conversation.id));
                 if conversation.is_open_to(who) {
-                    let status = self.status_in(&who.tenant, conversation.id).await;
+                    let status = self.status_of(&who.tenant, conversation.id).await?;
                     page.summaries.push(Summary { conversation, status });
                 }
             }

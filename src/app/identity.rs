@@ -211,6 +211,10 @@ impl App {
         let keys = [account, format!("address {address}")];
         // Counted before the password is looked at, so that many at once are as many.
         self.0.logins.take(&keys)?;
+        let per_minute = self.config.limits.logins_per_minute;
+        for key in &keys {
+            self.take_turn(&format!("login {key}"), per_minute).await?;
+        }
         let found = self.log.agents_by_email(email).await.map_err(|e| self.fault(e))?;
         let mut verified = None;
         for (tenant, agent) in found {
@@ -227,6 +231,10 @@ impl App {
             return Err(Error::Unauthorized("wrong e-mail address or password".into()));
         };
         self.0.logins.give_back(&keys);
+        for key in &keys {
+            // If it is not given back, one wrong try less is allowed for a while.
+            let _ = self.presence.give_turn_back(&format!("login {key}"), per_minute).await;
+        }
         self.note_login(&tenant, &agent.id).await?;
         self.login_of(&tenant, agent)
     }

@@ -21,6 +21,7 @@ use crate::model::{
 };
 use crate::presence::Finding;
 use crate::routing::Input;
+use crate::telemetry::Between;
 
 /// The tenants whose departments or agents another node changed.
 #[derive(Default)]
@@ -60,6 +61,17 @@ impl App {
     pub(super) fn tell_of_agent(&self, tenant: &TenantId, agent: &UserId, news: AgentNews) {
         self.broker.tell(Word::Agent { tenant: tenant.clone(), agent: agent.clone(), news });
         self.route(tenant, input_of(agent.clone(), news));
+    }
+
+    /// Sets the gauges of what goes on between nodes.
+    pub async fn measure_nodes(&self) {
+        let is_shared = self.presence.is_shared();
+        self.metrics.nodes_are(&Between {
+            is_redis_up: is_shared && self.presence.is_up(),
+            nodes: self.presence.nodes().await.ok(),
+            has_duties: self.duties().is_some(),
+            words: self.broker.words(),
+        });
     }
 
     // === administration ===

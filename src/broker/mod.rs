@@ -81,4 +81,9 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Whether there are others to tell at all, or may be.
     fn is_shared(&self) -> bool;
+
+    /// Words told since the start, heard, and lost.
+    fn words(&self) -> [u64; 3] {
+        [0; 3]
+    }
 }

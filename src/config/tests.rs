@@ -108,7 +108,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_known_one() {
         ("[sever]\nlisten = []\n", "sever.listen in FILE line 2", "server.listen"),
         ("listen = []\n", "listen in FILE line 1", "server.listen"),
         ("[server]\nfrme_bytes = 1\n", "server.frme_bytes in FILE line 2", "limits.frame_bytes"),
-        ("[server.tls]\nx = 1\n", "server.tls in FILE line 1", "tls.key"),
+        ("[server.tls]\nx = 1\n", "server.tls in FILE line 1", "tls.cert"),
     ];
     for (text, key, nearest) in cases {
         let error = load_file(text).unwrap_err();
@@ -133,7 +133,7 @@ fn a_wrong_value_names_its_key_its_place_and_what_is_expected() {
         ("[auth]\njwks_url = \"a.example\"\n", "expected an address that"),
         ("[log]\nformat = \"xml\"\n", "expected \"text\" or \"json\", not \"xml\""),
         ("[log]\nlevel = \"inof\"\n", "expected error, warn, info"),
-        ("[store]\nurl = \"mysql:x\"\n", "expected sqlite:PATH, memory:"),
+        ("[store]\nurl = \"mysql:x\"\n", "expected sqlite:PATH, postgres:"),
     ];
     for (text, expected) in cases {
         let error = load_file(text).unwrap_err();

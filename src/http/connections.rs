@@ -27,7 +27,7 @@ pub(super) async fn list(
     Caller(who): Caller,
 ) -> Result<Answer<Vec<ConnectionInfo>>, Refusal> {
     parts.app.check_admin(&who)?;
-    let rows = parts.sockets.of_tenant(&who.tenant).await;
+    let rows = parts.sockets.of_tenant(&who.tenant).await?;
     Ok(Answer::of("Connections retrieved successfully", rows))
 }
 

@@ -151,6 +151,7 @@ pub(super) async fn metrics(State(parts): State<Parts>) -> Response {
     parts.app.measure_departments();
     parts.app.measure_webhooks();
     parts.app.measure_export();
+    parts.app.measure_nodes().await;
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], metrics.encode()).into_response()
 }
 

@@ -29,7 +29,8 @@ pub(super) struct HubStats {
     by_dialect: BTreeMap<&'static str, usize>,
     /// Connections by role.
     by_role: BTreeMap<&'static str, usize>,
-    /// Addresses that somebody listens to: conversations, users, and the like.
+    /// Addresses that somebody listens to on the node that was asked: conversations, users, and the
+    /// like.
     topics: usize,
 }
 
@@ -51,7 +52,7 @@ pub(super) async fn stats(
     Caller(who): Caller,
 ) -> Result<Json<HubStats>, Refusal> {
     check_staff(who.role)?;
-    let open = parts.sockets.of_tenant(&who.tenant).await;
+    let open = parts.sockets.of_tenant(&who.tenant).await?;
     let mut by_dialect: BTreeMap<_, usize> = Dialect::ALL.map(|d| (d.as_str(), 0)).into();
     let mut by_role: BTreeMap<_, usize> = ROLES.map(|role| (role.as_str(), 0)).into();
     for connection in &open {
@@ -120,7 +121,7 @@ pub(super) async fn online(
     if who.subject != user {
         check_staff(who.role)?;
     }
-    let open = parts.sockets.of_tenant(&who.tenant).await;
+    let open = parts.sockets.of_tenant(&who.tenant).await?;
     let connections = open.iter().filter(|c| c.user_id == user).count();
     let seen = parts.app.sighting(&who.tenant, &user, connections > 0);
     Ok(Json(UserOnline {

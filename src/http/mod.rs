@@ -50,7 +50,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::door::Origins;
-use crate::model::{ConnectionInfo, TenantId, UserId};
+use crate::model::{ConnectionInfo, Error, TenantId, UserId};
 
 pub use outer::outer;
 
@@ -71,7 +71,10 @@ pub struct Parts {
 #[async_trait]
 pub trait Sockets: Send + Sync {
     /// A tenant's connections, on whatever node.
-    async fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo>;
+    ///
+    /// # Errors
+    /// 500 while the other nodes cannot be asked.
+    async fn of_tenant(&self, tenant: &TenantId) -> Result<Vec<ConnectionInfo>, Error>;
 
     /// Puts one of them out; false if there is none of that number.
     async fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool;

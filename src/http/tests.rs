@@ -38,7 +38,7 @@ use crate::door::Origins;
 use crate::hub::Hub;
 use crate::limits::PASSWORD_WAIT;
 use crate::log::{self, Agent, Change, Location, Record};
-use crate::model::{ConnectionInfo, Moment, NodeId, Role, TenantId, UserId};
+use crate::model::{ConnectionInfo, Error, Moment, NodeId, Role, TenantId, UserId};
 use crate::presence;
 use crate::sink::webhooks::{Client, Networks, Settings as HookSettings, SystemLookup};
 use crate::telemetry::Metrics;
@@ -48,8 +48,8 @@ struct NoSockets;
 
 #[async_trait::async_trait]
 impl Sockets for NoSockets {
-    async fn of_tenant(&self, _: &TenantId) -> Vec<ConnectionInfo> {
-        vec![]
+    async fn of_tenant(&self, _: &TenantId) -> Result<Vec<ConnectionInfo>, Error> {
+        Ok(vec![])
     }
 
     async fn kick(&self, _: &TenantId, _: &str) -> bool {

@@ -97,6 +97,9 @@ pub enum Error {
     /// Who is connected cannot be told (document 000).
     #[error("redis connection failed")]
     PresenceUnavailable,
+    /// What agents are cannot be told or noted (document 001).
+    #[error("redis connection failed")]
+    AgentsUnavailable,
     /// A dependency did not answer; worth another try.
     #[error("{0}")]
     Unavailable(String),
@@ -159,6 +162,7 @@ impl Error {
             Error::RateLimited { .. }
                 | Error::TooManyConnections(_)
                 | Error::PresenceUnavailable
+                | Error::AgentsUnavailable
                 | Error::Unavailable(_)
                 | Error::Fault { .. }
         )
@@ -187,6 +191,9 @@ impl Error {
             Error::PresenceUnavailable => {
                 ("presence_unavailable", 500, "Failed to get connection status")
             }
+            Error::AgentsUnavailable => {
+                ("agents_unavailable", 500, "Failed to reach the agents' status")
+            }
             Error::Unavailable(_) => ("unavailable", 503, "Temporarily unavailable"),
             Error::Fault { .. } => ("internal", 500, "Internal error"),
         }
@@ -214,6 +221,7 @@ impl Error {
             Error::RateLimited { retry_after_s: 1 },
             Error::TooManyConnections("for this user"),
             Error::PresenceUnavailable,
+            Error::AgentsUnavailable,
             Error::Unavailable("the log does not answer".into()),
             Error::Fault { id: "0f3a".into() },
         ]

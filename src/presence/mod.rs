@@ -185,6 +185,11 @@ pub trait Presence: Send + Sync + 'static {
         true
     }
 
+    /// How often it came back since the start, perhaps without what it knew before.
+    fn returns(&self) -> u64 {
+        0
+    }
+
     /// Keeps this node's own lease, looks after those of others, and tells what it finds. Runs for
     /// ever.
     async fn tend(&self, _found: mpsc::Sender<Finding>) {
@@ -226,6 +231,11 @@ pub trait Presence: Send + Sync + 'static {
     /// `None` where nodes share nothing: whoever asks counts by itself.
     async fn take_turn(&self, _of: &str, _per_minute: u32) -> Result<Option<Turn>, Error> {
         Ok(None)
+    }
+
+    /// A turn that was taken does not count.
+    async fn give_turn_back(&self, _of: &str, _per_minute: u32) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -21,6 +21,7 @@ use crate::limits::{DUTIES_PATIENCE, OWED_RETRY_INTERVAL};
 pub(super) async fn take(app: &App) -> Result<()> {
     let lease = app.config.cluster.lease;
     let deadline = Instant::now() + lease + DUTIES_PATIENCE;
+    let mut is_told = false;
     loop {
         if let Some(number) = app.ask_for_duties(lease).await.context("store")? {
             app.note_duties(Some(number));
@@ -32,7 +33,10 @@ pub(super) async fn take(app: &App) -> Result<()> {
                  same one: set REDIS_HOST for each"
             );
         }
-        // One that was killed has them until its lease ends.
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!("another node uses this database; waiting until its lease ends");
+        }
+        // One that was killed has them until then.
         sleep(lease / 4).await;
     }
 }
@@ -43,7 +47,9 @@ pub(super) async fn serve(app: App, until: CancellationToken, lost: Cancellation
     let lease = app.config.cluster.lease;
     let mut held = app.duties().map(|number| Held::begin(&app, number));
     let mut renewed = Instant::now();
-    while until.run_until_cancelled(sleep(lease / 4)).await.is_some() {
+    let mut pause = Duration::ZERO;
+    while until.run_until_cancelled(sleep(pause)).await.is_some() {
+        pause = lease / 4;
         let asked = Instant::now();
         match timeout(lease / 2, app.ask_for_duties(lease)).await {
             Ok(Ok(Some(number))) => {

@@ -13,7 +13,7 @@ use crate::broker::{Broker, Heard, Word};
 use crate::http::Sockets;
 use crate::limits::{LIVE_COPIES_MAX, NODES_ANSWER_TIMEOUT};
 use crate::log::{Copied, LiveCopy};
-use crate::model::{ConnectionInfo, TenantId, UserId};
+use crate::model::{ConnectionInfo, Error, TenantId, UserId};
 use crate::wire::Registry;
 
 /// Connections of this node and, by asking, of the others.
@@ -71,10 +71,13 @@ impl AllSockets {
 
 #[async_trait]
 impl Sockets for AllSockets {
-    async fn of_tenant(&self, tenant: &TenantId) -> Vec<ConnectionInfo> {
+    async fn of_tenant(&self, tenant: &TenantId) -> Result<Vec<ConnectionInfo>, Error> {
+        if self.app.broker.is_shared() && !self.app.presence.is_up() {
+            return Err(Error::PresenceUnavailable);
+        }
         let mut found = self.here.of_tenant(tenant);
         found.extend(self.of_others(tenant).await);
-        found
+        Ok(found)
     }
 
     async fn kick(&self, tenant: &TenantId, connection_id: &str) -> bool {

@@ -3,10 +3,13 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::config::{Log, LogFormat};
 
 #[test]
 fn every_metric_of_the_catalogue_is_exposed_with_its_kind() {
     let metrics = Metrics::new();
+    metrics.kafka_ingested(1, 1);
+    metrics.nodes_are(&Between { words: [1, 2, 3], ..Between::default() });
     metrics.opened(Dialect::Session);
     metrics.closed(Dialect::Session, CloseReason::SlowConsumer);
     metrics.refused(&Error::MethodNotAllowed);
@@ -109,7 +112,7 @@ fn logged(format: LogFormat, level: &str) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = Log { format, level: level.into() };
-    let dispatch = subscriber(&log, move || writer.clone(), false).unwrap();
+    let dispatch = lines::subscriber(&log, move || writer.clone(), false).unwrap();
     tracing::dispatcher::with_default(&dispatch, || {
         tracing::info!(user = "u1", "connected");
         tracing::debug!("detail");

@@ -53,9 +53,21 @@ impl Cluster {
             ("redis.db", db),
             ("cluster.lease", "2s".to_owned()),
         ];
-        all.extend(options.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        for (key, value) in options {
+            all.retain(|(known, _)| known != key);
+            all.push((key, (*value).to_owned()));
+        }
         let (data, nodes) = (TempDir::new().unwrap(), AtomicU32::new(0));
         Some(Cluster { admin, name, options: all, data, nodes })
+    }
+
+    /// A new one whose Redis is a Redis Cluster. It has one database, so there can be one such
+    /// test.
+    pub async fn on_redis_cluster() -> Option<Cluster> {
+        let shards = service("SWITCHBOARD_TEST_REDIS_CLUSTER")?;
+        let options =
+            [("redis.host", shards.as_str()), ("redis.cluster", "true"), ("redis.db", "0")];
+        Cluster::with(&options).await
     }
 
     fn options(&self) -> Vec<(&str, &str)> {
@@ -91,8 +103,10 @@ impl Cluster {
 
     /// The nodes are gone; so is what they kept.
     pub async fn close(self) {
-        let mut redis = self.redis().await;
-        let _: () = redis::cmd("FLUSHDB").query_async(&mut redis).await.unwrap();
+        if !self.options.iter().any(|(key, _)| *key == "redis.cluster") {
+            let mut redis = self.redis().await;
+            let _: () = redis::cmd("FLUSHDB").query_async(&mut redis).await.unwrap();
+        }
         execute(&self.admin, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }

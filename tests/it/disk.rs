@@ -99,7 +99,7 @@ async fn a_full_disk_is_told_and_what_was_acknowledged_is_kept() {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");
     // No file may grow beyond this many KiB; the signal would kill, so that the write fails instead.
-    let limited = format!("trap '' XFSZ; ulimit -f {}; exec {PROGRAM} \"$@\"", 2 * 400);
+    let limited = format!("trap '' XFSZ; ulimit -f {}; exec {PROGRAM} \"$@\"", 2 * 600);
     let mut shell = command("/bin/sh", &[]);
     shell.args(["-c", &limited, "switchboard"]);
     let mut process = Process::serve_by(shell, &data).await;
@@ -163,7 +163,7 @@ async fn a_disk_with_room_again_is_used_again() {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");
     let mut shell = command("/bin/sh", &[]);
-    let limited = format!("trap '' XFSZ; ulimit -S -f {}; exec {PROGRAM} \"$@\"", 2 * 400);
+    let limited = format!("trap '' XFSZ; ulimit -S -f {}; exec {PROGRAM} \"$@\"", 2 * 600);
     shell.args(["-c", &limited, "switchboard"]);
     let process = Process::serve_by(shell, &data).await;
     let session = Uuid::new_v4();

@@ -67,14 +67,16 @@ struct Scene {
 async fn in_the_middle_of_everything(office: &Office) -> Scene {
     let (queue_id, queue) = department(office, "Queue", Value::Null).await;
     let (works_id, works) = department(office, "Works", Value::Null).await;
-    let (asks_id, asked) = department(office, "Asks", json!({"offer": "accept"})).await;
+    // Long enough for a machine that is busy with other things meanwhile.
+    let asks = json!({"offer": "accept", "offer_timeout_seconds": 40});
+    let (asks_id, asked) = department(office, "Asks", asks).await;
     let (first_id, first_lost) = department(office, "Back", Value::Null).await;
     let (second_id, second_lost) = department(office, "Gone", Value::Null).await;
     let (notes_id, writes_notes) =
-        department(office, "Notes", json!({"wrap_up_seconds": 30})).await;
+        department(office, "Notes", json!({"wrap_up_seconds": 50})).await;
     let soon = json!({"escalations": [{"after_seconds": 2, "action": "supervisors"}]});
     let (soon_id, _) = department(office, "Soon", soon).await;
-    let rules = [(1, "first"), (60, "second")].map(|(after_seconds, name)| {
+    let rules = [(1, "first"), (100, "second")].map(|(after_seconds, name)| {
         json!({"name": name, "after_seconds": after_seconds, "action": "supervisors"})
     });
     let (twice_id, _) = department(office, "Twice", json!({"escalations": rules})).await;

@@ -79,6 +79,12 @@ async fn a_process_that_is_paused_gives_no_sign_of_life() {
         assert!(sent.success());
     };
     signal("STOP").await;
+    // It stops when it is next looked at, which on a busy machine is not at once.
+    let state = format!("/proc/{}/stat", process.id());
+    let is_stopped = || std::fs::read_to_string(&state).unwrap().contains(") T ");
+    while !is_stopped() {
+        crate::clock::real_pause(std::time::Duration::from_millis(5)).await;
+    }
     let mut bytes = [0; 256];
     // What it said before is still to be read.
     while manager.try_recv(&mut bytes).is_ok() {}

@@ -10,18 +10,19 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::scale::{READY_TIMEOUT, TERMINATE_TIMEOUT};
-use crate::server::{Environment, Launch, lasting_port};
+use crate::server::{Environment, Launch, lasting_port, tail_of};
 
 pub(crate) use programs::Programs;
 
-/// How long is waited before a server that does not answer yet is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// What both say when they serve.
+const READY: &str = "eady to accept connections";
+/// How long is waited before it is looked again whether one has said so.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Who PostgreSQL runs as when this program is root, which PostgreSQL refuses: the first there is.
 const SOMEBODY: [&str; 2] = ["postgres", "nobody"];
 
@@ -74,19 +75,22 @@ impl Launch {
         initdb.arg("--pgdata").arg(&data);
         initdb.args(["--username", "postgres", "--auth", "trust", "--encoding", "UTF8"]);
         initdb.args(["--locale", "C"]);
-        let made = logged(&mut initdb, home)?.status().await.context("run initdb")?;
-        ensure!(made.success(), "initdb fails in {}:\n{}", home.display(), log_tail(home));
+        let log = home.join("initdb.log");
+        let made = logged(&mut initdb, &log)?.status().await.context("run initdb")?;
+        ensure!(made.success(), "initdb fails in {}:\n{}", home.display(), tail_of(&log));
         let port = lasting_port()?;
         let mut postgres = self.bound_to_us("INT", somebody, &programs.postgres);
         postgres.arg("-D").arg(&data).args(["-p", &port.to_string()]);
         postgres.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
-        let postgres = Service::start(postgres, port, home).await.context("start PostgreSQL")?;
+        let postgres = Service::start(postgres, port, &home.join("postgres.log")).await;
+        let postgres = postgres.context("start PostgreSQL")?;
         let port = lasting_port()?;
         let mut redis = self.bound_to_us("KILL", None, &programs.redis);
         redis.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
         // Presence is known to the nodes: what Redis has of it need not outlive Redis.
         redis.args(["--save", "", "--appendonly", "no", "--dir"]).arg(home);
-        let redis = Service::start(redis, port, home).await.context("start Redis")?;
+        let redis = Service::start(redis, port, &home.join("redis.log")).await;
+        let redis = redis.context("start Redis")?;
         Ok((postgres, redis))
     }
 
@@ -104,15 +108,16 @@ impl Launch {
 }
 
 impl Service {
-    async fn start(mut command: Command, port: u16, home: &Path) -> Result<Self> {
-        let mut child = logged(&mut command, home)?.kill_on_drop(true).spawn()?;
+    async fn start(mut command: Command, port: u16, log: &Path) -> Result<Self> {
+        let mut child = logged(&mut command, log)?.kill_on_drop(true).spawn()?;
         let pid = child.id().context("it ended at once")?;
         let give_up = Instant::now() + READY_TIMEOUT;
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        // Not until it can be connected to: PostgreSQL takes connections before it serves them.
+        while !fs::read_to_string(log)?.contains(READY) {
             if child.try_wait()?.is_some() || Instant::now() >= give_up {
-                bail!("it does not answer:\n{}", log_tail(home));
+                bail!("it does not serve:\n{}", tail_of(log));
             }
-            sleep(ASK_AGAIN).await;
+            sleep(LOOK_AGAIN).await;
         }
         Ok(Self { child, pid, port })
     }
@@ -192,20 +197,12 @@ fn ids_of(name: &str, passwd: &str) -> Option<(u32, u32)> {
     Some((line.get(2)?.parse().ok()?, line.get(3)?.parse().ok()?))
 }
 
-/// Lets a command write into the log of all of them.
-fn logged<'a>(command: &'a mut Command, home: &Path) -> Result<&'a mut Command> {
-    let log = OpenOptions::new().create(true).append(true).open(log_path(home))?;
+/// Lets a command write into a log.
+fn logged<'a>(command: &'a mut Command, log: &Path) -> Result<&'a mut Command> {
+    let log = OpenOptions::new().create(true).append(true).open(log)?;
     let more = log.try_clone()?;
     // Where a user who may not look into this program's directory has nothing to complain of.
     Ok(command.stdin(Stdio::null()).stdout(log).stderr(more).current_dir("/"))
-}
-
-fn log_path(home: &Path) -> PathBuf {
-    home.join("services.log")
-}
-
-fn log_tail(home: &Path) -> String {
-    crate::server::tail_of(&log_path(home))
 }
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl Broker for Queue {
     fn is_shared(&self) -> bool {
         true
     }
+
+    fn words(&self) -> [u64; 3] {
+        let Figures { told, heard, lost, .. } = self.figures.as_ref();
+        [told, heard, lost].map(|count| count.load(Ordering::Relaxed))
+    }
 }
 
 impl Work {

@@ -27,11 +27,14 @@ statements! {
     EXTERNAL_IDS = "SELECT k.n, x.conversation
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k (tenant, id, n)
         JOIN external_ids x ON x.tenant = k.tenant AND x.external_id = k.id";
+    // Each is looked up by itself. As a plain join it would be turned round where statistics are of
+    // a log without messages: all messages there are, each beside all that are asked for.
     KNOWN_MESSAGES = "SELECT k.n, t.log, e.position, e.at, e.type, e.payload, e.origin
         FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[]) WITH ORDINALITY
             k (tenant, conversation, sender, client_id, n)
-        JOIN events e ON e.tenant = k.tenant AND e.conversation = k.conversation
-            AND e.sender = k.sender AND e.client_id = k.client_id AND e.client_id IS NOT NULL
+        CROSS JOIN LATERAL (SELECT * FROM events e WHERE e.tenant = k.tenant
+            AND e.conversation = k.conversation AND e.sender = k.sender
+            AND e.client_id = k.client_id AND e.client_id IS NOT NULL LIMIT 1) e
         JOIN tenants t ON t.id = k.tenant";
     READ_MARKS = "SELECT k.n, r.seq
         FROM unnest($1::text[], $2::uuid[], $3::text[]) WITH ORDINALITY

@@ -14,6 +14,7 @@ mod lost;
 mod restore;
 mod scripts;
 mod seal;
+mod stays;
 mod tend;
 #[cfg(test)]
 mod tests;
@@ -34,12 +35,12 @@ use super::memory::{Gone, Memory};
 use super::{
     AgentSheet, Counts, Entered, Entry, Error, Finding, Left, Presence, RECONNECT_WINDOW, Turn,
 };
-use crate::limits::{PRESENCE_ORDERS, PRESENCE_UNSURE_MAX, SESSION_KEYS_TTL};
+use crate::limits::{PRESENCE_ORDERS, SESSION_KEYS_TTL};
 use crate::model::{ConnId, Member, Moment, NodeId, Place, Role, TenantId, UserId};
 use crate::redis::{self, Redis};
 
 use keys::{Holder, PlaceKeys, Stay};
-use scripts::{REMEMBER, STAY, TURN};
+use scripts::{REMEMBER, STAY, TURN, TURN_BACK};
 use seal::Seal;
 
 /// What a node needs for its presence in Redis.
@@ -111,6 +112,8 @@ struct Shared {
     /// Places that the index has, under which epoch, and with which score.
     noted: Mutex<HashMap<(TenantId, Place), (u32, u64)>>,
     scores: AtomicU64,
+    /// How often Redis came back, or had forgotten this node.
+    returns: AtomicU64,
     /// The departments an agent was shown in.
     shown: Mutex<HashMap<(TenantId, UserId), Vec<Uuid>>>,
 }
@@ -165,6 +168,7 @@ impl Shared {
             unsure: Mutex::default(),
             noted: Mutex::default(),
             scores: AtomicU64::new(1),
+            returns: AtomicU64::new(0),
             shown: Mutex::default(),
         })
     }
@@ -301,76 +305,6 @@ impl Shared {
         let failed = |_| redis::Error::Refused(format!("{key}: not encrypted, so not kept"));
         seal.close(key, &value).map_err(failed)
     }
-
-    /// Somebody's first connection here: whether it is the first anywhere.
-    async fn enter_first(
-        &self,
-        whose: &Whose,
-        role: Role,
-        joined_at: Moment,
-        away_ms: Option<u64>,
-    ) -> Entered {
-        let (tenant, place, user) = whose;
-        let as_here_known = Entered::First { joined_at, away_ms };
-        if self.state() == State::Away {
-            return as_here_known;
-        }
-        let member = Member { user_id: user.clone(), user_type: role, joined_at };
-        match self.note(whose, &member, 1).await {
-            // It was told as gone while Redis was away, so it has to be told as here.
-            Ok(Noted::Another(since)) if self.unsure().remove(whose).is_some() => {
-                self.here.set_joined_at(tenant, *place, user, since);
-                Entered::First { joined_at: since, away_ms }
-            }
-            Ok(Noted::Another(since)) => {
-                self.here.set_joined_at(tenant, *place, user, since);
-                Entered::Another
-            }
-            Ok(Noted::WithRole(other)) => {
-                self.here.forget(tenant, *place, user);
-                Entered::WithRole(other)
-            }
-            Ok(Noted::First(away_ms)) => {
-                self.unsure().remove(whose);
-                Entered::First { joined_at, away_ms }
-            }
-            Ok(Noted::Last | Noted::NotLast) => as_here_known,
-            Err(err) => {
-                self.fail(&err);
-                as_here_known
-            }
-        }
-    }
-
-    /// Somebody's last connection here: whether it was the last anywhere.
-    async fn leave_last(&self, whose: &Whose, member: Member) -> Left {
-        if self.state() != State::Away {
-            match self.note(whose, &member, 0).await {
-                Ok(Noted::Last) => return Left::Last,
-                Ok(_) => return Left::NotLast,
-                Err(err) => self.fail(&err),
-            }
-        }
-        let mut unsure = self.unsure();
-        // Beyond it the old epoch's stays are ended as those of a lost node are.
-        if unsure.len() < PRESENCE_UNSURE_MAX {
-            unsure.insert(whose.clone(), member);
-        }
-        Left::Last
-    }
-
-    /// Another tab came or went: told only where connections are counted.
-    async fn recount(&self, whose: &Whose) {
-        let (tenant, place, user) = whose;
-        if *place != Place::Tenant || self.state() == State::Away {
-            return;
-        }
-        if let Some((member, connections)) = self.here.stay_of(tenant, *place, user)
-            && let Err(err) = self.note(whose, &member, connections).await
-        {
-            self.fail(&err);
-        }
-    }
 }
 
 /// Milliseconds, as an argument.
@@ -459,6 +393,10 @@ impl Presence for Shared {
         self.state() != State::Away
     }
 
+    fn returns(&self) -> u64 {
+        self.returns.load(Ordering::SeqCst)
+    }
+
     async fn tend(&self, found: mpsc::Sender<Finding>) {
         tokio::join!(self.keep_lease(), self.look_after(found));
     }
@@ -513,5 +451,14 @@ impl Presence for Shared {
         let asked = self.redis.run(&TURN, &[&keys::turns(of)], &[per_minute.as_bytes()]).await;
         let wait: u64 = self.answer(asked)?;
         Ok(Some(if wait == 0 { Turn::Taken } else { Turn::After(Duration::from_millis(wait)) }))
+    }
+
+    async fn give_turn_back(&self, of: &str, per_minute: u32) -> Result<(), Error> {
+        if per_minute == 0 || self.state() == State::Away {
+            return Ok(());
+        }
+        let per_minute = per_minute.to_string();
+        let run = self.redis.run(&TURN_BACK, &[&keys::turns(of)], &[per_minute.as_bytes()]).await;
+        self.answer::<u64>(run).map(drop)
     }
 }

@@ -172,3 +172,17 @@ return 0
 ",
     )
 });
+
+/// Gives a turn back. Key: turns. Argument: how many a minute.
+pub(super) static TURN_BACK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local even = tonumber(redis.call('GET', KEYS[1]))
+if even then
+  local before = even - 60000000 / tonumber(ARGV[1])
+  redis.call('SET', KEYS[1], string.format('%.0f', before), 'KEEPTTL')
+end
+return 0
+",
+    )
+});

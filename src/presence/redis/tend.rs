@@ -43,8 +43,9 @@ impl Shared {
             };
             self.give_up().await;
             return Err(Error(format!(
-                "the Redis database is used by nodes that write another log, such as {} at {}; \
-                 choose another redis.db (REDIS_DB), or stop them",
+                "the Redis database is used by nodes of another installation, such as {} at {}: they \
+                 write another log, or sign with another secret (JWT_SECRET); give all nodes the \
+                 same, or choose another redis.db (REDIS_DB)",
                 holder.node, other.address
             )));
         }
@@ -79,6 +80,7 @@ impl Shared {
             self.note_log().await?;
         }
         if was_away || !had_it {
+            self.returns.fetch_add(1, Ordering::SeqCst);
             self.state.store(State::Back as u8, Ordering::SeqCst);
             self.wake.notify_one();
         }

@@ -16,6 +16,17 @@ use crate::socketio::{Socket, Told};
 #[tokio::test]
 async fn whoever_talks_on_one_node_is_heard_on_the_other_in_every_dialect() {
     let Some(cluster) = Cluster::open().await else { return };
+    in_every_dialect(cluster).await;
+}
+
+// Contract 9, lines 61 and 138.
+#[tokio::test]
+async fn so_is_whoever_talks_over_a_redis_cluster() {
+    let Some(cluster) = Cluster::on_redis_cluster().await else { return };
+    in_every_dialect(cluster).await;
+}
+
+async fn in_every_dialect(cluster: Cluster) {
     let (a, b) = (cluster.node().await, cluster.node().await);
     let office = Office::of(b);
     let department = office.department("Billing", Value::Null).await;

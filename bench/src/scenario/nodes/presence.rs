@@ -29,12 +29,15 @@ use crate::ws::Writer;
 const ASKED_EVERY: Duration = Duration::from_millis(100);
 
 /// How many keys there are, and how many entries of users in those that have several. Not counted:
-/// what is remembered for a while of those who went, so that it is known if they come back, and of
-/// nodes that are gone, so that nobody ends them twice.
+/// what is remembered for a while of those who went, so that it is known if they come back; of
+/// nodes that are gone, so that nobody ends them twice; and the console, who is written down as
+/// working some seconds after it came.
 const COUNT_KEYS: &str = "
 local keys, users = 0, 0
 for _, key in ipairs(redis.call('KEYS', '*')) do
-  if not key:find('^sb:away:') and not key:find('^sb:claim:') then
+  local is_memory = key:find('^sb:away:') or key:find('^sb:claim:')
+  local is_console = key == 'agents:all' or key == 'agent:online:bench-console'
+  if not is_memory and not is_console then
     keys = keys + 1
     if key:find('^session:') or key:find('^sb:conns:') then
       users = users + redis.call('HLEN', key)
