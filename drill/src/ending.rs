@@ -88,7 +88,7 @@ pub(crate) async fn end(
     promises.push(stuck);
     promises.extend(rest.promises);
     promises.extend(no_keys);
-    promises.extend(stage.seen.promises(stage.nodes.len()));
+    promises.extend(stage.seen.promises());
     promises.push(panics);
     Ok(promises)
 }

@@ -22,6 +22,7 @@ mod presence;
 mod process;
 mod proxy;
 mod report;
+mod seen;
 mod services;
 mod stage;
 mod world;
@@ -33,8 +34,9 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -72,12 +74,11 @@ async fn run(options: &Options) -> Result<bool> {
     let dir = tempfile::Builder::new().prefix("switchboard-drill-").tempdir()?;
     // PostgreSQL runs as somebody else where the drill is root, and has to find its own folder.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+    let mut terminated = signal(SignalKind::terminate())?;
     let outcome = tokio::select! {
         outcome = drill(options, &program, dir.path()) => outcome,
-        stopped = tokio::signal::ctrl_c() => {
-            stopped?;
-            Err(anyhow::anyhow!("stopped by hand"))
-        }
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped by hand")),
+        _ = terminated.recv() => Err(anyhow!("stopped by SIGTERM")),
     };
     if options.keep || !matches!(outcome, Ok(true)) {
         println!(

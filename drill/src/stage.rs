@@ -15,7 +15,8 @@ use crate::log::Tail;
 use crate::node::Node;
 use crate::presence::{difference, in_redis};
 use crate::proxy::Mood;
-use crate::report::{Promise, Timeline, seconds};
+use crate::report::{Timeline, clock, seconds};
+use crate::seen::Seen;
 use crate::services::{Kind, Service};
 use crate::world::{World, is_held_back};
 
@@ -63,46 +64,6 @@ struct Takeover {
     what: String,
     /// How long after it a conversation that began behind it had an agent.
     decided: JoinHandle<Option<Duration>>,
-}
-
-/// Promises that are judged at once.
-pub(crate) struct Seen {
-    /// Of Redis' return.
-    pub(crate) whole: Promise,
-    /// Of the duties.
-    pub(crate) duties: Promise,
-    /// Of SIGTERM.
-    pub(crate) drains: Promise,
-    /// Of going on.
-    pub(crate) talk: Promise,
-    /// Of processes that end by themselves.
-    pub(crate) alive: Promise,
-    counts: [u32; 4],
-}
-
-impl Seen {
-    fn new() -> Self {
-        Self {
-            whole: Promise::new("presence is whole within 5 s after Redis is back"),
-            duties: Promise::new("decisions go on within 10 s after a node was lost"),
-            drains: Promise::new("a node that is asked to end does so in good order within 10 s"),
-            talk: Promise::new("after every fault messages are acknowledged again"),
-            alive: Promise::new("no node ends, or fails to start, by itself"),
-            counts: [0; 4],
-        }
-    }
-
-    /// The promises, each with what was looked at.
-    pub(crate) fn promises(self, nodes: usize) -> [Promise; 5] {
-        let [wholes, drains, talks, takeovers] = self.counts;
-        [
-            self.duties.of(format!("{takeovers} losses")),
-            self.whole.of(format!("{wholes} returns")),
-            self.drains.of(format!("{drains} ends")),
-            self.talk.of(format!("{talks} faults")),
-            self.alive.of(format!("{} nodes", nodes)),
-        ]
-    }
 }
 
 impl Stage {
@@ -269,10 +230,10 @@ impl Stage {
         let asked = Instant::now();
         let end = self.nodes[node].terminate(DRAIN + SLACK).await?;
         let took = asked.elapsed();
-        self.seen.counts[1] += 1;
-        self.seen.drains.holds(end.is_some_and(|status| status.success()), || match end {
-            Some(status) => format!("node {name}: {status}"),
-            None => format!("node {name} still ran after {}", seconds(took)),
+        self.seen.drains.look(match end {
+            Some(status) if status.success() => None,
+            Some(status) => Some(format!("node {name}: {status}")),
+            None => Some(format!("node {name} still ran after {}", seconds(took))),
         });
         Ok(took)
     }
@@ -295,13 +256,16 @@ impl Stage {
     /// A node that ended by itself is a flaw, and is started again, so that the drill can go on.
     pub(crate) async fn look_after_nodes(&mut self) -> Result<()> {
         for node in &mut self.nodes {
-            if let Some(status) = node.end() {
-                let said = node.said();
-                let last = said.lines().last().unwrap_or_default();
-                self.timeline.note(format!("node {} ended by itself: {status}: {last}", node.name));
-                self.seen.alive.broke(format!("node {}: {status}: {last}", node.name));
-                node.run().await?;
-            }
+            let Some(status) = node.end() else {
+                self.seen.alive.look(None);
+                continue;
+            };
+            let said = node.said();
+            let last = said.lines().last().unwrap_or_default();
+            let flaw = format!("node {} ended by itself: {status}: {last}", node.name);
+            self.timeline.note(&flaw);
+            self.seen.alive.look(Some(flaw));
+            node.run().await?;
         }
         Ok(())
     }
@@ -380,13 +344,12 @@ impl Stage {
             }
             sleep(Duration::from_millis(200)).await;
         }
-        self.seen.counts[0] += 1;
-        if back.elapsed() >= WHOLE + SLACK {
+        let flaw = (back.elapsed() >= WHOLE + SLACK).then(|| {
             let missing = missing.unwrap_or_else(|| "Redis does not answer".into());
             self.note(format!("presence is not whole: {missing}"));
-            let at = crate::report::clock(self.world.started.elapsed());
-            self.seen.whole.broke(format!("at {at}: {missing}"));
-        }
+            format!("at {}: {missing}", clock(self.world.started.elapsed()))
+        });
+        self.seen.whole.look(flaw);
     }
 
     /// Waits until a few messages were acknowledged.
@@ -399,11 +362,9 @@ impl Stage {
         while kept(&self.world) < before + 5 && began.elapsed() < TALK {
             sleep(Duration::from_millis(50)).await;
         }
-        self.seen.counts[2] += 1;
         let took = began.elapsed();
-        self.seen
-            .talk
-            .holds(took < TALK, || format!("not within {} after {}", seconds(TALK), kind.name()));
+        let flaw = || format!("not within {} after {}", seconds(TALK), kind.name());
+        self.seen.talk.look((took >= TALK).then(flaw));
         if took > Duration::from_secs(3) {
             self.note(format!("talk goes on after {}", seconds(took)));
         }
@@ -425,19 +386,17 @@ impl Stage {
     async fn await_decision(&mut self) {
         let Some(Takeover { what, decided }) = self.takeover.take() else { return };
         let took = decided.await.ok().flatten();
-        self.seen.counts[3] += 1;
-        match took {
-            Some(took) if took > self.lease => {
+        if let Some(took) = took {
+            self.seen.duties.look(None);
+            if took > self.lease {
                 self.note(format!("a decision was made {} after it", seconds(took)));
             }
-            Some(_) => {}
-            None => {
-                let at = crate::report::clock(self.world.started.elapsed());
-                let limit = seconds(TAKEOVER + SLACK);
-                self.note(format!("no decision within {limit}"));
-                self.seen.duties.broke(format!("at {at}, {what}: no decision within {limit}"));
-            }
+            return;
         }
+        let at = clock(self.world.started.elapsed());
+        let limit = seconds(TAKEOVER + SLACK);
+        self.note(format!("no decision within {limit}"));
+        self.seen.duties.look(Some(format!("at {at}, {what}: no decision within {limit}")));
     }
 
     fn note(&self, what: impl AsRef<str>) {
