@@ -53,7 +53,9 @@ impl Line {
         if !config.has_redis() {
             return Ok((line, None));
         }
-        let redis = Redis::open(&redis::Settings::from(&config.redis)).await.context("redis")?;
+        let redis = Redis::open(&redis::Settings::from(&config.redis)).await.context(
+            "redis (redis.host and redis.port; without REDIS_HOST the server does without)",
+        )?;
         line.redis = Some(redis.clone());
         // A log that no other node can write needs no line to them.
         if !matches!(config.store_url(), StoreUrl::Postgres(_)) {
