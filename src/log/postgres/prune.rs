@@ -77,7 +77,6 @@ async fn step_in(line: &Line, of: &TenantId, step: Step) -> Result<u64, Error> {
     Ok(match step {
         Step::Events(retention) => prune_events(line, of, retention).await?,
         Step::Recoveries(before) => {
-            // Of a node that died nobody notes the end; after thirty days no line is that old.
             delete(sql::PRUNE_RECOVERIES, &[&tenant, &before.0, &limit]).await?
         }
         Step::Posts(before) => delete(sql::PRUNE_POSTS, &[&tenant, &before.0, &limit]).await?,

@@ -170,8 +170,7 @@ statements! {
     RECOVERY = "SELECT id, user_id, rooms, ended_at FROM recoveries WHERE id = $1 AND tenant = $2";
     END_RECOVERIES = "UPDATE recoveries SET ended_at = $1 WHERE ended_at IS NULL";
     PRUNE_RECOVERIES = "DELETE FROM recoveries WHERE id IN (SELECT id FROM recoveries
-        WHERE tenant = $1 AND noted_at < $2
-        AND coalesce(ended_at, noted_at + 2592000000) < $2 ORDER BY noted_at LIMIT $3)";
+        WHERE tenant = $1 AND noted_at < $2 AND ended_at < $2 ORDER BY noted_at LIMIT $3)";
 
     FAQ_ENTRY = faq!(), "WHERE tenant = $1 AND id = $2";
     FAQ_PAGE = faq!(), "WHERE tenant = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3";
