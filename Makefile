@@ -65,12 +65,12 @@ lint: toolchain golang web $(CLIENT_PACKAGES) web/node_modules/.package-lock.jso
 # What the Socket.IO figures are compared with; --no-reference does without.
 REFERENCE := $(if $(findstring --no-reference,$(ARGS)),,bench/reference/node_modules/.package-lock.json)
 
-bench: web $(REFERENCE) ## measure the release build; the figures go to bench-results.json
+bench: web servers $(REFERENCE) ## measure the release build; the figures go to bench-results.json
 	@$(STEP) "server and load generator: release build" cargo build --release --workspace --locked
 	@ulimit -n "$$(ulimit -Hn)" || true; \
 	$(TARGET)/release/switchboard-bench --json bench-results.json $(ARGS)
 
-drill: ## run a cluster, break it and what it depends on, and check that every promise held
+drill: servers ## run a cluster, break it and what it depends on, and check that every promise held
 	@$(STEP) "server and drill: release build" cargo build --release --locked --package switchboard --package switchboard-drill
 	@$(TARGET)/release/switchboard-drill $(ARGS)
 
