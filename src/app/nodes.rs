@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{StreamExt, stream};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -12,10 +13,10 @@ use super::App;
 use super::staff::StaffChange;
 use crate::broker::{AgentNews, Word};
 use crate::limits::{
-    AGENTS_COMPARED_INTERVAL, FINDINGS_AT_ONCE, GHOSTS_DOUBT, GHOSTS_SOUGHT_INTERVAL,
-    OWED_RETRY_INTERVAL,
+    AGENTS_COMPARED_INTERVAL, FINDINGS_AT_ONCE, FINDINGS_CHECKED_AT_ONCE, GHOSTS_DOUBT,
+    GHOSTS_SOUGHT_INTERVAL, OWED_RETRY_INTERVAL,
 };
-use crate::log::{self, Change, LeftBehind};
+use crate::log::{self, Change, LeftBehind, Pending};
 use crate::model::{
     ConversationId, DisconnectReason, Envelope, Event, Joined, Left, Member, Moment, Place,
     TenantId, UserId,
@@ -126,27 +127,32 @@ impl App {
         let mut found = Vec::new();
         while findings.recv_many(&mut found, FINDINGS_AT_ONCE).await > 0 {
             let mut pending = Vec::new();
-            for finding in found.drain(..) {
+            for finding in self.still_so(std::mem::take(&mut found)).await {
                 if let Some((tenant, id, member, event)) = self.take_in_finding(finding).await {
                     let appended = self.log.append(&tenant, Change::of(event.clone())).await;
                     pending.push((tenant, id, member, event, appended));
                 }
             }
-            for (tenant, id, member, event, appended) in pending {
-                let kept = match appended {
-                    Ok(pending) => pending.committed().await.map(drop),
-                    Err(err) => Err(err),
-                };
-                match kept {
-                    Ok(()) => {
-                        let is_told_here = matches!(event, Event::Joined(_));
-                        self.confirm(&tenant, id, &member, is_told_here).await;
-                    }
-                    Err(err) => {
-                        tracing::warn!(error = %err, session = %id, "a finding waits for the log");
-                        self.owe((tenant, id, member.user_id), event);
-                    }
-                }
+            let settled = pending.into_iter().map(|finding| self.settle_finding(finding));
+            stream::iter(settled).buffer_unordered(FINDINGS_CHECKED_AT_ONCE).collect::<()>().await;
+        }
+    }
+
+    /// The log has it, or is owed it; and presence still says so.
+    async fn settle_finding(&self, finding: Appended) {
+        let (tenant, id, member, event, appended) = finding;
+        let kept = match appended {
+            Ok(pending) => pending.committed().await.map(drop),
+            Err(err) => Err(err),
+        };
+        match kept {
+            Ok(()) => {
+                let is_told_here = matches!(event, Event::Joined(_));
+                self.confirm(&tenant, id, &member, is_told_here).await;
+            }
+            Err(err) => {
+                tracing::warn!(error = %err, session = %id, "a finding waits for the log");
+                self.owe((tenant, id, member.user_id), event);
             }
         }
     }
@@ -157,13 +163,6 @@ impl App {
         finding: Finding,
     ) -> Option<(TenantId, ConversationId, Member, Event)> {
         match finding {
-            // Back already, on whatever node; the log need not know that it was away.
-            Finding::Left { tenant, place, member }
-                if self.is_here(&tenant, place, &member.user_id).await =>
-            {
-                tracing::debug!(user = %member.user_id, "is back from a node that is gone");
-                None
-            }
             Finding::Left { tenant, place, member } => match place {
                 Place::Conversation(id) => {
                     let left = left(id, &member, DisconnectReason::NodeLost);
@@ -214,9 +213,20 @@ impl App {
         }
     }
 
-    async fn is_here(&self, tenant: &TenantId, place: Place, user: &UserId) -> bool {
-        let members = self.presence.members(tenant, place).await;
-        members.is_ok_and(|members| members.iter().any(|m| m.user_id == *user))
+    /// Those of them that are still so: whoever of a lost node is back already, on whatever node,
+    /// was not away for the log. Many at once, because a node has thousands.
+    async fn still_so(&self, found: Vec<Finding>) -> Vec<Finding> {
+        let checked = stream::iter(found).map(|finding| async move {
+            let Finding::Left { tenant, place: place @ Place::Conversation(_), member } = &finding
+            else {
+                return Some(finding);
+            };
+            let members = self.presence.members(tenant, *place).await.unwrap_or_default();
+            let is_back = members.iter().any(|m| m.user_id == member.user_id);
+            (!is_back).then_some(finding)
+        });
+        let checked = checked.buffered(FINDINGS_CHECKED_AT_ONCE);
+        checked.filter_map(std::future::ready).collect().await
     }
 
     /// Two nodes may bring a user's join and leave into the log in another order than into
@@ -347,6 +357,9 @@ impl App {
         ghosts
     }
 }
+
+/// What presence found, on its way into the log.
+type Appended = (TenantId, ConversationId, Member, Event, Result<Pending, log::Error>);
 
 /// A user that keeps coming and going has others who look as well.
 const CONFIRMATIONS_MAX: usize = 3;

@@ -15,6 +15,9 @@ pub const GHOSTS_DOUBT: Duration = Duration::from_secs(2);
 /// What presence found that is brought to the log in one go.
 pub const FINDINGS_AT_ONCE: usize = 512;
 
+/// Questions to presence about them that are asked at the same time.
+pub const FINDINGS_CHECKED_AT_ONCE: usize = 64;
+
 /// What presence found that may wait; presence waits then.
 pub const FINDINGS_MAX: usize = 4_096;
 
